@@ -1,0 +1,1 @@
+//! How agent programs are called: the adapter trait, command line profiles, the registry.

@@ -1,0 +1,1 @@
+//! The segments of one attempt (work, snapshot, check, land), each one plain async function.

@@ -1,0 +1,1 @@
+//! The engine: builder, driver, recovery, run handle, subscribers. Holds no policy.

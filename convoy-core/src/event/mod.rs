@@ -1,0 +1,1 @@
+//! The closed, versioned events of a convoy, nested by area, and their JSON.

@@ -1,0 +1,1 @@
+//! All of git behind one interface. Knows no convoy words.

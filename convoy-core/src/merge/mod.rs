@@ -1,0 +1,1 @@
+//! Landing: prepare, advance, settle; the trait and its git implementation.

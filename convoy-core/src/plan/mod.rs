@@ -1,0 +1,1 @@
+//! A valid spec to a plan: graph, phases, longest paths, exclusions. Pure.

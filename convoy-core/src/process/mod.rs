@@ -1,0 +1,1 @@
+//! Runs a program in a group of its own: bounded streamed output, deadlines, the whole tree killed.

@@ -1,0 +1,1 @@
+//! The review trait that a host can implement.

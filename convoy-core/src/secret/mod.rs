@@ -1,0 +1,1 @@
+//! Finds and redacts secrets, safe across chunk borders; registered values are replaced exactly.

@@ -1,0 +1,249 @@
+//! The typed spec: what a valid convoy file says, with every default applied.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::TaskId;
+
+/// A valid convoy file with its defaults applied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Shown to people.
+    pub name: String,
+    /// Format version, 1 or 2.
+    pub version: u8,
+    /// Free text.
+    pub description: Option<String>,
+    /// Most agents running at once.
+    pub concurrency: Concurrency,
+    /// What an exhausted task does to the rest.
+    pub on_failure: OnFailure,
+    /// The adapter for tasks that name none; `None` = detect. `claude-code` is already `claude` here.
+    pub adapter: Option<String>,
+    /// The user's own agent programs.
+    pub adapters: BTreeMap<String, CliProfile>,
+    /// The branch that receives the work, as written; `None` = the one HEAD is on.
+    pub branch: Option<String>,
+    /// Upper bound of `auto` concurrency (`defaults.max_swarm_concurrency`).
+    pub max_swarm_concurrency: u32,
+    /// The tasks in file order.
+    pub tasks: Vec<Task>,
+    /// Permits of each lock.
+    pub locks: BTreeMap<String, u32>,
+    /// Environment of agents, gates and setup.
+    pub env: BTreeMap<String, EnvValue>,
+    /// How worktrees are prepared.
+    pub worktree: Worktree,
+    /// Fields that are written and valid but not honoured by this version; the engine refuses to run
+    /// them. Values that merely switch such a field off are not listed.
+    pub unsupported: Vec<UnsupportedField>,
+}
+
+/// A field that is written and valid, but not built in this version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsupportedField {
+    /// Where it stands, for example `tasks[3].steps`.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// Most agents running at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Concurrency {
+    /// This many, 1 to 512.
+    Fixed(u32),
+    /// As many as are ready, at most `max_swarm_concurrency`.
+    Auto,
+}
+
+/// What happens to the rest of the convoy when a task is exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Everything that does not depend on it goes on.
+    Continue,
+    /// Pending tasks are skipped; running agents finish; checked work lands.
+    Stop,
+}
+
+/// What happens to a task without retries left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnExhausted {
+    /// A dead letter is written; dependants are skipped.
+    Dlq,
+    /// Dependants are skipped.
+    Skip,
+    /// A dead letter is written; everything pending is skipped.
+    Stop,
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Unique within the convoy.
+    pub id: TaskId,
+    /// What the agent is asked.
+    pub prompt: String,
+    /// The role.
+    pub agent: String,
+    /// The adapter; `None` = the convoy's.
+    pub adapter: Option<String>,
+    /// The model, in the agent program's words.
+    pub model: Option<String>,
+    /// Limit of the agent's running time.
+    pub timeout: Duration,
+    /// Retries after the first attempt.
+    pub max_retries: u32,
+    /// How retries are spaced.
+    pub retry: Retry,
+    /// What happens without retries left.
+    pub on_exhausted: OnExhausted,
+    /// Shell commands that judge the work.
+    pub gates: Vec<String>,
+    /// Limit of each gate, and of each setup command.
+    pub gate_timeout: Duration,
+    /// Shown to people; the id when not written.
+    pub description: String,
+    /// Tasks that must be done first; repeated ids are already removed.
+    pub depends_on: Vec<TaskId>,
+    /// The task's partition, normalised (`/src`, `./src`, `src\a` and `src/` have one form).
+    pub files: Vec<String>,
+    /// Higher starts earlier.
+    pub priority: i64,
+    /// Locks it holds while it works, one permit each.
+    pub locks: Vec<String>,
+    /// Environment on top of the convoy's.
+    pub env: BTreeMap<String, EnvValue>,
+}
+
+/// How retries are spaced: `backoff`, doubled for each further retry, at most `max_backoff`; with
+/// `jitter` a deterministic part of it is taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Wait before the first retry.
+    pub backoff: Duration,
+    /// Longest wait.
+    pub max_backoff: Duration,
+    /// Whether waits are spread.
+    pub jitter: bool,
+}
+
+/// A value of an environment map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvValue {
+    /// The text itself.
+    Literal(String),
+    /// The variable of this name in the environment that the host passes. Registered as a secret.
+    FromEnv(String),
+}
+
+/// How a worktree is prepared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worktree {
+    /// Shell commands run once in a new worktree.
+    pub setup: Vec<String>,
+    /// Untracked files or folders of the user's checkout that are copied in, relative to its root.
+    pub copy: Vec<String>,
+}
+
+/// A command line agent program. Arguments go to the program as they are, never through a shell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CliProfile {
+    /// Program and arguments; `{{prompt}}` in an argument only with `prompt: arg`.
+    pub command: Vec<String>,
+    /// How the prompt reaches it.
+    pub prompt: PromptVia,
+    /// Program and arguments that continue a session, with `{{session}}`.
+    pub resume: Option<Vec<String>>,
+    /// Arguments added when a model is set, with `{{model}}`.
+    pub model: Option<Vec<String>>,
+    /// Arguments for a run that may only read.
+    pub read_only: Option<Vec<String>>,
+    /// Arguments that name an MCP configuration file, with `{{file}}`.
+    pub mcp_config: Option<Vec<String>>,
+    /// What it prints.
+    pub output: OutputFormat,
+    /// Where the facts stand in its JSON.
+    pub fields: FieldMap,
+    /// Environment for this program.
+    pub env: BTreeMap<String, EnvValue>,
+    /// The account it runs under, for people and for parking.
+    pub account: Option<String>,
+    /// Program and arguments that exit with 0 when it is installed.
+    pub probe: Option<Vec<String>>,
+}
+
+/// How the prompt reaches an agent program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptVia {
+    /// On standard input, which is then closed.
+    #[default]
+    Stdin,
+    /// As an argument.
+    Arg,
+}
+
+/// What an agent program prints on standard output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputFormat {
+    /// Plain text; the exit code alone tells the outcome.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Jsonl,
+}
+
+/// Where facts stand in an agent program's JSON, as JSON pointers (RFC 6901).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldMap {
+    /// The final text.
+    pub result: Option<String>,
+    /// The session id.
+    pub session: Option<String>,
+    /// True (or a non-empty text) when the run failed.
+    pub error: Option<String>,
+    /// `/pointer=value`: the document that ends the run.
+    pub terminal: Option<TerminalField>,
+    /// Input tokens.
+    pub input_tokens: Option<String>,
+    /// Output tokens.
+    pub output_tokens: Option<String>,
+    /// Dollars.
+    pub cost_usd: Option<String>,
+    /// How the token numbers of several documents combine.
+    pub usage: UsageMode,
+}
+
+/// How the terminal document of a stream is recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalField {
+    /// JSON pointer.
+    pub pointer: String,
+    /// The text (or JSON scalar, written out) found there.
+    pub value: String,
+}
+
+/// How the token numbers of several documents combine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageMode {
+    /// Only the terminal (or last) document counts.
+    #[default]
+    Final,
+    /// Each document holds the total so far: the last one counts.
+    Running,
+    /// Each document holds a part: they are added.
+    Sum,
+}

@@ -1,0 +1,1 @@
+//! The state of one convoy, changed only by `apply`. Pure.

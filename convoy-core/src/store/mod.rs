@@ -1,0 +1,1 @@
+//! The durable record: the trait, the memory store and SQLite.

@@ -1,0 +1,170 @@
+//! Why a task did not succeed: one closed list for every kind alike.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of a failure. Its text is the public `failure_type`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The agent exited with an error, reported one, sent no terminal event or could not be started.
+    Error,
+    /// The agent refused the task.
+    Refused,
+    /// The agent reached its own limit of turns.
+    TurnLimit,
+    /// The agent ended with a question.
+    NeedsInput,
+    /// The agent printed nothing for too long.
+    Idle,
+    /// The time limit of the task passed.
+    Timeout,
+    /// The gate with this command or name failed.
+    Gate(String),
+    /// No worktree could be made, or its setup failed.
+    Worktree,
+    /// The work could not be taken as a commit: an unfinished merge, an embedded repository.
+    Snapshot,
+    /// The merge conflict was not resolved.
+    MergeConflict,
+    /// Landing failed for another reason than a conflict.
+    MergeError,
+    /// The prompt as it would have been sent holds a secret; nothing was sent.
+    SecretInPrompt,
+    /// A symlink in the tree points out of it.
+    SymlinkEscape,
+    /// The agent program is not installed.
+    NotInstalled,
+    /// The agent program is not logged in.
+    Auth,
+    /// The agent program does not understand how it was called.
+    Contract,
+    /// The provider's rate limit or quota is used up, or it is overloaded.
+    RateLimit,
+}
+
+/// Text that names no [`FailureKind`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no failure type")]
+pub struct InvalidFailureKind(pub String);
+
+const PLAIN: [(FailureKind, &str); 16] = [
+    (FailureKind::Error, "error"),
+    (FailureKind::Refused, "refused"),
+    (FailureKind::TurnLimit, "turn-limit"),
+    (FailureKind::NeedsInput, "needs-input"),
+    (FailureKind::Idle, "idle"),
+    (FailureKind::Timeout, "timeout"),
+    (FailureKind::Worktree, "worktree-error"),
+    (FailureKind::Snapshot, "snapshot-error"),
+    (FailureKind::MergeConflict, "merge-conflict"),
+    (FailureKind::MergeError, "merge-error"),
+    (FailureKind::SecretInPrompt, "secret-in-prompt"),
+    (FailureKind::SymlinkEscape, "symlink-escape"),
+    (FailureKind::NotInstalled, "not-installed"),
+    (FailureKind::Auth, "auth"),
+    (FailureKind::Contract, "contract"),
+    (FailureKind::RateLimit, "rate-limit"),
+];
+
+impl FailureKind {
+    /// Whether another attempt may be made while retries are left (run-semantics: the failure table).
+    pub fn is_retried(&self) -> bool {
+        match self {
+            Self::Error
+            | Self::Refused
+            | Self::TurnLimit
+            | Self::NeedsInput
+            | Self::Idle
+            | Self::Timeout
+            | Self::Gate(_)
+            | Self::Worktree
+            | Self::Snapshot
+            | Self::MergeError
+            | Self::RateLimit => true,
+            // A conflict has two tries of its own before it comes here.
+            Self::MergeConflict
+            | Self::SecretInPrompt
+            | Self::SymlinkEscape
+            | Self::NotInstalled
+            | Self::Auth
+            | Self::Contract => false,
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Gate(name) = self {
+            return write!(f, "gate:{name}");
+        }
+        let text = PLAIN.iter().find(|(kind, _)| kind == self).map_or("error", |(_, text)| text);
+        f.write_str(text)
+    }
+}
+
+impl FromStr for FailureKind {
+    type Err = InvalidFailureKind;
+    fn from_str(text: &str) -> Result<Self, InvalidFailureKind> {
+        if let Some(name) = text.strip_prefix("gate:") {
+            return Ok(Self::Gate(name.to_owned()));
+        }
+        let found = PLAIN.iter().find(|(_, name)| *name == text);
+        found.map(|(kind, _)| kind.clone()).ok_or_else(|| InvalidFailureKind(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for FailureKind {
+    type Error = InvalidFailureKind;
+    fn try_from(text: String) -> Result<Self, InvalidFailureKind> {
+        text.parse()
+    }
+}
+
+impl From<FailureKind> for String {
+    fn from(kind: FailureKind) -> Self {
+        kind.to_string()
+    }
+}
+
+/// A failure: what kind, and what a person must know. Texts are redacted before they come here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The kind.
+    #[serde(rename = "failure_type")]
+    pub kind: FailureKind,
+    /// What happened and what the person can do, one or a few lines.
+    pub message: String,
+    /// The exit code of the program that failed, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The end of the output of the program that failed, bounded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output_tail: String,
+}
+
+impl Failure {
+    /// A failure without program output.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), exit_code: None, output_tail: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_text_of_its_own() {
+        for (kind, text) in PLAIN {
+            assert_eq!(kind.to_string(), text);
+            assert_eq!(text.parse::<FailureKind>().expect("known"), kind);
+        }
+        let gate = FailureKind::Gate("npm test".into());
+        assert_eq!(gate.to_string().parse::<FailureKind>().expect("known"), gate);
+        assert!("nonsense".parse::<FailureKind>().is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! Words that every module shares: ids, object ids, times, usage, failures, verdicts.
+//!
+//! Every id is a newtype whose constructor validates, so a value of the type is always usable.
+
+mod failure;
+mod ids;
+mod time;
+mod usage;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
+pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};
+pub use self::time::{InvalidTimestamp, Timestamp};
+pub use self::usage::{Cost, Usage};
+
+/// A boxed future, as the object-safe plug-in traits return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

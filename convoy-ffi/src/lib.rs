@@ -1,0 +1,1 @@
+//! Stable C ABI of the Convoy engine.

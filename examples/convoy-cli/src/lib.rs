@@ -1,0 +1,1 @@
+//! The command line host of the Convoy engine.

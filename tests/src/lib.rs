@@ -1,0 +1,1 @@
+//! Support for the end-to-end tests: scratch repositories, the scripted agent program.
