@@ -34,8 +34,6 @@ pub enum FailureKind {
     MergeError,
     /// The prompt as it would have been sent holds a secret; nothing was sent.
     SecretInPrompt,
-    /// A symlink in the tree points out of it.
-    SymlinkEscape,
     /// The agent program is not installed.
     NotInstalled,
     /// The agent program is not logged in.
@@ -51,7 +49,7 @@ pub enum FailureKind {
 #[error("{0:?} is no failure type")]
 pub struct InvalidFailureKind(pub String);
 
-const PLAIN: [(FailureKind, &str); 16] = [
+const PLAIN: [(FailureKind, &str); 15] = [
     (FailureKind::Error, "error"),
     (FailureKind::Refused, "refused"),
     (FailureKind::TurnLimit, "turn-limit"),
@@ -63,7 +61,6 @@ const PLAIN: [(FailureKind, &str); 16] = [
     (FailureKind::MergeConflict, "merge-conflict"),
     (FailureKind::MergeError, "merge-error"),
     (FailureKind::SecretInPrompt, "secret-in-prompt"),
-    (FailureKind::SymlinkEscape, "symlink-escape"),
     (FailureKind::NotInstalled, "not-installed"),
     (FailureKind::Auth, "auth"),
     (FailureKind::Contract, "contract"),
@@ -86,12 +83,9 @@ impl FailureKind {
             | Self::MergeError
             | Self::RateLimit => true,
             // A conflict has two tries of its own before it comes here.
-            Self::MergeConflict
-            | Self::SecretInPrompt
-            | Self::SymlinkEscape
-            | Self::NotInstalled
-            | Self::Auth
-            | Self::Contract => false,
+            Self::MergeConflict | Self::SecretInPrompt | Self::NotInstalled | Self::Auth | Self::Contract => {
+                false
+            }
         }
     }
 }

@@ -1,0 +1,115 @@
+//! Events of the convoy as a whole.
+
+use serde::{Deserialize, Serialize};
+
+use super::area;
+use crate::spec::Concurrency;
+use crate::types::{ConvoyStatus, Oid, TaskIx, Timestamp, Totals};
+
+/// What a host may set for one run on top of the spec.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// Instead of the spec's `concurrency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// Instead of the spec's `adapter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// Instead of the spec's `branch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// The facts that a convoy starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The spec's name.
+    pub name: String,
+    /// SHA-256 of the stored spec text.
+    pub spec_digest: String,
+    /// What the host set for this run.
+    #[serde(default)]
+    pub options: RunOptions,
+    /// The adapter of tasks that name none, after detection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// Full name of the user's branch that the work is published to.
+    pub branch: String,
+    /// Its commit when the convoy started: the first tip.
+    pub base: Oid,
+    /// The engine's own ref that work lands on.
+    pub integration_ref: String,
+    /// Defaults of the format that this version does not act on, and that are therefore off.
+    #[serde(default)]
+    pub inactive: Vec<String>,
+    /// Number of tasks.
+    pub tasks: u32,
+    /// Version of the engine.
+    pub engine_version: String,
+    /// Version of the event format.
+    pub event_format: u32,
+}
+
+/// How a convoy ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The final status.
+    pub status: ConvoyStatus,
+    /// What became of the tasks.
+    pub totals: Totals,
+}
+
+area! {
+    /// Something that happened to the convoy as a whole.
+    ConvoyEvent {
+        /// It is recorded and begins.
+        Started = "convoy_started" (Box<Started>),
+        /// An engine takes it up again after an interrupt or a crash.
+        Resumed = "convoy_resumed" {
+            /// When it was started first.
+            original_created_at: Timestamp,
+        },
+        /// Nothing more starts until it is unpaused.
+        Paused = "convoy_paused" {
+            /// Who asked.
+            actor: String,
+        },
+        /// Tasks start again.
+        Unpaused = "convoy_unpaused" {
+            /// Who asked.
+            actor: String,
+        },
+        /// A person wants it to end now; running agents are being ended.
+        CancelRequested = "convoy_cancel_requested" {
+            /// Who asked.
+            actor: String,
+        },
+        /// The engine stops; the convoy can be resumed.
+        Interrupted = "convoy_interrupted" {
+            /// Why.
+            reason: String,
+        },
+        /// Final tasks are taken up again.
+        Retried = "convoy_retried" {
+            /// The tasks that are pending again, in file order.
+            tasks: Vec<TaskIx>,
+            /// Who asked.
+            actor: String,
+        },
+        /// With `concurrency: auto`: how many agents may run now.
+        SwarmConcurrency = "swarm_concurrency_update" {
+            /// Lowest phase that has an open task.
+            phase: u32,
+            /// Tasks that are not final.
+            pending_count: u32,
+            /// Agents that may run at once.
+            effective_concurrency: u32,
+        },
+        /// Every task is done.
+        Finished = "convoy_finished" (End),
+        /// It ended with a task that is not done.
+        Failed = "convoy_failed" (End),
+        /// It ended because a person cancelled it.
+        Cancelled = "convoy_cancelled" (End),
+    }
+}

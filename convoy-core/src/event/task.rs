@@ -1,0 +1,257 @@
+//! Events of one task.
+
+use serde::{Deserialize, Serialize};
+
+use super::area;
+use crate::types::{Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
+
+/// Why an attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AttemptKind {
+    /// The first one.
+    First,
+    /// A failed one is tried again; uses a retry.
+    Retry,
+    /// An interrupted one is repeated; uses no retry.
+    Repeat,
+    /// The work conflicts with the tip; the agent resolves it. Uses no retry.
+    Resolve,
+}
+
+/// How the agent's part of an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AgentOutcome {
+    /// It says that it is finished.
+    Succeeded,
+    /// It failed, or could not be started.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The engine ended before it did.
+    Interrupted,
+    /// A person cancelled the convoy.
+    Cancelled,
+}
+
+/// The work of an attempt as a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// The commit.
+    pub commit: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// The commit that the work began from.
+    pub base: Oid,
+    /// Whether the tree differs from the base's.
+    pub changed: bool,
+    /// The ref that keeps it.
+    pub kept_ref: String,
+}
+
+/// A task that was given up, kept for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its id, unique within the store.
+    pub dlq_id: String,
+    /// The role of the task.
+    pub agent: String,
+    /// What failed.
+    #[serde(rename = "failure_type")]
+    pub failure_type: String,
+    /// Attempts made.
+    pub attempts: u32,
+    /// What the person must know.
+    pub error: String,
+}
+
+area! {
+    /// Something that happened to one task.
+    TaskEvent {
+        /// An attempt is recorded; no process yet.
+        Assigned = "task_assigned" {
+            /// Why it is made.
+            kind: AttemptKind,
+            /// The role.
+            agent: String,
+            /// Its worktree starts at this commit.
+            base: Oid,
+        },
+        /// The worktree is ready and the agent is about to be called.
+        Started = "task_started" {
+            /// The adapter.
+            adapter: String,
+            /// The model, where one is set.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            model: Option<String>,
+            /// The worktree.
+            worktree: String,
+            /// Length of the whole prompt in bytes.
+            prompt_bytes: u64,
+            /// `fresh`, `continued`, or `fresh: ` and why the kept session was not continued.
+            session: String,
+        },
+        /// The agent program runs.
+        Spawned = "worker_spawned" {
+            /// Process id.
+            pid: u32,
+            /// When the process started, in the system's own unit; tells it from a later one of the same id.
+            start_time: u64,
+        },
+        /// The agent ended. From here on its work is never bought again.
+        AgentEnded = "task_agent_ended" {
+            /// How.
+            #[serde(rename = "result")]
+            outcome: AgentOutcome,
+            /// Its exit code, where there is one.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            exit_code: Option<i32>,
+            /// Its session, where it has one.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            session: Option<SessionId>,
+            /// What it consumed.
+            #[serde(default)]
+            usage: Usage,
+            /// How long it ran.
+            duration_ms: u64,
+            /// The end of what it said, bounded.
+            #[serde(default)]
+            summary: String,
+        },
+        /// The agent's processes were ended by the engine.
+        Killed = "worker_killed" {
+            /// Why.
+            reason: String,
+        },
+        /// The work is a commit, or there was no worktree to take it from.
+        Snapshot = "task_snapshot" {
+            /// The work.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            work: Option<Work>,
+            /// The agent moved HEAD away from the base: its tree became one commit on the base.
+            #[serde(default)]
+            rebased: bool,
+        },
+        /// A gate was run on the work.
+        Gate = "gate_result" {
+            /// The command.
+            gate: String,
+            /// Whether it passed.
+            passed: bool,
+            /// Its exit code, where there is one.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            exit_code: Option<i32>,
+            /// How long it ran.
+            duration_ms: u64,
+            /// The end of its output, bounded.
+            #[serde(default)]
+            output: String,
+        },
+        /// The work passed its checks and waits to land.
+        Queued = "merge_queued" {
+            /// The work.
+            commit: Oid,
+        },
+        /// The landing commit is written; the integration ref has not moved yet.
+        Prepared = "merge_prepared" {
+            /// The landing commit.
+            commit: Oid,
+            /// The tip that it was made for.
+            onto: Oid,
+        },
+        /// The prepared landing commit no longer fits, because the integration ref moved.
+        Unprepared = "merge_unprepared" {
+            /// The commit that did not land.
+            commit: Oid,
+            /// The integration ref as it is.
+            tip: Oid,
+        },
+        /// The landing commit is reachable from the integration ref.
+        Landed = "merge_done" {
+            /// The landing commit.
+            commit: Oid,
+        },
+        /// The work conflicts with the tip.
+        Conflict = "merge_conflict_detected" {
+            /// Which conflict of this task it is, from 1.
+            attempt: u32,
+            /// Paths in conflict, bounded.
+            conflicting_files: Vec<String>,
+            /// The tip that it conflicts with.
+            onto: Oid,
+            /// The merged tree with the markers.
+            tree: Oid,
+        },
+        /// The conflict stays unresolved.
+        ConflictFailed = "merge_conflict_failed" {
+            /// Conflicts met.
+            attempts: u32,
+            /// Paths in conflict, bounded.
+            conflicting_files: Vec<String>,
+        },
+        /// The work has landed, or there was nothing to land.
+        Done = "task_done" {
+            /// The landing commit; absent when nothing changed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            commit: Option<Oid>,
+            /// Nothing changed.
+            no_changes: bool,
+            /// The agent's exit code.
+            exit_code: i32,
+            /// Retries used.
+            retries: u32,
+        },
+        /// It is pending again.
+        Retried = "task_retried" {
+            /// The status that the attempt would have ended with.
+            previous_status: TaskStatus,
+            /// What failed; absent when the engine's end interrupted it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            failure: Option<Failure>,
+            /// It does not start before this time.
+            not_before: Timestamp,
+            /// Retries used, this one included.
+            retries: u32,
+        },
+        /// It is exhausted.
+        Failed = "task_failed" {
+            /// The final status.
+            status: TaskStatus,
+            /// The kind of failure in the words of the ancestor: `error`, `timeout`, `gate-failed`, …
+            reason: String,
+            /// What failed.
+            failure: Failure,
+            /// The gate that failed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            gate: Option<String>,
+            /// Exit code of what failed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            exit_code: Option<i32>,
+        },
+        /// It never runs.
+        Skipped = "task_skipped" {
+            /// Why.
+            reason: String,
+            /// The task that is the cause.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            because: Option<TaskIx>,
+        },
+        /// It was ended by a cancel. Its work is kept.
+        Cancelled = "task_cancelled" {},
+        /// It was given up and is kept for a person.
+        DeadLettered = "dlq_entry_created" (DeadLetter),
+        /// A person closed its dead letter.
+        DeadLetterResolved = "dlq_entry_resolved" {
+            /// Id of the dead letter.
+            dlq_id: String,
+            /// Who closed it.
+            actor: String,
+            /// Why or how.
+            resolution: String,
+        },
+    }
+}

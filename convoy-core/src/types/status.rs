@@ -1,0 +1,192 @@
+//! The public statuses of convoys and tasks. In the code they are enums; only here they have a text.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The status of a convoy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ConvoyStatus {
+    /// Recorded, nothing started.
+    Pending,
+    /// Under way; after an interrupt or a crash it stays so, without a live engine.
+    Running,
+    /// Running agents finish, nothing starts.
+    Paused,
+    /// Every task is done.
+    Done,
+    /// A task is not done.
+    Failed,
+    /// Cancelled by a person.
+    Cancelled,
+}
+
+impl ConvoyStatus {
+    /// Whether only a retry leaves it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+
+    /// The public text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for ConvoyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The status of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TaskStatus {
+    /// Waits for its dependencies, a lock, a slot, or the time of a retry.
+    Pending,
+    /// An attempt is recorded; no process yet.
+    Assigned,
+    /// The agent works.
+    Running,
+    /// The work is a commit that is being judged.
+    Checking,
+    /// The work passed and waits to land.
+    Queued,
+    /// Its landing commit is reachable from the integration ref, or it changed nothing.
+    Done,
+    /// Exhausted.
+    Failed,
+    /// Exhausted by the time limit.
+    TimedOut,
+    /// Exhausted by a gate.
+    GateFailed,
+    /// Never ran, because of another task or a stop.
+    Skipped,
+    /// Ended by a cancel.
+    Cancelled,
+}
+
+impl TaskStatus {
+    /// Every status.
+    pub const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Assigned,
+        Self::Running,
+        Self::Checking,
+        Self::Queued,
+        Self::Done,
+        Self::Failed,
+        Self::TimedOut,
+        Self::GateFailed,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
+
+    /// Whether only a retry leaves it.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Pending | Self::Assigned | Self::Running | Self::Checking | Self::Queued => false,
+            Self::Done
+            | Self::Failed
+            | Self::TimedOut
+            | Self::GateFailed
+            | Self::Skipped
+            | Self::Cancelled => true,
+        }
+    }
+
+    /// The public text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Assigned => "assigned",
+            Self::Running => "running",
+            Self::Checking => "checking",
+            Self::Queued => "queued",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::GateFailed => "gate-failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How many tasks of a convoy have which fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All tasks.
+    pub total: u32,
+    /// Done.
+    pub done: u32,
+    /// Failed, gate-failed.
+    pub failed: u32,
+    /// Skipped.
+    pub skipped: u32,
+    /// Timed out.
+    #[serde(rename = "timedOut")]
+    pub timed_out: u32,
+    /// Cancelled.
+    pub cancelled: u32,
+    /// Not final yet.
+    pub open: u32,
+}
+
+impl Totals {
+    /// Counts statuses.
+    pub fn of(statuses: impl IntoIterator<Item = TaskStatus>) -> Self {
+        let mut totals = Self::default();
+        for status in statuses {
+            totals.total += 1;
+            match status {
+                TaskStatus::Done => totals.done += 1,
+                TaskStatus::Failed | TaskStatus::GateFailed => totals.failed += 1,
+                TaskStatus::TimedOut => totals.timed_out += 1,
+                TaskStatus::Skipped => totals.skipped += 1,
+                TaskStatus::Cancelled => totals.cancelled += 1,
+                TaskStatus::Pending
+                | TaskStatus::Assigned
+                | TaskStatus::Running
+                | TaskStatus::Checking
+                | TaskStatus::Queued => totals.open += 1,
+            }
+        }
+        totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_json_agree() {
+        for status in TaskStatus::ALL {
+            assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
+        }
+        let totals = Totals::of(TaskStatus::ALL);
+        assert_eq!((totals.total, totals.open, totals.done), (11, 5, 1));
+        assert_eq!(
+            totals.total,
+            totals.open + totals.done + totals.failed + totals.skipped + totals.timed_out + totals.cancelled
+        );
+    }
+}
