@@ -7,7 +7,7 @@ area! {
     /// Something that happened to the user's branch.
     PublishEvent {
         /// The branch, and the files of the checkout that has it, are about to move. Until one of the
-        /// other two follows, a crash may have left them in between, and recovery finishes the move.
+        /// others follows, a crash may have left them in between, and recovery finishes the move.
         Started = "branch_publish_started" {
             /// Commit of the branch before.
             from: Oid,
@@ -18,6 +18,11 @@ area! {
             /// The checkout whose files follow.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             checkout: Option<String>,
+        },
+        /// Somebody else moved the branch meanwhile: it was not moved, and is looked at again.
+        Voided = "branch_publish_voided" {
+            /// The integration tip that waits.
+            tip: Oid,
         },
         /// The branch holds everything up to this tip.
         Published = "branch_published" {

@@ -146,8 +146,11 @@ mod tests {
     }
 
     fn samples() -> Vec<Event> {
+        [convoy_samples(), attempt_samples(), end_samples()].concat()
+    }
+
+    fn convoy_samples() -> Vec<Event> {
         let end = End { status: ConvoyStatus::Done, totals: Totals::default() };
-        let failure = Failure::new(FailureKind::Gate("t".into()), "no");
         let started = Started {
             name: "n".into(),
             spec_digest: "d".into(),
@@ -161,6 +164,21 @@ mod tests {
             engine_version: "0".into(),
             event_format: 1,
         };
+        vec![
+            Event::Convoy(ConvoyEvent::Started(Box::new(started))),
+            Event::Convoy(ConvoyEvent::Finished(end)),
+            Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "me".into() }),
+            Event::Publish(PublishEvent::Blocked {
+                branch: "b".into(),
+                reason: "r".into(),
+                paths: vec!["p".into()],
+                tip: oid('d'),
+            }),
+        ]
+    }
+
+    fn attempt_samples() -> Vec<Event> {
+        let failure = Failure::new(FailureKind::Timeout, "no");
         let ended = |outcome| TaskEvent::AgentEnded {
             outcome,
             exit_code: Some(1),
@@ -172,16 +190,7 @@ mod tests {
         let work =
             Work { commit: oid('b'), tree: oid('c'), base: oid('a'), changed: true, kept_ref: "r".into() };
         vec![
-            Event::Convoy(ConvoyEvent::Started(Box::new(started))),
-            Event::Convoy(ConvoyEvent::Finished(end)),
-            Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "me".into() }),
-            Event::Publish(PublishEvent::Blocked {
-                branch: "b".into(),
-                reason: "r".into(),
-                paths: vec!["p".into()],
-                tip: oid('d'),
-            }),
-            task(ended(AgentOutcome::Failed { failure: failure.clone() }), Some(2)),
+            task(ended(AgentOutcome::Failed { failure }), Some(2)),
             task(ended(AgentOutcome::Interrupted), Some(2)),
             task(TaskEvent::Snapshot { work: Some(work), rebased: false }, Some(1)),
             task(TaskEvent::Cancelled {}, None),
@@ -189,6 +198,12 @@ mod tests {
                 TaskEvent::Conflict { attempt: 1, conflicting_files: vec![], onto: oid('a'), tree: oid('b') },
                 Some(3),
             ),
+        ]
+    }
+
+    fn end_samples() -> Vec<Event> {
+        let failure = Failure::new(FailureKind::Gate("t".into()), "no");
+        vec![
             task(
                 TaskEvent::Failed {
                     status: TaskStatus::GateFailed,
@@ -196,6 +211,7 @@ mod tests {
                     failure,
                     gate: Some("t".into()),
                     exit_code: None,
+                    stops: true,
                 },
                 Some(1),
             ),

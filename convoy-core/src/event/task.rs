@@ -231,6 +231,9 @@ area! {
             /// Exit code of what failed.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             exit_code: Option<i32>,
+            /// It stops the convoy: pending tasks are skipped and nothing is retried any more.
+            #[serde(default)]
+            stops: bool,
         },
         /// It never runs.
         Skipped = "task_skipped" {

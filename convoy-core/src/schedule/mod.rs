@@ -1,1 +1,21 @@
 //! Decides who starts, retries, is skipped, lands next, and when the run is over. Pure.
+//!
+//! [`Scheduler::handle`] takes one [`Input`] and the time, changes the state by events, and says which
+//! [`Action`]s follow. The caller records the events before it performs the actions. The queues beside
+//! the state are derived from it ([`Scheduler::new`]), so a restart needs nothing but the log, and a
+//! decision costs what it changes, not what exists.
+
+mod control;
+mod failure;
+mod handle;
+mod input;
+mod land;
+mod queues;
+mod start;
+
+pub use self::failure::backoff;
+pub use self::handle::{Scheduler, Turn};
+pub use self::input::{
+    Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
+    SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,
+};

@@ -1,1 +1,16 @@
-//! The state of one convoy, changed only by `apply`. Pure.
+//! The state of one convoy, changed only by [`RunState::apply`], live and in recovery. Pure.
+//!
+//! A task is in exactly one [`Stage`], which carries the data that only this stage has. Which move from
+//! stage to stage an event may make stands in one table, [`allowed`]; every other move is an error.
+
+mod apply;
+mod publish;
+mod run;
+mod stage;
+mod view;
+
+pub use self::apply::IllegalEvent;
+pub use self::publish::{BlockedPublish, Moving, Publish};
+pub use self::run::RunState;
+pub use self::stage::{Conflict, Prepared, Stage, StageKind, TaskState, allowed};
+pub use self::view::{ConvoyView, TaskView, view};

@@ -1,0 +1,203 @@
+//! One function decides what a failure leads to, for every kind alike.
+
+use std::time::Duration;
+
+use super::handle::{Scheduler, Turn};
+use super::land::CONFLICT_TRIES;
+use crate::event::{DeadLetter, TaskEvent};
+use crate::spec::{OnExhausted, OnFailure, Retry};
+use crate::state::{IllegalEvent, Stage};
+use crate::types::{ConvoyId, Failure, FailureKind, TaskIx, TaskStatus, Timestamp, WorkerId};
+
+impl Scheduler {
+    /// Decides what follows from a failed attempt: another try, or the end of the task and what that
+    /// means for the others.
+    pub(super) fn failed(
+        &mut self,
+        task: TaskIx,
+        failure: Failure,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        if self.state.is_cancelling() {
+            return self.emit_task(task, TaskEvent::Cancelled {}, now, turn);
+        }
+        let state = self.state.task(task);
+        let settling = matches!(state.stage, Stage::Settling { .. });
+        if let (true, Some(conflict)) = (settling && !self.state.is_stopped(), state.conflict.clone()) {
+            return self.resolution_failed(task, conflict, failure, now, turn);
+        }
+        let spec = self.state.plan().spec_of(task);
+        let may_retry = failure.kind.is_retried() && !self.state.is_stopped();
+        if may_retry && state.retries < spec.max_retries {
+            let retries = state.retries + 1;
+            let wait = backoff(spec.retry, retries, self.state.convoy(), task);
+            let previous_status = exhausted_status(&failure.kind);
+            let not_before = now.plus(wait);
+            let event = TaskEvent::Retried { previous_status, failure: Some(failure), not_before, retries };
+            return self.emit_task(task, event, now, turn);
+        }
+        self.exhausted(task, failure, now, turn)
+    }
+
+    /// A try at a conflict failed: the other try, or the end. Uses no retry.
+    fn resolution_failed(
+        &mut self,
+        task: TaskIx,
+        conflict: crate::state::Conflict,
+        failure: Failure,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let met = self.state.task(task).conflicts;
+        if met < CONFLICT_TRIES && (failure.kind.is_retried() || failure.kind == FailureKind::MergeConflict) {
+            let event = TaskEvent::Conflict {
+                attempt: met + 1,
+                conflicting_files: conflict.files,
+                onto: conflict.onto,
+                tree: conflict.tree,
+            };
+            return self.emit_task(task, event, now, turn);
+        }
+        let event = TaskEvent::ConflictFailed { attempts: met, conflicting_files: conflict.files.clone() };
+        self.emit_task(task, event, now, turn)?;
+        let files = conflict.files.join(", ");
+        let message = format!("the conflict in {files} was not resolved: {}", failure.message);
+        let failure = Failure { kind: FailureKind::MergeConflict, message, ..failure };
+        self.exhausted(task, failure, now, turn)
+    }
+
+    fn exhausted(
+        &mut self,
+        task: TaskIx,
+        failure: Failure,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let plan = self.state.plan().clone();
+        let spec = plan.spec_of(task);
+        let stops = spec.on_exhausted == OnExhausted::Stop || plan.spec().on_failure == OnFailure::Stop;
+        let gate = match &failure.kind {
+            FailureKind::Gate(name) => Some(name.clone()),
+            _ => None,
+        };
+        let event = TaskEvent::Failed {
+            status: exhausted_status(&failure.kind),
+            reason: reason(&failure.kind),
+            gate,
+            exit_code: failure.exit_code,
+            failure: failure.clone(),
+            stops,
+        };
+        self.emit_task(task, event, now, turn)?;
+        if spec.on_exhausted != OnExhausted::Skip {
+            let attempts = self.state.task(task).attempts;
+            let letter = DeadLetter {
+                dlq_id: dead_letter_id(self.state.convoy(), task, attempts),
+                agent: spec.agent.clone(),
+                failure_type: failure.kind.to_string(),
+                attempts,
+                error: failure.message,
+            };
+            self.emit_task(task, TaskEvent::DeadLettered(letter), now, turn)?;
+        }
+        self.skip_dependants(task, now, turn)?;
+        if stops {
+            self.skip_pending(task, now, turn)?;
+        }
+        Ok(())
+    }
+
+    /// Skips everything that can no longer run because `root` is not done.
+    pub(super) fn skip_dependants(
+        &mut self,
+        root: TaskIx,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let plan = self.state.plan().clone();
+        let mut stack = vec![root];
+        while let Some(task) = stack.pop() {
+            for dependant in &plan.task(task).dependants {
+                if matches!(self.state.task(*dependant).stage, Stage::Pending { .. }) {
+                    let reason = format!("task {} is not done", plan.id(root));
+                    let event = TaskEvent::Skipped { reason, because: Some(root) };
+                    self.emit_task(*dependant, event, now, turn)?;
+                    stack.push(*dependant);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_pending(&mut self, root: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        let plan = self.state.plan().clone();
+        for task in plan.indices() {
+            if matches!(self.state.task(task).stage, Stage::Pending { .. }) {
+                let reason = format!("task {} failed and stops the convoy", plan.id(root));
+                self.emit_task(task, TaskEvent::Skipped { reason, because: Some(root) }, now, turn)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The wait before retry number `retry` (from 1): `backoff`, doubled for each further retry, at most
+/// `max_backoff`. With `jitter` up to half of it is taken off, by a hash of convoy, task and retry, so
+/// that the same log always gives the same time.
+pub fn backoff(policy: Retry, retry: u32, convoy: &ConvoyId, task: TaskIx) -> Duration {
+    let doubled = policy.backoff.saturating_mul(2_u32.saturating_pow(retry.saturating_sub(1)));
+    let wait = doubled.min(policy.max_backoff);
+    if !policy.jitter {
+        return wait;
+    }
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let seed = convoy.as_str().bytes().chain(task.0.to_le_bytes()).chain(retry.to_le_bytes());
+    for byte in seed {
+        // FNV-1a: stable across versions and machines, which std's hasher does not promise.
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let permille = u32::try_from(hash % 501).unwrap_or(0);
+    wait - wait * permille / 1000
+}
+
+fn dead_letter_id(convoy: &ConvoyId, task: TaskIx, attempts: u32) -> String {
+    let worker = WorkerId::of(convoy, task, crate::types::AttemptNo(attempts));
+    format!("dlq-{}", worker.as_str().trim_start_matches("convoy-"))
+}
+
+fn exhausted_status(kind: &FailureKind) -> TaskStatus {
+    match kind {
+        FailureKind::Timeout => TaskStatus::TimedOut,
+        FailureKind::Gate(_) => TaskStatus::GateFailed,
+        _ => TaskStatus::Failed,
+    }
+}
+
+/// The reason in the words of the ancestor's `task_failed`, which had one word for all gates.
+fn reason(kind: &FailureKind) -> String {
+    match kind {
+        FailureKind::Gate(_) => "gate-failed".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_to_its_limit_and_jitter_takes_at_most_half() {
+        let convoy = ConvoyId::from_parts(1, 1);
+        let seconds = Duration::from_secs;
+        let plain = Retry { backoff: seconds(2), max_backoff: seconds(10), jitter: false };
+        let waits: Vec<u64> = (1..=5).map(|n| backoff(plain, n, &convoy, TaskIx(0)).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 10, 10]);
+        let spread = Retry { jitter: true, ..plain };
+        let waits: Vec<Duration> = (0..50).map(|ix| backoff(spread, 3, &convoy, TaskIx(ix))).collect();
+        assert!(waits.iter().all(|wait| (seconds(4)..=seconds(8)).contains(wait)), "{waits:?}");
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "all the same: {waits:?}");
+        assert_eq!(backoff(spread, 3, &convoy, TaskIx(7)), waits[7], "the same again");
+        assert_eq!(backoff(plain, u32::MAX, &convoy, TaskIx(0)), seconds(10), "no overflow");
+    }
+}

@@ -1,0 +1,237 @@
+//! One turn: an input in, events and actions out.
+
+use super::input::{Action, Input, Report, SnapshotReport, Stale};
+use super::queues::Queues;
+use crate::event::{AgentOutcome, Event, TaskEvent, Work};
+use crate::state::{IllegalEvent, RunState, Stage};
+use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
+
+/// The decisions for one convoy.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    pub(super) state: RunState,
+    pub(super) queues: Queues,
+}
+
+/// What a turn decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Turn {
+    /// What happened, already applied to the state. To be recorded first.
+    pub events: Vec<Event>,
+    /// What is to be done then.
+    pub actions: Vec<Action>,
+}
+
+impl Turn {
+    /// Adds what a further input of the same turn decided.
+    pub fn extend(&mut self, other: Self) {
+        self.events.extend(other.events);
+        self.actions.extend(other.actions);
+    }
+}
+
+impl Scheduler {
+    /// The scheduler of a convoy in this state. Nothing is under way: the caller follows with
+    /// [`Input::Begin`].
+    pub fn new(state: RunState) -> Self {
+        let queues = Queues::new(&state);
+        Self { state, queues }
+    }
+
+    /// The state.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// When this wants an [`Input::Tick`] although nothing happens.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        if self.is_held() { None } else { self.queues.next_time() }
+    }
+
+    /// Decides what follows from one input. The same scheduler, input and time always give the same
+    /// turn.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] when the input contradicts the state; the caller must stop and reload the
+    /// convoy, since the state may hold a part of the turn.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Turn, IllegalEvent> {
+        let mut turn = Turn::default();
+        match input {
+            Input::Begin { resumed } => self.begin(resumed, now, &mut turn)?,
+            Input::Tick => {}
+            Input::Worker { task, attempt, report } => {
+                // Answers of attempts that are over change nothing any more.
+                let _: Result<(), Stale> = self.worker(task, attempt, report, now, &mut turn)?;
+            }
+            Input::Publish(report) => self.publish_report(report, now, &mut turn)?,
+            Input::Request(request) => self.request(request, now, &mut turn)?,
+            Input::Retry { tasks, actor } => self.retry(&tasks, actor, now, &mut turn)?,
+            Input::ResolveDeadLetter { task, actor, resolution } => {
+                self.resolve_dead_letter(task, actor, resolution, now, &mut turn)?;
+            }
+        }
+        self.pump(now, &mut turn)?;
+        Ok(turn)
+    }
+
+    /// Applies an event and keeps the queues in step.
+    pub(super) fn emit(&mut self, event: Event, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        let before = match &event {
+            Event::Task { task, .. } if task.index() < self.state.plan().len() => {
+                Some((*task, self.state.task(*task).stage.kind()))
+            }
+            Event::Task { .. } | Event::Convoy(_) | Event::Publish(_) => None,
+        };
+        self.state.apply(&event, now)?;
+        if let Some((task, from)) = before {
+            self.queues.moved(&self.state, task, from);
+        }
+        turn.events.push(event);
+        Ok(())
+    }
+
+    /// Applies an event of a task's newest attempt.
+    pub(super) fn emit_task(
+        &mut self,
+        task: TaskIx,
+        event: TaskEvent,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let id = self.state.plan().id(task).clone();
+        let mut attempt = self.state.task(task).attempt();
+        if let TaskEvent::Assigned { .. } = event {
+            attempt = Some(AttemptNo(attempt.map_or(0, |a| a.0) + 1));
+        }
+        self.emit(Event::Task { task, id, attempt, event }, now, turn)
+    }
+
+    fn worker(
+        &mut self,
+        task: TaskIx,
+        attempt: AttemptNo,
+        report: Report,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<Result<(), Stale>, IllegalEvent> {
+        if matches!(report, Report::Checked(_) | Report::CheckStopped) {
+            self.queues.checking.remove(&task);
+        }
+        let known = task.index() < self.state.plan().len();
+        if !known || self.state.task(task).attempt() != Some(attempt) {
+            return Ok(Err(Stale));
+        }
+        match (report, self.state.task(task).stage.clone()) {
+            (Report::Started(s), Stage::Working { started: false, .. }) => {
+                let event = TaskEvent::Started {
+                    adapter: s.adapter,
+                    model: s.model,
+                    worktree: s.worktree,
+                    prompt_bytes: s.prompt_bytes,
+                    session: s.session,
+                };
+                self.emit_task(task, event, now, turn)?;
+            }
+            (Report::Spawned { pid, start_time }, Stage::Working { .. }) => {
+                self.emit_task(task, TaskEvent::Spawned { pid, start_time }, now, turn)?;
+            }
+            (Report::AgentEnded(end), Stage::Working { .. }) => self.agent_ended(task, end, now, turn)?,
+            (Report::Snapshot(report), Stage::Snapshotting { outcome, .. }) => {
+                self.snapshot(task, report, outcome, now, turn)?;
+            }
+            (Report::Gate { gate, passed, exit_code, duration_ms, output }, Stage::Checking { .. }) => {
+                let event = TaskEvent::Gate { gate, passed, exit_code, duration_ms, output };
+                self.emit_task(task, event, now, turn)?;
+            }
+            (Report::Checked(None), Stage::Checking { work }) => self.passed(task, &work, now, turn)?,
+            (Report::Checked(Some(failure)), Stage::Checking { .. }) => {
+                self.failed(task, failure, now, turn)?;
+            }
+            (Report::Prepared(report), Stage::Queued { prepared: None, .. }) => {
+                self.prepare_report(task, report, now, turn)?;
+            }
+            (Report::Advanced(report), Stage::Queued { prepared: Some(prepared), .. }) => {
+                self.advance_report(task, report, prepared, now, turn)?;
+            }
+            _ => return Ok(Err(Stale)),
+        }
+        Ok(Ok(()))
+    }
+
+    fn snapshot(
+        &mut self,
+        task: TaskIx,
+        report: SnapshotReport,
+        outcome: AgentOutcome,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let (work, rebased, trouble) = match report {
+            SnapshotReport::Taken { work, rebased } => (Some(work), rebased, None),
+            SnapshotReport::NoWorktree => (None, false, None),
+            SnapshotReport::Failed(failure) => (None, false, Some(failure)),
+        };
+        self.emit_task(task, TaskEvent::Snapshot { work, rebased }, now, turn)?;
+        match self.state.task(task).stage {
+            Stage::Checking { .. } if self.state.is_cancelling() => {
+                self.emit_task(task, TaskEvent::Cancelled {}, now, turn)
+            }
+            Stage::Checking { .. } => Ok(()),
+            _ => self.settle(task, outcome, trouble, now, turn),
+        }
+    }
+
+    /// Decides what follows once the tree of an attempt without success is kept.
+    pub(super) fn settle(
+        &mut self,
+        task: TaskIx,
+        outcome: AgentOutcome,
+        trouble: Option<Failure>,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let gone = || Failure::new(FailureKind::Worktree, "the worktree of the finished agent is gone");
+        match outcome {
+            _ if self.state.is_cancelling() => self.emit_task(task, TaskEvent::Cancelled {}, now, turn),
+            AgentOutcome::Failed { failure } => self.failed(task, failure, now, turn),
+            AgentOutcome::Succeeded => self.failed(task, trouble.unwrap_or_else(gone), now, turn),
+            AgentOutcome::Interrupted | AgentOutcome::Cancelled => {
+                let retries = self.state.task(task).retries;
+                let previous_status = self.state.task(task).stage.status();
+                let event = TaskEvent::Retried { previous_status, failure: None, not_before: now, retries };
+                self.emit_task(task, event, now, turn)
+            }
+        }
+    }
+
+    fn passed(
+        &mut self,
+        task: TaskIx,
+        work: &Work,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        if work.changed {
+            let commit = work.commit.clone();
+            return self.emit_task(task, TaskEvent::Queued { commit }, now, turn);
+        }
+        self.done(task, None, now, turn)
+    }
+
+    pub(super) fn done(
+        &mut self,
+        task: TaskIx,
+        commit: Option<Oid>,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let state = self.state.task(task);
+        let event = TaskEvent::Done {
+            no_changes: commit.is_none(),
+            commit,
+            exit_code: state.exit_code.unwrap_or(0),
+            retries: state.retries,
+        };
+        self.emit_task(task, event, now, turn)
+    }
+}

@@ -1,0 +1,315 @@
+//! What the scheduler is told, and what it asks for: two closed lists.
+
+use crate::event::{AgentOutcome, AttemptKind, Request, Work};
+use crate::state::{Conflict, Moving, Prepared};
+use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
+
+/// Something that happened in the world.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// An engine takes the convoy up: for the first time, or again after an interrupt or a crash.
+    Begin {
+        /// Whether the convoy was begun before.
+        resumed: bool,
+    },
+    /// Time passed.
+    Tick,
+    /// A segment of an attempt says something.
+    Worker {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: AttemptNo,
+        /// What it says.
+        report: Report,
+    },
+    /// The user's branch.
+    Publish(PublishReport),
+    /// Somebody asks for something.
+    Request(Request),
+    /// A person wants final tasks of an ended convoy to be taken up again.
+    Retry {
+        /// These tasks; empty = every task that is not done.
+        tasks: Vec<TaskIx>,
+        /// Who asks.
+        actor: String,
+    },
+    /// A person closes a dead letter.
+    ResolveDeadLetter {
+        /// The task.
+        task: TaskIx,
+        /// Who closes it.
+        actor: String,
+        /// Why or how.
+        resolution: String,
+    },
+}
+
+/// What a segment of an attempt says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// The worktree is ready, the agent is about to be called.
+    Started(StartedReport),
+    /// The agent program runs.
+    Spawned {
+        /// Process id.
+        pid: u32,
+        /// When it started, in the system's own unit.
+        start_time: u64,
+    },
+    /// The agent ended, or could not be started.
+    AgentEnded(AgentEnd),
+    /// The tree was taken, or could not be.
+    Snapshot(SnapshotReport),
+    /// A gate ended.
+    Gate {
+        /// The command.
+        gate: String,
+        /// Whether it passed.
+        passed: bool,
+        /// Its exit code.
+        exit_code: Option<i32>,
+        /// How long it ran.
+        duration_ms: u64,
+        /// The end of its output.
+        output: String,
+    },
+    /// All checks are over. `None`: they passed.
+    Checked(Option<Failure>),
+    /// The checks were stopped before they had an answer.
+    CheckStopped,
+    /// The landing commit is written, or could not be.
+    Prepared(PrepareReport),
+    /// The integration ref holds the landing commit, or cannot take it.
+    Advanced(AdvanceReport),
+}
+
+/// How an agent was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedReport {
+    /// The adapter.
+    pub adapter: String,
+    /// The model.
+    pub model: Option<String>,
+    /// The worktree.
+    pub worktree: String,
+    /// Length of the prompt in bytes.
+    pub prompt_bytes: u64,
+    /// `fresh`, `continued`, or `fresh: ` and why.
+    pub session: String,
+}
+
+/// How the agent's part of an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentEnd {
+    /// How.
+    pub outcome: AgentOutcome,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// Its session.
+    pub session: Option<SessionId>,
+    /// What it consumed.
+    pub usage: Usage,
+    /// How long it ran.
+    pub duration_ms: u64,
+    /// The end of what it said.
+    pub summary: String,
+    /// Why the engine ended its processes, when it did.
+    pub killed: Option<String>,
+}
+
+/// What became of the tree of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotReport {
+    /// It is a commit.
+    Taken {
+        /// The commit.
+        work: Work,
+        /// The agent had moved HEAD away from the base.
+        rebased: bool,
+    },
+    /// There is no worktree.
+    NoWorktree,
+    /// It could not be taken; the files are kept.
+    Failed(Failure),
+}
+
+/// What became of writing a landing commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PrepareReport {
+    /// It is written.
+    Prepared(Prepared),
+    /// The tip already holds the work.
+    Nothing,
+    /// The work conflicts with the tip.
+    Conflict {
+        /// Paths in conflict.
+        files: Vec<String>,
+        /// The tip.
+        onto: Oid,
+        /// The merged tree with the markers.
+        tree: Oid,
+    },
+    /// It failed for another reason.
+    Failed(Failure),
+}
+
+/// What became of moving the integration ref. There is no failure: as long as nobody knows whether the
+/// landing commit is reachable, the engine must stop rather than guess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdvanceReport {
+    /// The landing commit is reachable from it.
+    Landed,
+    /// It is elsewhere, and does not hold the landing commit.
+    Moved {
+        /// Where it is.
+        tip: Oid,
+    },
+}
+
+/// What became of moving the user's branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishReport {
+    /// The branch already holds the tip.
+    UpToDate {
+        /// Commit of the branch.
+        commit: Oid,
+        /// The tip.
+        tip: Oid,
+    },
+    /// The branch can be moved so.
+    Planned(Moving),
+    /// It moved.
+    Done(Moving),
+    /// Somebody else moved it meanwhile; nothing was changed.
+    Moved {
+        /// The tip that waits.
+        tip: Oid,
+    },
+    /// It cannot be moved now; nothing of the user's was touched.
+    Blocked {
+        /// The tip that waits.
+        tip: Oid,
+        /// Why, and what the person can do.
+        reason: String,
+        /// Paths in the way.
+        paths: Vec<String>,
+    },
+}
+
+/// Something that is to be done once the events of the turn are durable. Its result comes back as an
+/// [`Input`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Make a worktree, call the agent. Answers with `Started`, `Spawned`, and at last `AgentEnded`.
+    Work(Box<WorkOrder>),
+    /// Take the tree of an attempt as a commit. Answers with `Snapshot`.
+    Snapshot(Box<SnapshotOrder>),
+    /// Judge the work. Answers with `Gate`s and at last `Checked` or `CheckStopped`.
+    Check(Box<CheckOrder>),
+    /// Write the landing commit. Answers with `Prepared`.
+    Prepare {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: AttemptNo,
+        /// The work.
+        work: Work,
+        /// The tip to land on.
+        tip: Oid,
+    },
+    /// Move the integration ref to the landing commit, or find that it holds it already. Answers with
+    /// `Advanced`.
+    Advance {
+        /// The task.
+        task: TaskIx,
+        /// The attempt.
+        attempt: AttemptNo,
+        /// The landing commit.
+        prepared: Prepared,
+    },
+    /// Move the user's branch. Answers with a [`PublishReport`].
+    Publish(PublishOrder),
+    /// End the processes of this task's segment in flight; it then answers as if it had ended.
+    Stop {
+        /// The task.
+        task: TaskIx,
+        /// Whether the convoy can be resumed afterwards.
+        resumable: bool,
+    },
+}
+
+/// One attempt that is to be worked on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkOrder {
+    /// The task.
+    pub task: TaskIx,
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// Why it is made.
+    pub kind: AttemptKind,
+    /// Where its worktree starts.
+    pub base: Oid,
+    /// The session of the last attempt.
+    pub session: Option<SessionId>,
+    /// What failed in the last attempt.
+    pub feedback: Option<Failure>,
+    /// The conflict that is to be resolved.
+    pub conflict: Option<Conflict>,
+}
+
+/// A tree that is to be taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnapshotOrder {
+    /// The task.
+    pub task: TaskIx,
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// Where its worktree started.
+    pub base: Oid,
+    /// Whether the agent succeeded: its work is judged, else only kept.
+    pub succeeded: bool,
+    /// The conflict that it resolved.
+    pub conflict: Option<Conflict>,
+}
+
+/// Work that is to be judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckOrder {
+    /// The task.
+    pub task: TaskIx,
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// The work.
+    pub work: Work,
+}
+
+/// What is to be done to the user's branch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PublishOrder {
+    /// Find out how it can hold the tip.
+    Plan {
+        /// The integration tip.
+        tip: Oid,
+        /// Commit of the branch when it was last seen.
+        known: Oid,
+    },
+    /// Move it.
+    Move {
+        /// How.
+        moving: Moving,
+        /// Whether an earlier try may have been cut off in between.
+        recover: bool,
+    },
+}
+
+/// An input that belongs to an attempt that is over, and was therefore ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale;
+
+impl Input {
+    /// Shorthand for a worker's report.
+    pub fn worker(task: TaskIx, attempt: AttemptNo, report: Report) -> Self {
+        Self::Worker { task, attempt, report }
+    }
+}

@@ -1,0 +1,132 @@
+//! Landing and publishing: one landing at a time, in the order in which checks passed.
+
+use super::handle::{Scheduler, Turn};
+use super::input::{Action, AdvanceReport, PrepareReport, PublishOrder, PublishReport};
+use crate::event::{Event, PublishEvent, TaskEvent};
+use crate::state::{IllegalEvent, Prepared, Stage};
+use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
+
+/// How often an agent is asked to resolve a conflict of one task.
+pub(super) const CONFLICT_TRIES: u32 = 2;
+
+impl Scheduler {
+    /// Begins the next landing, when none is under way.
+    pub(super) fn land_next(&mut self, turn: &mut Turn) {
+        if self.queues.landing.is_some() {
+            return;
+        }
+        if let Some(task) = self.queues.take_landing(&self.state) {
+            self.queues.landing = Some(task);
+            self.land_step(task, turn);
+        }
+    }
+
+    fn land_step(&self, task: TaskIx, turn: &mut Turn) {
+        let state = self.state.task(task);
+        let attempt = AttemptNo(state.attempts);
+        if let Stage::Queued { work, prepared, .. } = &state.stage {
+            turn.actions.push(match prepared {
+                Some(prepared) => Action::Advance { task, attempt, prepared: prepared.clone() },
+                None => Action::Prepare { task, attempt, work: work.clone(), tip: self.state.tip().clone() },
+            });
+        }
+    }
+
+    pub(super) fn prepare_report(
+        &mut self,
+        task: TaskIx,
+        report: PrepareReport,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        match report {
+            PrepareReport::Prepared(Prepared { commit, onto }) => {
+                self.emit_task(task, TaskEvent::Prepared { commit, onto }, now, turn)?;
+                self.land_step(task, turn);
+                Ok(())
+            }
+            PrepareReport::Nothing => self.done(task, None, now, turn),
+            PrepareReport::Conflict { files, onto, tree } => {
+                self.conflict(task, files, onto, tree, now, turn)
+            }
+            PrepareReport::Failed(failure) => self.failed(task, failure, now, turn),
+        }
+    }
+
+    pub(super) fn advance_report(
+        &mut self,
+        task: TaskIx,
+        report: AdvanceReport,
+        prepared: Prepared,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let commit = prepared.commit;
+        match report {
+            AdvanceReport::Landed => {
+                self.emit_task(task, TaskEvent::Landed { commit: commit.clone() }, now, turn)?;
+                self.done(task, Some(commit), now, turn)
+            }
+            AdvanceReport::Moved { tip } => {
+                self.emit_task(task, TaskEvent::Unprepared { commit, tip }, now, turn)?;
+                self.land_step(task, turn);
+                Ok(())
+            }
+        }
+    }
+
+    fn conflict(
+        &mut self,
+        task: TaskIx,
+        files: Vec<String>,
+        onto: Oid,
+        tree: Oid,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let met = self.state.task(task).conflicts;
+        if met < CONFLICT_TRIES {
+            let event = TaskEvent::Conflict { attempt: met + 1, conflicting_files: files, onto, tree };
+            self.emit_task(task, event, now, turn)?;
+            if self.state.is_cancelling() {
+                self.emit_task(task, TaskEvent::Cancelled {}, now, turn)?;
+            }
+            return Ok(());
+        }
+        let message = format!(
+            "the work conflicts with what landed before it, and {met} tries did not resolve: {}",
+            files.join(", ")
+        );
+        let event = TaskEvent::ConflictFailed { attempts: met, conflicting_files: files };
+        self.emit_task(task, event, now, turn)?;
+        self.failed(task, Failure::new(FailureKind::MergeConflict, message), now, turn)
+    }
+
+    pub(super) fn publish_report(
+        &mut self,
+        report: PublishReport,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        self.queues.publishing = false;
+        let branch = self.state.started().branch.clone();
+        let event = match report {
+            PublishReport::UpToDate { commit, tip } => PublishEvent::Published { branch, commit, tip },
+            PublishReport::Done(moving) => {
+                PublishEvent::Published { branch, commit: moving.to, tip: moving.tip }
+            }
+            PublishReport::Blocked { tip, reason, paths } => {
+                PublishEvent::Blocked { branch, reason, paths, tip }
+            }
+            PublishReport::Planned(moving) => {
+                self.queues.publishing = true;
+                let order = PublishOrder::Move { moving: moving.clone(), recover: false };
+                turn.actions.push(Action::Publish(order));
+                let (from, to, tip, checkout) = (moving.from, moving.to, moving.tip, moving.checkout);
+                PublishEvent::Started { from, to, tip, checkout }
+            }
+            PublishReport::Moved { tip } => PublishEvent::Voided { tip },
+        };
+        self.emit(Event::Publish(event), now, turn)
+    }
+}

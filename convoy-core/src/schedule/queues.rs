@@ -1,0 +1,271 @@
+//! The queues beside the state: derived from it, moved on with it, never stored.
+//!
+//! Entries may outlive their reason (a ready task is skipped, say): they are checked against the state
+//! when they are taken out, which is cheaper than to search for them when the reason goes.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::state::{RunState, Stage, StageKind};
+use crate::types::{TaskIx, Timestamp};
+
+/// Order of what is ready: conflicts first, then priority, longest remaining path, file order.
+type ReadyKey = (bool, Reverse<i64>, Reverse<u32>, TaskIx);
+
+/// What keeps a ready task from starting although a slot is free.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Blocker {
+    /// A lock without a free permit, by its position among the spec's locks.
+    Lock(usize),
+    /// A task with an overlapping partition that works now.
+    Task(TaskIx),
+}
+
+/// Everything that answers "who is next" without looking at every task.
+#[derive(Debug, Clone)]
+pub(super) struct Queues {
+    ready: BTreeSet<ReadyKey>,
+    blocked: HashMap<Blocker, BTreeSet<ReadyKey>>,
+    timers: BTreeSet<(Timestamp, TaskIx)>,
+    unmet: Vec<u32>,
+    locks_of: Vec<Vec<usize>>,
+    free_permits: Vec<u32>,
+    holders: HashSet<TaskIx>,
+    open: u32,
+    open_in_phase: Vec<u32>,
+    checks: VecDeque<TaskIx>,
+    landings: BTreeSet<(u64, TaskIx)>,
+    /// Tasks with a check under way.
+    pub(super) checking: HashSet<TaskIx>,
+    /// The task that lands now.
+    pub(super) landing: Option<TaskIx>,
+    /// Whether the user's branch is being looked at or moved.
+    pub(super) publishing: bool,
+    /// Whether a blocked publish is to be tried again although nothing new landed.
+    pub(super) publish_again: bool,
+}
+
+impl Queues {
+    /// Derives the queues from a state.
+    pub(super) fn new(state: &RunState) -> Self {
+        let plan = state.plan();
+        let count = |ix| u32::try_from(state.unmet(ix).count()).unwrap_or(u32::MAX);
+        let mut queues = Self {
+            ready: BTreeSet::new(),
+            blocked: HashMap::new(),
+            timers: BTreeSet::new(),
+            unmet: plan.indices().map(count).collect(),
+            locks_of: locks_of(state),
+            free_permits: plan.spec().locks.values().copied().collect(),
+            holders: HashSet::new(),
+            open: 0,
+            open_in_phase: vec![0; plan.phases() as usize + 1],
+            checks: VecDeque::new(),
+            landings: BTreeSet::new(),
+            checking: HashSet::new(),
+            landing: None,
+            publishing: false,
+            publish_again: true,
+        };
+        for ix in plan.indices() {
+            if !state.task(ix).stage.kind().is_final() {
+                queues.open += 1;
+                queues.open_in_phase[plan.task(ix).phase as usize] += 1;
+            }
+            queues.enter(state, ix);
+        }
+        queues
+    }
+
+    /// Follows one task from the stage `from` to the one it is in now.
+    pub(super) fn moved(&mut self, state: &RunState, ix: TaskIx, from: StageKind) {
+        let to = state.task(ix).stage.kind();
+        if from == to {
+            return;
+        }
+        if from.holds_slot() && !to.holds_slot() {
+            self.release(ix);
+        }
+        if from == StageKind::Queued && self.landing == Some(ix) {
+            self.landing = None;
+        }
+        if to.is_final() {
+            self.open -= 1;
+            self.open_in_phase[state.plan().task(ix).phase as usize] -= 1;
+        }
+        self.enter(state, ix);
+        if to == StageKind::Done {
+            for dependant in &state.plan().task(ix).dependants {
+                self.unmet[dependant.index()] = self.unmet[dependant.index()].saturating_sub(1);
+                self.queue_pending(state, *dependant);
+            }
+        }
+    }
+
+    fn enter(&mut self, state: &RunState, ix: TaskIx) {
+        match &state.task(ix).stage {
+            Stage::Pending { .. } => self.queue_pending(state, ix),
+            Stage::Conflicted => {
+                self.ready.insert(key(state, ix));
+            }
+            Stage::Working { .. } | Stage::Snapshotting { .. } => self.hold(ix),
+            Stage::Checking { .. } => self.checks.push_back(ix),
+            Stage::Queued { order, .. } => {
+                self.landings.insert((*order, ix));
+            }
+            Stage::Settling { .. }
+            | Stage::Done
+            | Stage::Failed { .. }
+            | Stage::Skipped { .. }
+            | Stage::Cancelled => {}
+        }
+    }
+
+    fn queue_pending(&mut self, state: &RunState, ix: TaskIx) {
+        if let (Stage::Pending { not_before }, 0) = (&state.task(ix).stage, self.unmet[ix.index()]) {
+            match not_before {
+                Some(time) => {
+                    self.timers.insert((*time, ix));
+                }
+                None => {
+                    self.ready.insert(key(state, ix));
+                }
+            }
+        }
+    }
+
+    fn hold(&mut self, ix: TaskIx) {
+        if self.holders.insert(ix) {
+            for lock in &self.locks_of[ix.index()] {
+                // Locks are never over-committed live; after a restart with fewer permits they may be.
+                self.free_permits[*lock] = self.free_permits[*lock].saturating_sub(1);
+            }
+        }
+    }
+
+    fn release(&mut self, ix: TaskIx) {
+        if self.holders.remove(&ix) {
+            for lock in self.locks_of[ix.index()].clone() {
+                self.free_permits[lock] += 1;
+                self.wake_one(lock);
+            }
+            self.ready.extend(self.blocked.remove(&Blocker::Task(ix)).unwrap_or_default());
+        }
+    }
+
+    fn wake_one(&mut self, lock: usize) {
+        if let Some(waiting) = self.blocked.get_mut(&Blocker::Lock(lock)) {
+            self.ready.extend(waiting.pop_first());
+        }
+    }
+
+    /// The next task to start, taken out of the queue; `None` when nothing that is ready may start.
+    /// Does not look at the number of slots.
+    pub(super) fn take_start(&mut self, state: &RunState) -> Option<TaskIx> {
+        while let Some(entry) = self.ready.pop_first() {
+            let ix = entry.3;
+            let waits = matches!(state.task(ix).stage, Stage::Pending { .. } | Stage::Conflicted);
+            let blocker = if waits && entry == key(state, ix) { self.blocker(state, ix) } else { None };
+            match blocker {
+                None if waits => return Some(ix),
+                None => {}
+                Some(blocker) => {
+                    self.blocked.entry(blocker).or_default().insert(entry);
+                }
+            }
+            // It was woken for a permit that it does not take: the next in line may have it.
+            for lock in self.locks_of[ix.index()].clone() {
+                if self.free_permits[lock] > 0 {
+                    self.wake_one(lock);
+                }
+            }
+        }
+        None
+    }
+
+    fn blocker(&self, state: &RunState, ix: TaskIx) -> Option<Blocker> {
+        let lock = self.locks_of[ix.index()].iter().copied().find(|lock| self.free_permits[*lock] == 0);
+        let overlaps = &state.plan().task(ix).overlaps;
+        let task = || overlaps.iter().copied().find(|other| self.holders.contains(other)).map(Blocker::Task);
+        lock.map(Blocker::Lock).or_else(task)
+    }
+
+    /// Makes those ready whose time has come.
+    pub(super) fn expire(&mut self, state: &RunState, now: Timestamp) {
+        while let Some((time, ix)) = self.timers.first().copied().filter(|(time, _)| *time <= now) {
+            self.timers.pop_first();
+            let waits = matches!(&state.task(ix).stage, Stage::Pending { not_before: Some(t) } if *t == time);
+            if waits && self.unmet[ix.index()] == 0 {
+                self.ready.insert(key(state, ix));
+            }
+        }
+    }
+
+    /// When the next task becomes ready by time alone.
+    pub(super) fn next_time(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(time, _)| *time)
+    }
+
+    /// The next task to judge, taken out of the queue.
+    pub(super) fn take_check(&mut self, state: &RunState) -> Option<TaskIx> {
+        while let Some(ix) = self.checks.pop_front() {
+            if matches!(state.task(ix).stage, Stage::Checking { .. }) && !self.checking.contains(&ix) {
+                return Some(ix);
+            }
+        }
+        None
+    }
+
+    /// The next task to land, taken out of the queue.
+    pub(super) fn take_landing(&mut self, state: &RunState) -> Option<TaskIx> {
+        while let Some((order, ix)) = self.landings.pop_first() {
+            if matches!(&state.task(ix).stage, Stage::Queued { order: o, .. } if *o == order) {
+                return Some(ix);
+            }
+        }
+        None
+    }
+
+    /// Agents that run now.
+    pub(super) fn slots_used(&self) -> u32 {
+        u32::try_from(self.holders.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Tasks that could start at once, an upper bound.
+    pub(super) fn ready_len(&self) -> u32 {
+        u32::try_from(self.ready.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Tasks that are not final.
+    pub(super) fn open(&self) -> u32 {
+        self.open
+    }
+
+    /// The lowest phase with an open task.
+    pub(super) fn open_phase(&self) -> u32 {
+        let phase = self.open_in_phase.iter().position(|n| *n > 0).unwrap_or(0);
+        u32::try_from(phase).unwrap_or(u32::MAX)
+    }
+
+    /// Tasks that work now.
+    pub(super) fn holders(&self) -> impl Iterator<Item = TaskIx> + '_ {
+        self.holders.iter().copied()
+    }
+}
+
+fn locks_of(state: &RunState) -> Vec<Vec<usize>> {
+    let plan = state.plan();
+    let names: HashMap<&str, usize> =
+        plan.spec().locks.keys().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    let of = |ix| {
+        let names = plan.spec_of(ix).locks.iter().filter_map(|name| names.get(name.as_str()).copied());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    plan.indices().map(of).collect()
+}
+
+fn key(state: &RunState, ix: TaskIx) -> ReadyKey {
+    let plan = state.plan();
+    let resolving = matches!(state.task(ix).stage, Stage::Conflicted);
+    (!resolving, Reverse(plan.spec_of(ix).priority), Reverse(plan.task(ix).remaining), ix)
+}

@@ -1,0 +1,167 @@
+//! Who starts: filling slots, checks, landing, publishing, the end of the run.
+
+use super::handle::{Scheduler, Turn};
+use super::input::{Action, AgentEnd, CheckOrder, PublishOrder, SnapshotOrder, WorkOrder};
+use crate::event::{AgentOutcome, AttemptKind, ConvoyEvent, End, Event, TaskEvent};
+use crate::state::{IllegalEvent, Stage, TaskState};
+use crate::types::{AttemptNo, ConvoyStatus, TaskIx, Timestamp};
+
+impl Scheduler {
+    /// Whether no agent may start now.
+    pub(super) fn is_held(&self) -> bool {
+        let state = &self.state;
+        state.is_paused() || state.is_cancelling() || state.is_interrupting() || state.ended().is_some()
+    }
+
+    /// Starts everything that can start now. Called at the end of every turn.
+    pub(super) fn pump(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        if self.state.is_interrupting() || self.state.ended().is_some() && self.state.is_published() {
+            return Ok(());
+        }
+        self.queues.expire(&self.state, now);
+        if !self.is_held() {
+            self.announce_swarm(now, turn)?;
+            while self.queues.slots_used() < self.state.slot_limit() {
+                let Some(task) = self.queues.take_start(&self.state) else { break };
+                self.start(task, now, turn)?;
+            }
+        }
+        while self.queues.checking.len() < self.state.slot_limit() as usize {
+            let Some(task) = self.queues.take_check(&self.state) else { break };
+            self.check(task, turn);
+        }
+        self.land_next(turn);
+        self.publish_next(turn);
+        self.end(now, turn)
+    }
+
+    fn announce_swarm(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        if !self.state.is_swarm() {
+            return Ok(());
+        }
+        let wanted = self.queues.slots_used().saturating_add(self.queues.ready_len());
+        let effective = wanted.min(self.state.slot_limit());
+        if self.state.swarm() == Some(effective) || effective == 0 {
+            return Ok(());
+        }
+        let event = ConvoyEvent::SwarmConcurrency {
+            phase: self.queues.open_phase(),
+            pending_count: self.queues.open(),
+            effective_concurrency: effective,
+        };
+        self.emit(Event::Convoy(event), now, turn)
+    }
+
+    fn start(&mut self, task: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        let state = self.state.task(task);
+        let kind = attempt_kind(state);
+        let base = match &state.conflict {
+            Some(conflict) => conflict.onto.clone(),
+            None => self.state.tip().clone(),
+        };
+        let agent = self.state.plan().spec_of(task).agent.clone();
+        self.emit_task(task, TaskEvent::Assigned { kind, agent, base: base.clone() }, now, turn)?;
+        let state = self.state.task(task);
+        turn.actions.push(Action::Work(Box::new(WorkOrder {
+            task,
+            attempt: AttemptNo(state.attempts),
+            kind,
+            base,
+            session: state.session.clone(),
+            feedback: state.failure.clone(),
+            conflict: state.conflict.clone(),
+        })));
+        Ok(())
+    }
+
+    pub(super) fn agent_ended(
+        &mut self,
+        task: TaskIx,
+        end: AgentEnd,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let killed = end.killed;
+        let event = TaskEvent::AgentEnded {
+            outcome: end.outcome,
+            exit_code: end.exit_code,
+            session: end.session,
+            usage: end.usage,
+            duration_ms: end.duration_ms,
+            summary: end.summary,
+        };
+        self.emit_task(task, event, now, turn)?;
+        if let Some(reason) = killed {
+            self.emit_task(task, TaskEvent::Killed { reason }, now, turn)?;
+        }
+        // While the engine ends, trees are left as they stand; the next engine takes them.
+        if !self.state.is_interrupting() {
+            self.take_tree(task, turn);
+        }
+        Ok(())
+    }
+
+    /// Asks for the tree of an attempt whose agent ended.
+    pub(super) fn take_tree(&self, task: TaskIx, turn: &mut Turn) {
+        let state = self.state.task(task);
+        if let Stage::Snapshotting { base, outcome } = &state.stage {
+            turn.actions.push(Action::Snapshot(Box::new(SnapshotOrder {
+                task,
+                attempt: AttemptNo(state.attempts),
+                base: base.clone(),
+                succeeded: *outcome == AgentOutcome::Succeeded,
+                conflict: state.conflict.clone(),
+            })));
+        }
+    }
+
+    fn check(&mut self, task: TaskIx, turn: &mut Turn) {
+        let state = self.state.task(task);
+        if let Stage::Checking { work } = &state.stage {
+            let attempt = AttemptNo(state.attempts);
+            turn.actions.push(Action::Check(Box::new(CheckOrder { task, attempt, work: work.clone() })));
+            self.queues.checking.insert(task);
+        }
+    }
+
+    fn publish_next(&mut self, turn: &mut Turn) {
+        let publish = self.state.publish();
+        let waits = publish.blocked.as_ref().is_some_and(|blocked| blocked.tip == *self.state.tip());
+        let waits = waits && publish.moving.is_none() && !self.queues.publish_again;
+        if self.queues.publishing || self.state.is_published() || waits {
+            return;
+        }
+        self.queues.publishing = true;
+        self.queues.publish_again = false;
+        turn.actions.push(Action::Publish(match &publish.moving {
+            Some(moving) => PublishOrder::Move { moving: moving.clone(), recover: true },
+            None => PublishOrder::Plan { tip: self.state.tip().clone(), known: publish.known.clone() },
+        }));
+    }
+
+    fn end(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        let busy = self.queues.open() > 0 || self.queues.publishing || !self.queues.checking.is_empty();
+        if busy || self.state.ended().is_some() {
+            return Ok(());
+        }
+        let end = End { status: self.state.final_status(), totals: self.state.totals() };
+        let event = match end.status {
+            ConvoyStatus::Done => ConvoyEvent::Finished(end),
+            ConvoyStatus::Cancelled => ConvoyEvent::Cancelled(end),
+            _ => ConvoyEvent::Failed(end),
+        };
+        self.emit(Event::Convoy(event), now, turn)
+    }
+}
+
+fn attempt_kind(state: &TaskState) -> AttemptKind {
+    if state.conflict.is_some() {
+        AttemptKind::Resolve
+    } else if state.attempts == 0 {
+        AttemptKind::First
+    } else if state.failure.is_some() && state.retries > 0 {
+        AttemptKind::Retry
+    } else {
+        AttemptKind::Repeat
+    }
+}

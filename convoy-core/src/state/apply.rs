@@ -1,0 +1,286 @@
+//! The one function that changes a convoy's state.
+
+use super::publish::{BlockedPublish, Moving};
+use super::run::RunState;
+use super::stage::{Conflict, Prepared, Stage, StageKind, TaskState, allowed};
+use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, Work};
+use crate::types::{TaskId, TaskIx, Timestamp};
+
+/// An event that cannot happen in the state that it meets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IllegalEvent {
+    /// The task is not in a stage where this can happen.
+    #[error("{event} cannot happen to task {task} while it is {stage:?}")]
+    Stage {
+        /// Type of the event.
+        event: &'static str,
+        /// Id of the task.
+        task: TaskId,
+        /// Where the task is.
+        stage: StageKind,
+    },
+    /// The position names no task of the convoy.
+    #[error("{event} names task {task}, which the spec does not have")]
+    NoTask {
+        /// Type of the event.
+        event: &'static str,
+        /// Id of the task.
+        task: TaskId,
+    },
+    /// The convoy is not in a state where this can happen.
+    #[error("{event} cannot happen to the convoy now")]
+    Convoy {
+        /// Type of the event.
+        event: &'static str,
+    },
+}
+
+impl RunState {
+    /// Changes the state by one event that was recorded at `time`. The only function that does, live
+    /// and in recovery.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] when the event cannot happen in this state; the state is unchanged then.
+    pub fn apply(&mut self, event: &Event, time: Timestamp) -> Result<(), IllegalEvent> {
+        match event {
+            Event::Convoy(inner) => self.apply_convoy(inner, time),
+            Event::Publish(inner) => self.apply_publish(inner),
+            Event::Task { task, id, event: inner, .. } => self.apply_task(*task, id, inner),
+        }
+    }
+
+    fn apply_convoy(&mut self, event: &ConvoyEvent, time: Timestamp) -> Result<(), IllegalEvent> {
+        let illegal = Err(IllegalEvent::Convoy { event: event.type_name() });
+        let over = self.ended.is_some();
+        match event {
+            // The first event made this state; a second one is damage.
+            ConvoyEvent::Started(_) => return illegal,
+            ConvoyEvent::Resumed { .. } => {
+                self.interrupting = false;
+                self.paused = false;
+            }
+            ConvoyEvent::Paused { .. } if !over => self.paused = true,
+            ConvoyEvent::Unpaused { .. } if !over => self.paused = false,
+            ConvoyEvent::CancelRequested { .. } if !over => self.cancelling = true,
+            ConvoyEvent::Interrupted { .. } => self.interrupting = true,
+            ConvoyEvent::Retried { tasks, .. } if over => self.revive(tasks, event)?,
+            ConvoyEvent::SwarmConcurrency { effective_concurrency, .. } if !over => {
+                self.swarm = Some(*effective_concurrency);
+            }
+            ConvoyEvent::Finished(end) | ConvoyEvent::Failed(end) | ConvoyEvent::Cancelled(end) if !over => {
+                if self.totals().open > 0 {
+                    return illegal;
+                }
+                self.ended = Some(*end);
+                self.finished_at = Some(time);
+            }
+            ConvoyEvent::Paused { .. }
+            | ConvoyEvent::Unpaused { .. }
+            | ConvoyEvent::CancelRequested { .. }
+            | ConvoyEvent::Retried { .. }
+            | ConvoyEvent::SwarmConcurrency { .. }
+            | ConvoyEvent::Finished(_)
+            | ConvoyEvent::Failed(_)
+            | ConvoyEvent::Cancelled(_) => return illegal,
+        }
+        Ok(())
+    }
+
+    fn revive(&mut self, tasks: &[TaskIx], event: &ConvoyEvent) -> Result<(), IllegalEvent> {
+        if tasks.iter().any(|ix| ix.index() >= self.tasks.len()) {
+            return Err(IllegalEvent::Convoy { event: event.type_name() });
+        }
+        for ix in tasks {
+            let task = &mut self.tasks[ix.index()];
+            task.stage = Stage::Pending { not_before: None };
+            task.retries = 0;
+            task.conflicts = 0;
+            task.conflict = None;
+            task.no_changes = false;
+        }
+        (self.ended, self.finished_at) = (None, None);
+        (self.cancelling, self.stopped, self.paused, self.interrupting) = (false, false, false, false);
+        Ok(())
+    }
+
+    fn apply_publish(&mut self, event: &PublishEvent) -> Result<(), IllegalEvent> {
+        let publish = &mut self.publish;
+        match event {
+            PublishEvent::Started { from, to, tip, checkout } => {
+                publish.moving = Some(Moving {
+                    from: from.clone(),
+                    to: to.clone(),
+                    tip: tip.clone(),
+                    checkout: checkout.clone(),
+                });
+            }
+            PublishEvent::Voided { .. } => publish.moving = None,
+            PublishEvent::Published { commit, tip, .. } => {
+                publish.tip = tip.clone();
+                publish.known = commit.clone();
+                (publish.moving, publish.blocked) = (None, None);
+            }
+            PublishEvent::Blocked { reason, paths, tip, .. } => {
+                publish.moving = None;
+                publish.blocked =
+                    Some(BlockedPublish { tip: tip.clone(), reason: reason.clone(), paths: paths.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_task(&mut self, ix: TaskIx, id: &TaskId, event: &TaskEvent) -> Result<(), IllegalEvent> {
+        let Some(task) = self.tasks.get_mut(ix.index()) else {
+            return Err(IllegalEvent::NoTask { event: event.type_name(), task: id.clone() });
+        };
+        let from = task.stage.kind();
+        let illegal = || IllegalEvent::Stage { event: event.type_name(), task: id.clone(), stage: from };
+        let next = next_stage(task, event, &mut self.next_order).ok_or_else(illegal)?;
+        let mut before = Stage::Conflicted;
+        if let Some(stage) = next {
+            if stage.kind() != from && !allowed(from, stage.kind()) {
+                return Err(illegal());
+            }
+            before = std::mem::replace(&mut task.stage, stage);
+        }
+        note(task, &before, event);
+        match event {
+            TaskEvent::Landed { commit } => self.tip = commit.clone(),
+            TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
+            TaskEvent::Failed { stops: true, .. } => self.stopped = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The stage that an event leads to: `None` when it cannot happen in this stage, `Some(None)` when the
+/// task stays where it is.
+fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Option<Option<Stage>> {
+    use StageKind as K;
+    let kind = task.stage.kind();
+    let stay = |ok: bool| ok.then_some(None);
+    match (event, &task.stage) {
+        (TaskEvent::Assigned { base, .. }, Stage::Pending { .. } | Stage::Conflicted) => {
+            Some(Some(Stage::Working { base: base.clone(), started: false }))
+        }
+        (TaskEvent::Started { .. }, Stage::Working { base, started: false }) => {
+            Some(Some(Stage::Working { base: base.clone(), started: true }))
+        }
+        (TaskEvent::AgentEnded { outcome, .. }, Stage::Working { base, .. }) => {
+            Some(Some(Stage::Snapshotting { base: base.clone(), outcome: outcome.clone() }))
+        }
+        (TaskEvent::Snapshot { work, .. }, Stage::Snapshotting { outcome, .. }) => {
+            Some(Some(after_snapshot(outcome, work.as_ref())))
+        }
+        (TaskEvent::Queued { .. }, Stage::Checking { work }) => {
+            *next_order += 1;
+            Some(Some(Stage::Queued { work: work.clone(), order: *next_order, prepared: None }))
+        }
+        (TaskEvent::Retried { failure: None, .. }, Stage::Settling { .. }) if task.conflict.is_some() => {
+            Some(Some(Stage::Conflicted))
+        }
+        (
+            TaskEvent::Retried { not_before, .. },
+            Stage::Settling { .. } | Stage::Checking { .. } | Stage::Queued { .. },
+        ) => Some(Some(Stage::Pending { not_before: Some(*not_before) })),
+        (TaskEvent::Failed { status, .. }, _) => Some(Some(Stage::Failed { status: *status })),
+        (TaskEvent::Skipped { reason, because }, _) => {
+            Some(Some(Stage::Skipped { reason: reason.clone(), because: *because }))
+        }
+        (TaskEvent::Cancelled {}, _) => Some(Some(Stage::Cancelled)),
+        (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
+        (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
+        (TaskEvent::Gate { .. }, _) => stay(kind == K::Checking),
+        (TaskEvent::ConflictFailed { .. }, _) => stay(matches!(kind, K::Queued | K::Settling)),
+        (TaskEvent::DeadLettered(_), _) => stay(kind == K::Failed),
+        (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
+            stay(task.dead_letter.as_ref().is_some_and(|(id, _)| id == dlq_id))
+        }
+        _ => landing_stage(task, event),
+    }
+}
+
+/// The part of [`next_stage`] that concerns landing.
+fn landing_stage(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
+    let stay = |ok: bool| ok.then_some(None);
+    match (event, &task.stage) {
+        (TaskEvent::Prepared { commit, onto }, Stage::Queued { work, order, prepared: None }) => {
+            let prepared = Some(Prepared { commit: commit.clone(), onto: onto.clone() });
+            Some(Some(Stage::Queued { work: work.clone(), order: *order, prepared }))
+        }
+        (TaskEvent::Unprepared { .. }, Stage::Queued { work, order, prepared: Some(_) }) => {
+            Some(Some(Stage::Queued { work: work.clone(), order: *order, prepared: None }))
+        }
+        (TaskEvent::Landed { commit }, Stage::Queued { prepared: Some(p), .. }) => stay(p.commit == *commit),
+        (TaskEvent::Conflict { .. }, Stage::Queued { prepared: None, .. }) => Some(Some(Stage::Conflicted)),
+        (TaskEvent::Conflict { .. }, Stage::Settling { .. }) if task.conflict.is_some() => {
+            Some(Some(Stage::Conflicted))
+        }
+        (TaskEvent::Done { commit, .. }, Stage::Queued { prepared: Some(p), .. }) => {
+            (commit.as_ref() == Some(&p.commit)).then_some(Some(Stage::Done))
+        }
+        (
+            TaskEvent::Done { commit: None, .. },
+            Stage::Checking { .. } | Stage::Queued { prepared: None, .. },
+        ) => Some(Some(Stage::Done)),
+        _ => None,
+    }
+}
+
+fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {
+    match (outcome, work) {
+        (AgentOutcome::Succeeded, Some(work)) => Stage::Checking { work: work.clone() },
+        _ => Stage::Settling { outcome: outcome.clone() },
+    }
+}
+
+/// Keeps what an event says of a task beside its stage. `before` is the stage that it met.
+fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
+    match event {
+        TaskEvent::Assigned { .. } => task.attempts += 1,
+        TaskEvent::Started { .. } => task.started += 1,
+        TaskEvent::AgentEnded { exit_code, session, usage, .. } => {
+            task.exit_code = *exit_code;
+            // An attempt that got no session of its own leaves none to be continued.
+            task.session = session.clone();
+            task.usage.add(usage);
+        }
+        // A resolution is judged like any other work; the next conflict is a new one.
+        TaskEvent::Snapshot { work: Some(_), .. } if matches!(task.stage, Stage::Checking { .. }) => {
+            task.conflict = None;
+        }
+        TaskEvent::Conflict { attempt, conflicting_files, onto, tree } => {
+            task.conflicts = *attempt;
+            if let Stage::Queued { work, .. } = before {
+                task.conflict = Some(Conflict {
+                    work: work.clone(),
+                    onto: onto.clone(),
+                    tree: tree.clone(),
+                    files: conflicting_files.clone(),
+                });
+            }
+        }
+        TaskEvent::Done { commit, no_changes, .. } => {
+            if commit.is_some() {
+                task.commit.clone_from(commit);
+            }
+            task.no_changes = *no_changes;
+            task.failure = None;
+        }
+        TaskEvent::Retried { failure, retries, .. } => {
+            task.retries = *retries;
+            if let Some(failure) = failure {
+                task.failure = Some(failure.clone());
+                task.conflict = None;
+            }
+        }
+        TaskEvent::Failed { failure, .. } => {
+            task.failure = Some(failure.clone());
+            task.conflict = None;
+        }
+        TaskEvent::DeadLettered(letter) => task.dead_letter = Some((letter.dlq_id.clone(), true)),
+        TaskEvent::DeadLetterResolved { dlq_id, .. } => task.dead_letter = Some((dlq_id.clone(), false)),
+        _ => {}
+    }
+}

@@ -1,0 +1,212 @@
+//! The state of one convoy.
+
+use std::sync::Arc;
+
+use super::publish::Publish;
+use super::stage::{Stage, TaskState};
+use crate::event::{End, Started};
+use crate::plan::Plan;
+use crate::spec::Concurrency;
+use crate::types::{ConvoyId, ConvoyStatus, Oid, TaskIx, TaskStatus, Timestamp, Totals, Usage};
+
+/// The state of one convoy: what its events say. Two states made of the same events are equal.
+#[derive(Debug, Clone)]
+pub struct RunState {
+    pub(super) plan: Arc<Plan>,
+    pub(super) convoy: ConvoyId,
+    pub(super) created_at: Timestamp,
+    pub(super) started: Started,
+    pub(super) paused: bool,
+    pub(super) cancelling: bool,
+    pub(super) interrupting: bool,
+    pub(super) stopped: bool,
+    pub(super) ended: Option<End>,
+    pub(super) finished_at: Option<Timestamp>,
+    pub(super) tasks: Vec<TaskState>,
+    pub(super) tip: Oid,
+    pub(super) next_order: u64,
+    pub(super) publish: Publish,
+    pub(super) swarm: Option<u32>,
+}
+
+impl PartialEq for RunState {
+    /// Equal when the same events made them. The plan is not compared: it is the same for one convoy.
+    fn eq(&self, other: &Self) -> bool {
+        self.convoy == other.convoy
+            && self.created_at == other.created_at
+            && self.started == other.started
+            && (self.paused, self.cancelling, self.interrupting, self.stopped)
+                == (other.paused, other.cancelling, other.interrupting, other.stopped)
+            && self.ended == other.ended
+            && self.finished_at == other.finished_at
+            && self.tasks == other.tasks
+            && self.tip == other.tip
+            && self.next_order == other.next_order
+            && self.publish == other.publish
+            && self.swarm == other.swarm
+    }
+}
+
+impl RunState {
+    /// The state right after `convoy_started`, the first event of every convoy.
+    pub fn new(plan: Arc<Plan>, convoy: ConvoyId, created_at: Timestamp, started: Started) -> Self {
+        let tip = started.base.clone();
+        let tasks = plan.indices().map(|_| TaskState::new()).collect();
+        let publish = Publish { tip: tip.clone(), known: tip.clone(), moving: None, blocked: None };
+        Self {
+            plan,
+            convoy,
+            created_at,
+            started,
+            paused: false,
+            cancelling: false,
+            interrupting: false,
+            stopped: false,
+            ended: None,
+            finished_at: None,
+            tasks,
+            tip,
+            next_order: 0,
+            publish,
+            swarm: None,
+        }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The id of the convoy.
+    pub fn convoy(&self) -> &ConvoyId {
+        &self.convoy
+    }
+
+    /// When it was started first.
+    pub fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// What it started from.
+    pub fn started(&self) -> &Started {
+        &self.started
+    }
+
+    /// One task.
+    ///
+    /// # Panics
+    /// When the position is not of this convoy.
+    pub fn task(&self, ix: TaskIx) -> &TaskState {
+        &self.tasks[ix.index()]
+    }
+
+    /// Newest commit of the integration ref.
+    pub fn tip(&self) -> &Oid {
+        &self.tip
+    }
+
+    /// How far the user's branch has followed.
+    pub fn publish(&self) -> &Publish {
+        &self.publish
+    }
+
+    /// Whether everything that landed is on the user's branch.
+    pub fn is_published(&self) -> bool {
+        self.publish.tip == self.tip && self.publish.moving.is_none()
+    }
+
+    /// Whether nothing new may start until it is unpaused.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether a person cancelled it.
+    pub fn is_cancelling(&self) -> bool {
+        self.cancelling
+    }
+
+    /// Whether its engine is ending.
+    pub fn is_interrupting(&self) -> bool {
+        self.interrupting
+    }
+
+    /// Whether an exhausted task stopped it: nothing starts or is retried any more.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// How it ended, when it has.
+    pub fn ended(&self) -> Option<&End> {
+        self.ended.as_ref()
+    }
+
+    /// When it ended.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.finished_at
+    }
+
+    /// The status.
+    pub fn status(&self) -> ConvoyStatus {
+        match &self.ended {
+            Some(end) => end.status,
+            None if self.paused => ConvoyStatus::Paused,
+            None => ConvoyStatus::Running,
+        }
+    }
+
+    /// Whether there is something to resume: it has not ended, or a publish is owed.
+    pub fn is_unfinished(&self) -> bool {
+        self.ended.is_none() || !self.is_published()
+    }
+
+    /// Most agents running at once.
+    pub fn slot_limit(&self) -> u32 {
+        let spec = self.plan.spec();
+        match self.started.options.concurrency.unwrap_or(spec.concurrency) {
+            Concurrency::Fixed(n) => n,
+            Concurrency::Auto => spec.max_swarm_concurrency,
+        }
+    }
+
+    /// Whether the number of agents follows what is ready.
+    pub fn is_swarm(&self) -> bool {
+        let wanted = self.started.options.concurrency.unwrap_or(self.plan.spec().concurrency);
+        matches!(wanted, Concurrency::Auto)
+    }
+
+    /// The number of agents last announced for a swarm.
+    pub fn swarm(&self) -> Option<u32> {
+        self.swarm
+    }
+
+    /// How many tasks have which fate.
+    pub fn totals(&self) -> Totals {
+        Totals::of(self.tasks.iter().map(|task| task.stage.status()))
+    }
+
+    /// What all attempts of all tasks consumed.
+    pub fn usage(&self) -> Usage {
+        let mut sum = Usage::default();
+        for task in &self.tasks {
+            sum.add(&task.usage);
+        }
+        sum
+    }
+
+    /// The status that the convoy has once no task is open.
+    pub fn final_status(&self) -> ConvoyStatus {
+        if self.cancelling {
+            ConvoyStatus::Cancelled
+        } else if self.tasks.iter().all(|task| task.stage.status() == TaskStatus::Done) {
+            ConvoyStatus::Done
+        } else {
+            ConvoyStatus::Failed
+        }
+    }
+
+    /// The dependencies of a task that are not done.
+    pub fn unmet(&self, ix: TaskIx) -> impl Iterator<Item = TaskIx> + '_ {
+        let depends_on = self.plan.task(ix).depends_on.iter().copied();
+        depends_on.filter(|dep| !matches!(self.task(*dep).stage, Stage::Done))
+    }
+}

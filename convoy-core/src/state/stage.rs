@@ -1,0 +1,270 @@
+//! The stages of a task and the table of allowed moves.
+
+use crate::event::{AgentOutcome, Work};
+use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
+
+/// Where a task is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// Waits for dependencies, locks, a slot or a time.
+    Pending {
+        /// Not before this time.
+        not_before: Option<Timestamp>,
+    },
+    /// An attempt is recorded; holds a slot and its locks.
+    Working {
+        /// Where its worktree starts.
+        base: Oid,
+        /// Whether the agent was about to be called.
+        started: bool,
+    },
+    /// The agent ended; its tree is being taken as a commit. Still holds slot and locks.
+    Snapshotting {
+        /// Where its worktree started.
+        base: Oid,
+        /// How the agent ended.
+        outcome: AgentOutcome,
+    },
+    /// The tree of an attempt without success is kept; what follows is about to be decided.
+    Settling {
+        /// How the agent ended.
+        outcome: AgentOutcome,
+    },
+    /// The work is being judged.
+    Checking {
+        /// The work.
+        work: Work,
+    },
+    /// The work passed and waits to land.
+    Queued {
+        /// The work.
+        work: Work,
+        /// Position in the queue: lower lands earlier.
+        order: u64,
+        /// The landing commit, once it is written.
+        prepared: Option<Prepared>,
+    },
+    /// The work conflicts with the tip and waits for a slot to be resolved.
+    Conflicted,
+    /// It is finished.
+    Done,
+    /// It is exhausted.
+    Failed {
+        /// `failed`, `timed-out` or `gate-failed`.
+        status: TaskStatus,
+    },
+    /// It never runs.
+    Skipped {
+        /// Why.
+        reason: String,
+        /// The task that is the cause.
+        because: Option<TaskIx>,
+    },
+    /// It was ended by a cancel.
+    Cancelled,
+}
+
+/// A written landing commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The commit.
+    pub commit: Oid,
+    /// The tip that it was made for.
+    pub onto: Oid,
+}
+
+/// A conflict of a task's work with the tip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The work.
+    pub work: Work,
+    /// The tip that it conflicts with.
+    pub onto: Oid,
+    /// The merged tree with the markers.
+    pub tree: Oid,
+    /// Paths in conflict.
+    pub files: Vec<String>,
+}
+
+/// A stage without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "named as the stages")]
+pub enum StageKind {
+    Pending,
+    Working,
+    Snapshotting,
+    Settling,
+    Checking,
+    Queued,
+    Conflicted,
+    Done,
+    Failed,
+    Skipped,
+    Cancelled,
+}
+
+impl StageKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Working,
+        Self::Snapshotting,
+        Self::Settling,
+        Self::Checking,
+        Self::Queued,
+        Self::Conflicted,
+        Self::Done,
+        Self::Failed,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
+
+    /// Whether only a retry leaves it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Skipped | Self::Cancelled)
+    }
+
+    /// Whether it holds a slot and the task's locks.
+    pub fn holds_slot(self) -> bool {
+        matches!(self, Self::Working | Self::Snapshotting)
+    }
+}
+
+/// Whether a task may move from one stage to the other. A retry by a person (any final stage to
+/// `Pending`) is part of the table; staying in a stage is not a move.
+pub fn allowed(from: StageKind, to: StageKind) -> bool {
+    use StageKind as K;
+    let next: &[K] = match from {
+        K::Pending => &[K::Working, K::Skipped, K::Cancelled],
+        K::Working => &[K::Snapshotting],
+        K::Snapshotting => &[K::Checking, K::Settling],
+        K::Settling => &[K::Pending, K::Conflicted, K::Failed, K::Cancelled],
+        K::Checking => &[K::Queued, K::Pending, K::Done, K::Failed, K::Cancelled],
+        K::Queued => &[K::Done, K::Conflicted, K::Pending, K::Failed, K::Cancelled],
+        K::Conflicted => &[K::Working, K::Failed, K::Cancelled],
+        K::Done | K::Failed | K::Skipped | K::Cancelled => &[K::Pending],
+    };
+    next.contains(&to)
+}
+
+impl Stage {
+    /// The stage without its data.
+    pub fn kind(&self) -> StageKind {
+        match self {
+            Self::Pending { .. } => StageKind::Pending,
+            Self::Working { .. } => StageKind::Working,
+            Self::Snapshotting { .. } => StageKind::Snapshotting,
+            Self::Settling { .. } => StageKind::Settling,
+            Self::Checking { .. } => StageKind::Checking,
+            Self::Queued { .. } => StageKind::Queued,
+            Self::Conflicted => StageKind::Conflicted,
+            Self::Done => StageKind::Done,
+            Self::Failed { .. } => StageKind::Failed,
+            Self::Skipped { .. } => StageKind::Skipped,
+            Self::Cancelled => StageKind::Cancelled,
+        }
+    }
+
+    /// The public status.
+    pub fn status(&self) -> TaskStatus {
+        match self {
+            Self::Pending { .. } => TaskStatus::Pending,
+            Self::Working { started: false, .. } => TaskStatus::Assigned,
+            Self::Working { started: true, .. } | Self::Snapshotting { .. } | Self::Settling { .. } => {
+                TaskStatus::Running
+            }
+            Self::Checking { .. } => TaskStatus::Checking,
+            Self::Queued { .. } | Self::Conflicted => TaskStatus::Queued,
+            Self::Done => TaskStatus::Done,
+            Self::Failed { status } => *status,
+            Self::Skipped { .. } => TaskStatus::Skipped,
+            Self::Cancelled => TaskStatus::Cancelled,
+        }
+    }
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskState {
+    /// Where it is.
+    pub stage: Stage,
+    /// Attempts recorded; also the number of the newest one.
+    pub attempts: u32,
+    /// Attempts for which an agent was about to be called.
+    pub started: u32,
+    /// Retries used since the start or the last retry by a person.
+    pub retries: u32,
+    /// Conflicts met since the same moment.
+    pub conflicts: u32,
+    /// The conflict that is to be resolved.
+    pub conflict: Option<Conflict>,
+    /// What failed last: feedback for the next attempt, reason when exhausted.
+    pub failure: Option<Failure>,
+    /// The agent's session, to be continued by the next attempt.
+    pub session: Option<SessionId>,
+    /// Exit code of the newest agent.
+    pub exit_code: Option<i32>,
+    /// What all attempts consumed.
+    pub usage: Usage,
+    /// The newest landing commit.
+    pub commit: Option<Oid>,
+    /// Whether it is done without a change.
+    pub no_changes: bool,
+    /// The id of its newest dead letter, and whether it is still open.
+    pub dead_letter: Option<(String, bool)>,
+}
+
+impl TaskState {
+    pub(super) fn new() -> Self {
+        Self {
+            stage: Stage::Pending { not_before: None },
+            attempts: 0,
+            started: 0,
+            retries: 0,
+            conflicts: 0,
+            conflict: None,
+            failure: None,
+            session: None,
+            exit_code: None,
+            usage: Usage::default(),
+            commit: None,
+            no_changes: false,
+            dead_letter: None,
+        }
+    }
+
+    /// The newest attempt, or `None` when there was none.
+    pub fn attempt(&self) -> Option<AttemptNo> {
+        (self.attempts > 0).then_some(AttemptNo(self.attempts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stage_is_a_dead_end_and_none_moves_to_itself() {
+        for from in StageKind::ALL {
+            assert!(StageKind::ALL.into_iter().any(|to| allowed(from, to)), "{from:?}");
+            assert!(!allowed(from, from), "{from:?}");
+        }
+    }
+
+    #[test]
+    fn final_stages_are_left_only_towards_pending() {
+        for from in StageKind::ALL.into_iter().filter(|k| k.is_final()) {
+            for to in StageKind::ALL {
+                assert_eq!(allowed(from, to), to == StageKind::Pending, "{from:?} {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn work_is_done_only_after_its_checks() {
+        for from in StageKind::ALL {
+            let may = matches!(from, StageKind::Checking | StageKind::Queued);
+            assert_eq!(allowed(from, StageKind::Done), may, "{from:?}");
+        }
+    }
+}

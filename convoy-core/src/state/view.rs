@@ -1,0 +1,162 @@
+//! What people are shown of a convoy.
+
+use serde::Serialize;
+
+use super::run::RunState;
+use super::stage::Stage;
+use crate::types::{
+    ConvoyId, ConvoyStatus, Cost, Failure, Oid, TaskId, TaskIx, TaskStatus, Timestamp, Totals,
+};
+
+/// A convoy as `status --json` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConvoyView {
+    /// Its id.
+    pub convoy_id: ConvoyId,
+    /// The spec's name.
+    pub name: String,
+    /// Its status.
+    pub status: ConvoyStatus,
+    /// Full name of the user's branch.
+    pub branch: String,
+    /// Whether everything that landed is on the user's branch.
+    pub published: bool,
+    /// Why it is not published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_blocked: Option<String>,
+    /// Paths that keep the branch from being moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths_in_the_way: Option<Vec<String>>,
+    /// The integration ref, where everything that landed is in any case.
+    pub integration_ref: String,
+    /// When it was started first.
+    pub created_at: Timestamp,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// How many tasks have which fate.
+    pub totals: Totals,
+    /// Tokens of all attempts; absent when none were reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Money of all attempts; absent when none was reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Cost>,
+    /// The tasks in file order.
+    pub tasks: Vec<TaskView>,
+}
+
+/// A task as `status --json` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskView {
+    /// Its id.
+    pub id: TaskId,
+    /// Its status.
+    pub status: TaskStatus,
+    /// How often an agent was called for it.
+    pub attempts: u32,
+    /// Longest dependency path that leads to it, from 1.
+    pub phase: u32,
+    /// Its landing commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Oid>,
+    /// Present and true when it is done without a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_changes: Option<bool>,
+    /// What failed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    /// Tokens of its attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Money of its attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Cost>,
+    /// Id of its open dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
+}
+
+/// What people are shown of a convoy.
+pub fn view(state: &RunState) -> ConvoyView {
+    let usage = state.usage();
+    let blocked = state.publish.blocked.as_ref().filter(|_| !state.is_published());
+    let plan = state.plan();
+    let busy = state.tasks.iter().filter(|task| task.stage.kind().holds_slot()).count();
+    let full = busy >= state.slot_limit() as usize;
+    ConvoyView {
+        convoy_id: state.convoy.clone(),
+        name: state.started.name.clone(),
+        status: state.status(),
+        branch: state.started.branch.clone(),
+        published: state.is_published(),
+        publish_blocked: blocked.map(|b| b.reason.clone()),
+        paths_in_the_way: blocked.filter(|b| !b.paths.is_empty()).map(|b| b.paths.clone()),
+        integration_ref: state.started.integration_ref.clone(),
+        created_at: state.created_at,
+        finished_at: state.finished_at,
+        totals: state.totals(),
+        tokens: usage.total_tokens(),
+        cost_usd: usage.cost_usd,
+        tasks: plan.indices().map(|ix| task_view(state, ix, full)).collect(),
+    }
+}
+
+fn task_view(state: &RunState, ix: TaskIx, full: bool) -> TaskView {
+    let task = state.task(ix);
+    let reason = match &task.stage {
+        Stage::Skipped { reason, .. } => Some(reason.clone()),
+        _ => waiting_for(state, ix, full),
+    };
+    TaskView {
+        id: state.plan().id(ix).clone(),
+        status: task.stage.status(),
+        attempts: task.started,
+        phase: state.plan().task(ix).phase,
+        commit: task.commit.clone(),
+        no_changes: task.no_changes.then_some(true),
+        failure: task.failure.clone(),
+        waiting_for: reason,
+        tokens: task.usage.total_tokens(),
+        cost_usd: task.usage.cost_usd,
+        dead_letter: task.dead_letter.as_ref().filter(|(_, open)| *open).map(|(id, _)| id.clone()),
+    }
+}
+
+fn waiting_for(state: &RunState, ix: TaskIx, full: bool) -> Option<String> {
+    let plan = state.plan();
+    match &state.task(ix).stage {
+        Stage::Pending { not_before } => {
+            let unmet: Vec<&str> = state.unmet(ix).map(|dep| plan.id(dep).as_str()).collect();
+            if !unmet.is_empty() {
+                return Some(format!("task {}", unmet.join(", ")));
+            }
+            if state.paused {
+                return Some("the convoy is paused".to_owned());
+            }
+            let at = not_before.filter(|_| state.task(ix).failure.is_some());
+            let held = held_by(state, ix).or_else(|| full.then(|| "a free slot".to_owned()));
+            held.or_else(|| at.map(|time| format!("its retry, not before {time}")))
+        }
+        Stage::Conflicted => Some("a free slot, to resolve a conflict".to_owned()),
+        Stage::Queued { .. } => Some("its turn to land".to_owned()),
+        _ => None,
+    }
+}
+
+/// The lock or the overlapping task that keeps a task from starting.
+fn held_by(state: &RunState, ix: TaskIx) -> Option<String> {
+    let plan = state.plan();
+    let spec = plan.spec();
+    let works = |other: &TaskIx| *other != ix && state.task(*other).stage.kind().holds_slot();
+    let lock = plan.spec_of(ix).locks.iter().find(|name| {
+        let users = plan.indices().filter(|other| works(other) && plan.spec_of(*other).locks.contains(name));
+        users.count() >= spec.locks.get(*name).map_or(1, |permits| *permits as usize)
+    });
+    let overlap = plan.task(ix).overlaps.iter().find(|other| works(other));
+    lock.map(|name| format!("lock {name}"))
+        .or_else(|| overlap.map(|other| format!("task {}, which works on the same files", plan.id(*other))))
+}
