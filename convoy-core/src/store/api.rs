@@ -115,7 +115,7 @@ pub struct NewConvoy {
 /// One turn of a convoy: written in one transaction, or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// When the turn was decided.
+    /// When the turn was decided. Without it the events take the time of the convoy's last event.
     pub time: Option<Timestamp>,
     /// What happened, in order.
     pub events: Vec<Event>,
@@ -195,13 +195,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Stores a new convoy with its first event, and gives its first lease.
     ///
     /// # Errors
-    /// [`StoreError::Medium`] and the like; nothing is stored then.
+    /// [`StoreError::Sequence`] when a convoy of this id is stored, [`StoreError::Medium`] and the like;
+    /// nothing is stored then.
     fn create(&self, new: NewConvoy) -> BoxFuture<'_, Result<(Lease, Appended), StoreError>>;
 
-    /// Takes the lease of a convoy. A holder for which `is_alive` is false is replaced at once.
+    /// Takes the lease of a convoy. A holder for which `is_alive` is false is replaced at once, and so is
+    /// a lease of the same `holder.engine`.
     ///
     /// # Errors
-    /// [`StoreError::Held`] when another holder lives, [`StoreError::NoConvoy`].
+    /// [`StoreError::Held`] when another holder lives, [`StoreError::NoConvoy`], [`StoreError::Newer`] when
+    /// a newer engine made the convoy.
     fn acquire<'a>(
         &'a self,
         convoy: &'a ConvoyId,
@@ -235,7 +238,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Everything of one convoy.
     ///
     /// # Errors
-    /// [`StoreError::NoConvoy`], [`StoreError::Damaged`].
+    /// [`StoreError::NoConvoy`], [`StoreError::Damaged`], [`StoreError::Newer`] when a newer engine made the
+    /// convoy.
     fn load<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<StoredConvoy, StoreError>>;
 
     /// Up to `limit` events with a number above `after`, of one convoy or of all, in order.
@@ -270,6 +274,6 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// times a second.
     ///
     /// # Errors
-    /// [`StoreError::Medium`].
+    /// [`StoreError::NoConvoy`], [`StoreError::Medium`].
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>>;
 }

@@ -4,7 +4,13 @@
 //! in the same transaction, for people who like SQL.
 
 mod api;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod memory;
+mod project;
+mod wait;
 
 pub use self::api::{
     Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
 };
+pub use self::memory::{MemoryStore, When};

@@ -1,0 +1,239 @@
+//! Convoys and events to store.
+
+use crate::event::{
+    AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, PublishEvent, RunOptions,
+    Started, TaskEvent, Work,
+};
+use crate::store::{Batch, Holder, NewConvoy};
+use crate::types::{
+    AttemptNo, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, Oid, SessionId, TaskId, TaskIx,
+    TaskStatus, Timestamp, Totals, Usage,
+};
+
+/// The convoy of this number.
+pub fn convoy_id(n: u64) -> ConvoyId {
+    ConvoyId::from_parts(n, 7)
+}
+
+/// An object id made of one hexadecimal digit.
+pub fn oid(digit: char) -> Oid {
+    Oid::new(digit.to_string().repeat(40)).expect("a hexadecimal digit")
+}
+
+/// An engine in a process of this number.
+pub fn holder(engine: &str, pid: u32) -> Holder {
+    Holder { engine: engine.to_owned(), pid, start_time: u64::MAX - 1, boot: "boot".to_owned() }
+}
+
+/// A convoy of three tasks, held by engine `a`.
+pub fn new_convoy(n: u64) -> NewConvoy {
+    NewConvoy {
+        id: convoy_id(n),
+        name: format!("convoy {n}"),
+        spec_text: format!("name: convoy {n}\n"),
+        event_format: EVENT_FORMAT,
+        created_at: Timestamp(1_000 + i64::try_from(n).unwrap_or(0)),
+        holder: holder("a", 1),
+        first: started(),
+    }
+}
+
+/// These events, decided at this time.
+pub fn batch(millis: i64, events: Vec<Event>) -> Batch {
+    Batch { time: Some(Timestamp(millis)), events, consumed: Vec::new() }
+}
+
+/// The first event.
+pub fn started() -> Event {
+    Event::Convoy(ConvoyEvent::Started(Box::new(Started {
+        name: "n".into(),
+        spec_digest: "d".into(),
+        options: RunOptions::default(),
+        adapter: Some("claude".into()),
+        branch: "refs/heads/main".into(),
+        base: oid('0'),
+        integration_ref: "refs/convoy/x/integration".into(),
+        inactive: vec!["defaults.review".into()],
+        tasks: 3,
+        engine_version: "0".into(),
+        event_format: EVENT_FORMAT,
+    })))
+}
+
+/// The last event.
+pub fn end(status: ConvoyStatus) -> Event {
+    Event::Convoy(ConvoyEvent::Finished(End { status, totals: Totals::default() }))
+}
+
+/// An event of the first attempt of task `t<n>`.
+pub fn task(n: u32, event: TaskEvent) -> Event {
+    let id = TaskId::new(format!("t{n}")).expect("a valid id");
+    Event::Task { task: TaskIx(n), id, attempt: Some(AttemptNo(1)), event }
+}
+
+/// The task's work has landed as this commit.
+pub fn landed(n: u32, commit: char) -> Event {
+    task(n, TaskEvent::Landed { commit: oid(commit) })
+}
+
+/// The task is done with this commit.
+pub fn done(n: u32, commit: char) -> Event {
+    task(n, TaskEvent::Done { commit: Some(oid(commit)), no_changes: false, exit_code: 0, retries: 1 })
+}
+
+/// The task is exhausted.
+pub fn failed(n: u32) -> Event {
+    let failure = Failure::new(FailureKind::Gate("npm test".into()), "red");
+    let event = TaskEvent::Failed {
+        status: TaskStatus::GateFailed,
+        reason: "gate-failed".into(),
+        failure,
+        gate: Some("npm test".into()),
+        exit_code: Some(1),
+        stops: false,
+    };
+    task(n, event)
+}
+
+/// The branch is about to move.
+pub fn publish_started(tip: char) -> Event {
+    Event::Publish(PublishEvent::Started { from: oid('0'), to: oid('f'), tip: oid(tip), checkout: None })
+}
+
+/// The branch is not moved, because somebody else moved it.
+pub fn publish_voided(tip: char) -> Event {
+    Event::Publish(PublishEvent::Voided { tip: oid(tip) })
+}
+
+/// The integration ref is elsewhere.
+pub fn unprepared(n: u32, tip: char) -> Event {
+    task(n, TaskEvent::Unprepared { commit: oid('d'), tip: oid(tip) })
+}
+
+/// The branch has moved.
+pub fn published(tip: char) -> Event {
+    let branch = "refs/heads/main".to_owned();
+    Event::Publish(PublishEvent::Published { branch, commit: oid('f'), tip: oid(tip) })
+}
+
+/// The branch cannot move.
+pub fn publish_blocked(tip: char) -> Event {
+    Event::Publish(PublishEvent::Blocked {
+        branch: "refs/heads/main".into(),
+        reason: "a file is in the way".into(),
+        paths: vec!["ä b".into()],
+        tip: oid(tip),
+    })
+}
+
+/// The life of one attempt of task `t<n>`, without its end.
+pub fn attempt(n: u32) -> Vec<Event> {
+    let usage =
+        Usage { input: Some(10), output: Some(3), cost_usd: Some(Cost::from(0.25)), ..Usage::default() };
+    let work = Work {
+        commit: oid('b'),
+        tree: oid('c'),
+        base: oid('0'),
+        changed: true,
+        kept_ref: "refs/convoy/x/0-t0/1".into(),
+    };
+    let events = vec![
+        TaskEvent::Assigned { kind: AttemptKind::First, agent: "developer".into(), base: oid('0') },
+        TaskEvent::Started {
+            adapter: "claude".into(),
+            model: Some("m".into()),
+            worktree: "/w".into(),
+            prompt_bytes: 9,
+            session: "fresh".into(),
+        },
+        TaskEvent::Spawned { pid: 4, start_time: 5 },
+        TaskEvent::AgentEnded {
+            outcome: AgentOutcome::Succeeded,
+            exit_code: Some(0),
+            session: SessionId::new("s").ok(),
+            usage,
+            duration_ms: 6,
+            summary: "said".into(),
+        },
+        TaskEvent::Snapshot { work: Some(work), rebased: false },
+        TaskEvent::Gate {
+            gate: "npm test".into(),
+            passed: true,
+            exit_code: Some(0),
+            duration_ms: 7,
+            output: "ok".into(),
+        },
+        TaskEvent::Queued { commit: oid('b') },
+        TaskEvent::Prepared { commit: oid('d'), onto: oid('0') },
+    ];
+    events.into_iter().map(|event| task(n, event)).collect()
+}
+
+/// An event of every kind.
+pub fn every_kind() -> Vec<Event> {
+    let actor = || "me".to_owned();
+    let end = End { status: ConvoyStatus::Failed, totals: Totals { total: 3, ..Totals::default() } };
+    let mut events = attempt(0);
+    events.extend([landed(0, 'd'), done(0, 'd'), publish_started('d'), published('d')]);
+    events.extend([publish_voided('d'), publish_blocked('d')]);
+    events.extend([
+        Event::Convoy(ConvoyEvent::Resumed { original_created_at: Timestamp(5) }),
+        Event::Convoy(ConvoyEvent::Paused { actor: actor() }),
+        Event::Convoy(ConvoyEvent::Unpaused { actor: actor() }),
+        Event::Convoy(ConvoyEvent::CancelRequested { actor: actor() }),
+        Event::Convoy(ConvoyEvent::Interrupted { reason: "the host ends".into() }),
+        Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: actor() }),
+        Event::Convoy(ConvoyEvent::SwarmConcurrency { phase: 1, pending_count: 2, effective_concurrency: 2 }),
+        Event::Convoy(ConvoyEvent::Failed(end)),
+        Event::Convoy(ConvoyEvent::Cancelled(end)),
+        Event::Convoy(ConvoyEvent::Finished(end)),
+    ]);
+    events.extend(every_other_kind_of_task_event().into_iter().map(|event| task(1, event)));
+    events.push(failed(1));
+    events
+}
+
+fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
+    let failure = Failure::new(FailureKind::Timeout, "too slow");
+    let outcome = AgentOutcome::Failed { failure: failure.clone() };
+    vec![
+        TaskEvent::AgentEnded {
+            outcome,
+            exit_code: None,
+            session: None,
+            usage: Usage::default(),
+            duration_ms: 0,
+            summary: String::new(),
+        },
+        TaskEvent::Killed { reason: "timeout".into() },
+        TaskEvent::Snapshot { work: None, rebased: true },
+        TaskEvent::Unprepared { commit: oid('d'), tip: oid('e') },
+        TaskEvent::Conflict {
+            attempt: 1,
+            conflicting_files: vec!["日本".into()],
+            onto: oid('d'),
+            tree: oid('e'),
+        },
+        TaskEvent::ConflictFailed { attempts: 2, conflicting_files: vec!["日本".into()] },
+        TaskEvent::Retried {
+            previous_status: TaskStatus::TimedOut,
+            failure: Some(failure),
+            not_before: Timestamp(77),
+            retries: 1,
+        },
+        TaskEvent::Skipped { reason: "t0 failed".into(), because: Some(TaskIx(0)) },
+        TaskEvent::Cancelled {},
+        TaskEvent::DeadLettered(DeadLetter {
+            dlq_id: "dlq-1".into(),
+            agent: "developer".into(),
+            failure_type: "timeout".into(),
+            attempts: 2,
+            error: "too slow".into(),
+        }),
+        TaskEvent::DeadLetterResolved {
+            dlq_id: "dlq-1".into(),
+            actor: "me".into(),
+            resolution: "by hand".into(),
+        },
+    ]
+}

@@ -1,0 +1,66 @@
+//! A line of the list of convoys.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::tables::Row;
+use crate::store::ConvoySummary;
+use crate::types::{ConvoyId, ConvoyStatus, TaskStatus, Timestamp, Totals};
+
+/// A projected row that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the row of {convoy} holds no readable {column}: {found:?}")]
+pub(in crate::store) struct BadRow {
+    convoy: String,
+    column: &'static str,
+    found: String,
+}
+
+/// The status with this public text.
+pub(in crate::store) fn status_of<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(Value::from(text)).ok()
+}
+
+/// The line of a convoy, from its row and from how many rows of tasks have which status.
+pub(in crate::store) fn summary<'a>(
+    convoy: &str,
+    row: &Row,
+    tasks: impl Iterator<Item = (&'a str, u32)>,
+) -> Result<ConvoySummary, BadRow> {
+    let bad = |column, found: &str| BadRow { convoy: convoy.to_owned(), column, found: found.to_owned() };
+    let time = |column| match row.text(column) {
+        None => Ok(None),
+        Some(text) => Timestamp::parse(text).map(Some).map_err(|_| bad(column, text)),
+    };
+    let status_text = row.text("status").unwrap_or_default();
+    let status: ConvoyStatus = status_of(status_text).ok_or_else(|| bad("status", status_text))?;
+    // A move that has begun and not ended may have left the files in between.
+    let moving = row.text("publish_state") == Some("started");
+    let published = row.text("tip") == row.text("published_tip") && !moving;
+    Ok(ConvoySummary {
+        id: ConvoyId::new(convoy).map_err(|_| bad("convoy_id", convoy))?,
+        name: row.text("name").unwrap_or_default().to_owned(),
+        status,
+        branch: row.text("branch").unwrap_or_default().to_owned(),
+        published,
+        unfinished: !status.is_final() || !published,
+        created_at: time("created_at")?.ok_or_else(|| bad("created_at", ""))?,
+        finished_at: time("finished_at")?,
+        totals: totals(row, tasks).map_err(|text| bad("status", text))?,
+    })
+}
+
+/// Tasks without a row have had no event: they are open.
+fn totals<'a>(row: &Row, tasks: impl Iterator<Item = (&'a str, u32)>) -> Result<Totals, &'a str> {
+    let mut statuses = Vec::new();
+    for (text, count) in tasks {
+        let status: TaskStatus = status_of(text).ok_or(text)?;
+        statuses.extend(std::iter::repeat_n(status, count as usize));
+    }
+    let mut totals = Totals::of(statuses);
+    let all = row.int("tasks").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let unseen = all.saturating_sub(totals.total);
+    totals.total += unseen;
+    totals.open += unseen;
+    Ok(totals)
+}
