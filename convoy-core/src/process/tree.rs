@@ -104,11 +104,12 @@ impl Tree {
                 }
             }
         }
-        let alive = || stats.iter().filter(|stat| stat.alive && members.contains(&stat.pid));
-        self.known = alive()
-            .map(|stat| (stat.pid, Known { start: stat.start, grouped: stat.group == leader }))
-            .collect();
-        alive().map(|stat| Process { pid: stat.pid, start: stat.start }).collect()
+        // Threads have numbers of the same row and can be found by them; only processes count.
+        let left = stats.iter().filter(|stat| stat.alive && members.contains(&stat.pid));
+        let left: Vec<&Stat> = left.filter(|stat| procfs::is_process(stat.pid)).collect();
+        let known = |stat: &&Stat| (stat.pid, Known { start: stat.start, grouped: stat.group == leader });
+        self.known = left.iter().map(known).collect();
+        left.iter().map(|stat| Process { pid: stat.pid, start: stat.start }).collect()
     }
 
     /// What may belong to it: whatever started after it.
@@ -136,8 +137,7 @@ impl Tree {
             if last < next {
                 return true;
             }
-            // Threads have numbers of the same row, and are found by them; only processes count.
-            found.extend((next..=last).filter_map(procfs::stat).filter(|stat| procfs::is_process(stat.pid)));
+            found.extend((next..=last).filter_map(procfs::stat));
             next = last + 1;
         }
         found.clear();

@@ -115,3 +115,19 @@ async fn arguments_are_passed_on_byte_by_byte() {
     let command = Command::new("printf", "/").args([OsString::from("%s"), odd.clone()]);
     assert_eq!(captured(command, short()).await.stdout, odd.into_vec());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_programs_run_at_once_on_several_threads() {
+    let mut running = tokio::task::JoinSet::new();
+    for i in 0..40 {
+        running.spawn(async move { captured(script(&format!("echo {i}; echo {i} >&2")), short()).await });
+    }
+    let mut printed = Vec::new();
+    while let Some(got) = running.join_next().await {
+        let got = got.unwrap();
+        assert!(got.exit.success() && got.exit.left_behind == 0 && got.stdout == got.stderr, "{got:?}");
+        printed.push(String::from_utf8(got.stdout).unwrap().trim().parse::<u32>().unwrap());
+    }
+    printed.sort_unstable();
+    assert_eq!(printed, (0..40).collect::<Vec<_>>());
+}
