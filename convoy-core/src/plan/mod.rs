@@ -1,5 +1,17 @@
 //! A valid spec to a plan: graph, phases, longest paths, exclusions. Pure.
+//!
+//! [`check`] goes the whole way from text to plan and reports every problem with its place; [`plan()`]
+//! starts from a spec that is already decoded.
 
+mod build;
+mod check;
+mod graph;
 mod model;
+mod overlap;
+mod problem;
+mod reach;
 
+pub use self::build::plan;
+pub use self::check::{Checked, check, check_bytes, check_with};
 pub use self::model::{Plan, PlannedTask};
+pub use self::problem::PlanProblem;

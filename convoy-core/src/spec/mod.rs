@@ -1,8 +1,38 @@
 //! Text to a valid [`Spec`], or every problem with its line and column. Pure.
+//!
+//! The text becomes a tree of values with places (`yaml`), the tree is checked against one field table
+//! (`table`, `walk`), and what passes becomes the typed [`Spec`] (`convoy`, `task`, `profile`).
 
+mod convoy;
+mod cron;
+mod cross;
+mod decode;
+mod inactive;
 mod model;
+mod near;
+mod places;
+mod problem;
+mod profile;
+mod rules;
+mod scalar;
+mod secrets;
+mod table;
+mod task;
+mod tree;
+mod value;
+mod walk;
+mod yaml;
 
+pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes, decode_with};
+pub use self::inactive::inactive_defaults;
 pub use self::model::{
     CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Retry,
     Spec, Task, TerminalField, UnsupportedField, UsageMode, Worktree,
 };
+pub use self::problem::{Pos, Problem, Severity};
+
+pub(crate) use self::decode::{Draft, draft, text_of};
+pub(crate) use self::near::nearest;
+pub(crate) use self::places::{Place, Places};
+pub(crate) use self::problem::{Shown, sort};
+pub(crate) use self::secrets::looks_secret;

@@ -1,0 +1,95 @@
+//! Everything that can be said of a convoy file without running it, in one go.
+
+use std::sync::Arc;
+
+use super::build::{analyse, view};
+use super::graph::View;
+use super::model::Plan;
+use super::problem::PlanProblem;
+use crate::spec::{self, Draft, Place, Places, Pos, Problem, Spec};
+
+/// What became of a convoy file.
+#[derive(Debug)]
+pub struct Checked {
+    /// The typed spec; `None` when there is an error among the problems.
+    pub spec: Option<Arc<Spec>>,
+    /// Its plan; there exactly when the spec is.
+    pub plan: Option<Plan>,
+    /// Every problem, sorted by position.
+    pub problems: Vec<Problem>,
+}
+
+/// Decodes a convoy file, checks it field by field and task against task, and plans it. An error in one
+/// task does not hide those between the others.
+pub fn check(text: &str) -> Checked {
+    finish(spec::draft(text, &spec::looks_secret))
+}
+
+/// [`check`] with another test for texts in `env` that look like a secret.
+pub fn check_with(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Checked {
+    finish(spec::draft(text, looks_secret))
+}
+
+/// [`check_with`] for the bytes of a file, which must be UTF-8.
+pub fn check_bytes(bytes: &[u8], looks_secret: &dyn Fn(&str) -> bool) -> Checked {
+    match spec::text_of(bytes) {
+        Ok(text) => check_with(text, looks_secret),
+        Err(problem) => Checked { spec: None, plan: None, problems: vec![problem] },
+    }
+}
+
+impl Checked {
+    /// Whether the file can be used.
+    pub fn is_ok(&self) -> bool {
+        self.plan.is_some()
+    }
+}
+
+fn finish(draft: Draft) -> Checked {
+    let Draft { spec, places, mut problems } = draft;
+    let mut parts = None;
+    if let Some(spec) = &spec {
+        let (good, found) = analyse(spec, |index, task| {
+            let has_id = places.tasks.get(index).is_some_and(|place| place.id.is_some());
+            let whole = view(task);
+            View { id: whole.id.filter(|_| has_id), ..whole }
+        });
+        problems.extend(found.iter().map(|problem| placed(problem, &places)));
+        parts = good;
+    }
+    spec::sort(&mut problems);
+    let broken = problems.iter().any(Problem::is_error);
+    let spec = spec.filter(|_| !broken).map(Arc::new);
+    let plan = spec.as_ref().zip(parts).map(|(spec, parts)| parts.into_plan(Arc::clone(spec)));
+    Checked { spec, plan, problems }
+}
+
+/// The same problem with the place and path of what it is about.
+fn placed(problem: &PlanProblem, places: &Places) -> Problem {
+    let task = places.tasks.get(problem.task().index());
+    let index = task.map_or(0, |task| task.index);
+    let place: Option<&Place> = task.and_then(|task| match problem {
+        PlanProblem::UnknownDependency { at, .. }
+        | PlanProblem::DependsOnItself { at, .. }
+        | PlanProblem::Cycle { at, .. } => task.depends_on.get(*at),
+        PlanProblem::Overlap { at, .. } => task.files.get(*at),
+        PlanProblem::UndeclaredLock { at, .. } => task.locks.get(*at),
+        PlanProblem::DuplicateId { .. } => None,
+    });
+    let (pos, path) = match (place, problem) {
+        (Some(place), _) => (place.pos, format!("tasks[{index}].{place}")),
+        (None, _) => {
+            let pos = task.and_then(|task| task.id).unwrap_or(Pos::START);
+            (pos, format!("tasks[{index}].id"))
+        }
+    };
+    let message = problem.to_string();
+    let placed = match problem.is_error() {
+        true => Problem::error(pos, path, message),
+        false => Problem::warning(pos, path, message),
+    };
+    match problem.hint() {
+        Some(hint) => placed.with_hint(hint),
+        None => placed,
+    }
+}

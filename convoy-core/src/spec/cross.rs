@@ -1,0 +1,161 @@
+//! Checks between the fields of one mapping: what is valid by itself and still makes no sense.
+
+use std::collections::HashSet;
+
+use super::problem::{Path, Problem, Shown};
+use super::value::Record;
+
+/// Checks between the keys of the top level.
+pub(super) fn top_level(record: &Record, problems: &mut Vec<Problem>) {
+    if record.slot("version").is_none() {
+        let message = match record.slot("defaults") {
+            Some(_) => "is missing and taken as 1; opencastle 0.27 ignored `defaults` in such a file",
+            None => "is missing and taken as 1; opencastle 0.27 ran such a file without worktrees",
+        };
+        problems.push(Problem::warning(record.pos, "version", message).with_hint("write `version: 1`"));
+    }
+    if let (Some(slot), Some(1) | None) = (record.slot("depends_on_convoy"), record.int("version")) {
+        let message = "has no effect in version 1";
+        problems.push(
+            Problem::warning(slot.key_pos, "depends_on_convoy", message).with_hint("write `version: 2`"),
+        );
+    }
+    hooks(record, &Path::Root, &["post_convoy"], problems);
+    if let Some(watch) = record.record("watch") {
+        triggers(watch, problems);
+    }
+}
+
+/// Checks between the keys of a task.
+pub(super) fn task(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
+    hooks(record, path, &["pre_task", "post_task"], problems);
+    steps(record, path, problems);
+    templates(record, path, problems);
+}
+
+fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Vec<Problem>) {
+    let list = Path::Key(path, "hooks");
+    for (index, hook) in record.records("hooks") {
+        let here = Path::Index(&list, index);
+        if let (Some(slot), Some(on)) = (hook.slot("on"), hook.text("on"))
+            && !levels.contains(&on)
+        {
+            let message =
+                format!("`{on}` never happens at this level; here there is `{}`", levels.join("`, `"));
+            problems.push(Problem::warning(slot.pos, Path::Key(&here, "on"), message));
+        }
+        let needs = match hook.text("type") {
+            Some("command" | "validate" | "guard") => "command",
+            Some("agent") => "prompt",
+            _ => continue,
+        };
+        if hook.slot(needs).is_none() {
+            let message = format!("has no `{needs}` and does nothing");
+            problems.push(Problem::warning(hook.pos, here, message));
+        }
+    }
+}
+
+fn triggers(watch: &Record, problems: &mut Vec<Problem>) {
+    let watch_path = Path::Key(&Path::Root, "watch");
+    let list = Path::Key(&watch_path, "triggers");
+    for (index, trigger) in watch.records("triggers") {
+        let here = Path::Index(&list, index);
+        let kind = trigger.text("type").unwrap_or_default();
+        let used: &[&str] = match kind {
+            "file-change" => &["glob", "debounce_ms"],
+            "cron" => &["schedule"],
+            "git-push" => &["branch", "remote", "interval"],
+            _ => continue,
+        };
+        if kind == "cron" && trigger.slot("schedule").is_none() {
+            problems.push(Problem::error(
+                trigger.pos,
+                Path::Key(&here, "schedule"),
+                "is required and missing",
+            ));
+        }
+        for slot in trigger.slots.iter().filter(|slot| slot.field.key != "type") {
+            if !used.contains(&slot.field.key) {
+                let message = format!("has no effect on a trigger of type `{kind}`");
+                problems.push(Problem::warning(slot.key_pos, Path::Key(&here, slot.field.key), message));
+            }
+        }
+    }
+}
+
+fn steps(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
+    let list = Path::Key(path, "steps");
+    let mut ids = HashSet::new();
+    for (index, step) in record.records("steps") {
+        let here = Path::Index(&list, index);
+        let condition = step.record("if");
+        if let (Some(slot), Some(of)) =
+            (condition.and_then(|c| c.slot("step")), condition.and_then(|c| c.text("step")))
+            && !ids.contains(of)
+        {
+            let if_path = Path::Key(&here, "if");
+            let message = format!("there is no earlier step {}: the step is always skipped", Shown(of));
+            problems.push(Problem::warning(slot.pos, Path::Key(&if_path, "step"), message));
+        }
+        if let (Some(slot), Some(id)) = (step.slot("id"), step.text("id"))
+            && !ids.insert(id)
+        {
+            let message = format!("an earlier step has the id {} too", Shown(id));
+            problems.push(Problem::warning(slot.pos, Path::Key(&here, "id"), message));
+        }
+    }
+}
+
+/// Placeholders that nothing fills: they are sent as they are.
+fn templates(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
+    let mut inputs = HashSet::new();
+    for (_, input) in record.records("inputs") {
+        inputs.extend(input.text("as").or_else(|| input.text("name")));
+    }
+    let mut check = |record: &Record, path: &Path<'_>| {
+        let (Some(slot), Some(prompt)) = (record.slot("prompt"), record.text("prompt")) else { return };
+        let here = Path::Key(path, "prompt");
+        for (kind, name) in placeholders(prompt) {
+            let message = match kind {
+                "input" if inputs.contains(name) => continue,
+                "input" => {
+                    format!("`{{{{input.{name}}}}}`: the task has no such input; it is sent as it stands")
+                }
+                _ => format!("`{{{{scratchpad.{name}}}}}`: not supported yet; it is sent as it stands"),
+            };
+            problems.push(Problem::warning(slot.pos, here, message));
+        }
+    };
+    check(record, path);
+    let list = Path::Key(path, "steps");
+    for (index, step) in record.records("steps") {
+        check(step, &Path::Index(&list, index));
+    }
+}
+
+/// The `{{input.NAME}}` and `{{scratchpad.KEY}}` of a prompt, each once.
+fn placeholders(prompt: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for part in prompt.split("{{").skip(1) {
+        let Some((inner, _)) = part.split_once("}}") else { continue };
+        let Some((kind @ ("input" | "scratchpad"), name)) = inner.split_once('.') else { continue };
+        let plain = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+        if plain && !found.contains(&(kind, name)) {
+            found.push((kind, name));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_two_placeholders_are_found() {
+        let prompt =
+            "{{input.a}} {{input.a}} {{scratchpad.k}} {{user.x}} {{ input.b }} {{input.}} {{input.c {{x}}";
+        assert_eq!(placeholders(prompt), [("input", "a"), ("scratchpad", "k")]);
+    }
+}

@@ -1,0 +1,61 @@
+//! The nearest known name to a misspelt one.
+
+/// The candidate within edit distance 2 that is nearest, the first of equals.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let distance = distance(word, candidate);
+        if distance <= 2 && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance; 3 stands for "3 or more".
+fn distance(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 8 {
+        return 3;
+    }
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+        if row.iter().min().is_some_and(|least| *least > 2) {
+            return 3;
+        }
+    }
+    row[b.len()].min(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_within_two_edits_are_near() {
+        let known = ["timeout", "gates", "gate_timeout", "id"];
+        let cases = [
+            ("timout", Some("timeout")),
+            ("tiemout", Some("timeout")),
+            ("Timeout", Some("timeout")),
+            ("gate", Some("gates")),
+            ("gatess", Some("gates")),
+            ("gate_timeouts", Some("gate_timeout")),
+            ("ID", Some("id")),
+            ("notes", Some("gates")),
+            ("comment", None),
+            ("", Some("id")),
+            ("ünïcöde", None),
+        ];
+        for (word, near) in cases {
+            assert_eq!(nearest(word, known), near, "{word}");
+        }
+    }
+}

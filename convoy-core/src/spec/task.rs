@@ -1,0 +1,139 @@
+//! Checked tasks to [`Task`]s.
+
+use std::collections::HashSet;
+
+use super::convoy::{Defaults, Maker, adapter_name, on_exhausted, retry};
+use super::cross;
+use super::model::Task;
+use super::places::{ListField, Place, Places, TaskPlaces};
+use super::problem::{Path, Problem, Shown};
+use super::rules::normalise;
+use super::value::Record;
+use crate::types::TaskId;
+
+impl Maker<'_> {
+    pub(super) fn tasks(
+        &mut self,
+        record: &Record,
+        defaults: &Defaults,
+        adapter: Option<&str>,
+    ) -> (Vec<Task>, Places) {
+        let mut tasks = Vec::new();
+        let mut places = Places::default();
+        for (index, task) in record.records("tasks") {
+            let (task, place) = self.task(index, task, defaults, adapter);
+            tasks.extend(task);
+            places.tasks.push(place);
+        }
+        (tasks, places)
+    }
+
+    fn task(
+        &mut self,
+        index: usize,
+        record: &Record,
+        defaults: &Defaults,
+        adapter: Option<&str>,
+    ) -> (Option<Task>, TaskPlaces) {
+        let tasks = Path::Key(&Path::Root, "tasks");
+        let path = Path::Index(&tasks, index);
+        cross::task(record, &path, &mut self.problems);
+        if let (Some(slot), Some("auto"), Some(adapter)) =
+            (record.slot("adapter"), record.text("adapter"), adapter)
+        {
+            let message = format!("`auto` means the convoy's adapter here, {}", Shown(adapter));
+            self.problems.push(Problem::warning(slot.pos, Path::Key(&path, "adapter"), message));
+        }
+        let id = record.text("id").and_then(|id| TaskId::new(id).ok());
+        let (depends_on, depends_on_places) = self.depends_on(record, &path);
+        let (files, files_places) = files(record);
+        let (locks, locks_places) = self.names(record, "locks", ListField::Locks, &path);
+        let places = TaskPlaces {
+            index,
+            id: id.as_ref().and(record.slot("id")).map(|slot| slot.pos),
+            depends_on: depends_on_places,
+            files: files_places,
+            locks: locks_places,
+        };
+        // A stand-in that no depends_on is likely to name; the spec is refused anyway.
+        let id = id.or_else(|| TaskId::new(format!("tasks[{index}]")).ok());
+        let task = id.map(|id| Task {
+            prompt: record.text("prompt").unwrap_or_default().to_owned(),
+            agent: record.text("agent").filter(|a| !a.is_empty()).unwrap_or(&defaults.agent).to_owned(),
+            adapter: record.text("adapter").and_then(adapter_name).or_else(|| defaults.adapter.clone()),
+            model: record.text("model").map(str::to_owned).or_else(|| defaults.model.clone()),
+            timeout: record.duration("timeout").unwrap_or(defaults.timeout),
+            max_retries: record.count("max_retries").unwrap_or(defaults.max_retries),
+            retry: retry(record.record("retry"), defaults.retry),
+            on_exhausted: on_exhausted(record).unwrap_or(defaults.on_exhausted),
+            gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
+            gate_timeout: record.duration("gate_timeout").unwrap_or(defaults.gate_timeout),
+            description: record
+                .text("description")
+                .filter(|d| !d.is_empty())
+                .unwrap_or(id.as_str())
+                .to_owned(),
+            depends_on,
+            files,
+            priority: record.int("priority").unwrap_or(0),
+            locks,
+            env: self.env(record.map("env"), &Path::Key(&path, "env")),
+            id,
+        });
+        (task, places)
+    }
+
+    /// Written dependencies, then those that inputs imply, each once.
+    fn depends_on(&mut self, record: &Record, path: &Path<'_>) -> (Vec<TaskId>, Vec<Place>) {
+        let (names, mut places) = self.names(record, "depends_on", ListField::DependsOn, path);
+        let mut ids: Vec<TaskId> = names.iter().filter_map(|name| TaskId::new(name).ok()).collect();
+        for (index, input) in record.records("inputs") {
+            let from = input.text("from").and_then(|from| TaskId::new(from).ok());
+            if let (Some(from), Some(slot)) = (from, input.slot("from"))
+                && !ids.contains(&from)
+            {
+                ids.push(from);
+                places.push(Place { pos: slot.pos, field: ListField::Input, index });
+            }
+        }
+        (ids, places)
+    }
+
+    /// A list of names, each once; a repeated one is said.
+    fn names(
+        &mut self,
+        record: &Record,
+        key: &str,
+        field: ListField,
+        path: &Path<'_>,
+    ) -> (Vec<String>, Vec<Place>) {
+        let (mut names, mut places, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+        for item in record.list(key).unwrap_or_default() {
+            let Some(name) = item.text() else { continue };
+            if seen.insert(name) {
+                names.push(name.to_owned());
+                places.push(Place { pos: item.pos, field, index: item.index });
+            } else {
+                let list = Path::Key(path, key);
+                let message = format!("{} is already in the list", Shown(name));
+                self.problems.push(Problem::warning(item.pos, Path::Index(&list, item.index), message));
+            }
+        }
+        (names, places)
+    }
+}
+
+/// The partition in one form; `.` is the whole repository.
+fn files(record: &Record) -> (Vec<String>, Vec<Place>) {
+    let (mut files, mut places, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for item in record.list("files").unwrap_or_default() {
+        let Some(text) = item.text() else { continue };
+        let normal = normalise(text);
+        let path = if normal.is_empty() { ".".to_owned() } else { normal };
+        if seen.insert(path.clone()) {
+            files.push(path);
+            places.push(Place { pos: item.pos, field: ListField::Files, index: item.index });
+        }
+    }
+    (files, places)
+}
