@@ -1,1 +1,26 @@
 //! All of git behind one interface. Knows no convoy words.
+
+mod call;
+mod commits;
+mod diff;
+mod error;
+mod files;
+mod merge;
+mod open;
+mod refs;
+mod repository;
+mod snapshot;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod worktree;
+
+pub use self::commits::CommitInfo;
+pub use self::diff::{Change, ChangedPath, FileKind};
+pub use self::error::GitError;
+pub use self::merge::MergeResult;
+pub use self::refs::{Expected, Head, RefEdit, RefUpdate};
+pub use self::repository::{GitOptions, Identity, ObjectFormat, Repository};
+pub use self::snapshot::{Snapshot, SnapshotRequest};
+pub use self::worktree::{WorktreeInfo, WorktreeState};

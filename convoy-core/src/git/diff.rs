@@ -1,0 +1,245 @@
+//! What a commit changed.
+
+use std::collections::HashMap;
+
+use super::call::{Answer, Call};
+use super::error::GitError;
+use super::repository::{ObjectFormat, Repository, path_of, show_path};
+use crate::types::Oid;
+
+/// The kind of an entry of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file.
+    File,
+    /// A file that may be executed.
+    Executable,
+    /// A symbolic link.
+    Symlink,
+    /// A link to a commit of another repository: a submodule.
+    Submodule,
+}
+
+impl FileKind {
+    pub(super) fn of(mode: &[u8]) -> Option<Self> {
+        match mode {
+            b"100644" | b"100664" => Some(Self::File),
+            b"100755" => Some(Self::Executable),
+            b"120000" => Some(Self::Symlink),
+            b"160000" => Some(Self::Submodule),
+            _ => None,
+        }
+    }
+}
+
+/// What happened to a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Deleted,
+    /// Its content or its executable bit differ.
+    Modified,
+    /// It is of another kind now, such as a link instead of a file.
+    TypeChanged,
+    /// It was another path before; its content may differ too.
+    Renamed {
+        /// The path before.
+        from: String,
+    },
+}
+
+/// A path that a commit changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedPath {
+    /// The path from the root, `/` between its parts. Bytes that are no UTF-8 are shown as `\xNN`.
+    pub path: String,
+    /// The path as the file system has it.
+    pub os_path: std::path::PathBuf,
+    /// What happened to it.
+    pub change: Change,
+    /// Its kind before; `None` when it is new.
+    pub old: Option<FileKind>,
+    /// Its kind now; `None` when it is gone.
+    pub new: Option<FileKind>,
+    /// Its content now; `None` when it is gone. For a submodule the id of the commit linked to.
+    pub blob: Option<Oid>,
+    /// Lines added and deleted; `None` for a binary file.
+    pub lines: Option<(u64, u64)>,
+}
+
+impl Repository {
+    /// What `commit` changed since it left the history of `base`: the difference to their best common ancestor,
+    /// so what others landed on `base` meanwhile does not count. Without a common ancestor: to nothing.
+    pub async fn changed_paths(&self, base: &Oid, commit: &Oid) -> Result<Vec<ChangedPath>, GitError> {
+        let from = match self.merge_base(base, commit).await? {
+            Some(ancestor) => ancestor,
+            None => self.empty_tree(),
+        };
+        self.changed_between(&from, commit).await
+    }
+
+    /// What differs from one commit or tree to another, renames recognised.
+    pub async fn changed_between(&self, from: &Oid, to: &Oid) -> Result<Vec<ChangedPath>, GitError> {
+        let call = Call::new(&self.place(), "diff-tree")
+            .args(["-r", "-z", "-M", "--raw", "--numstat", "--no-ext-diff", "--no-textconv"])
+            .args(["--ignore-submodules=none", from.as_str(), to.as_str()]);
+        let answer = self.ok(call).await?;
+        parse_changes(&answer).ok_or_else(|| GitError::unexpected("diff-tree", &answer.stdout))
+    }
+
+    /// The tree without entries, which every repository knows.
+    pub(super) fn empty_tree(&self) -> Oid {
+        let id = match self.inner.format {
+            ObjectFormat::Sha1 => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+            ObjectFormat::Sha256 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+        };
+        Oid::new(id).expect("the constants are of the right form")
+    }
+
+    /// Those of `paths` whose content in `tree` has a line that starts a conflict marker (`<<<<<<<`, `|||||||`
+    /// or `>>>>>>>`). Paths that are not in the tree are not among them.
+    pub async fn conflict_markers(&self, tree: &Oid, paths: &[String]) -> Result<Vec<String>, GitError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut marked = Vec::new();
+        // An argument list has an end.
+        for some in paths.chunks(500) {
+            let call = self
+                .call("grep")
+                .args(["-z", "-l", "-a", "-E", "--no-textconv", "--no-color", "--no-recurse-submodules"])
+                .args(["-e", r"^(<{7}|[|]{7}|>{7})( |$)", tree.as_str(), "--"])
+                .args(some);
+            let answer = self.run(call).await?;
+            if answer.code > 1 || answer.code < 0 {
+                return Err(answer.failure());
+            }
+            let prefix = format!("{tree}:");
+            marked.extend(answer.fields().filter_map(|f| f.strip_prefix(prefix.as_bytes())).map(show_path));
+        }
+        Ok(marked)
+    }
+
+    /// The content of an object, such as a changed file.
+    ///
+    /// # Errors
+    /// [`GitError::TooMuch`] when it has more than `max` bytes.
+    pub async fn blob(&self, id: &Oid, max: usize) -> Result<Vec<u8>, GitError> {
+        Ok(self.ok(self.call("cat-file").args(["blob", id.as_str()]).max(max)).await?.stdout)
+    }
+}
+
+fn parse_changes(answer: &Answer) -> Option<Vec<ChangedPath>> {
+    let mut fields = answer.fields().peekable();
+    let mut changes = Vec::new();
+    while let Some(head) = fields.next_if(|field| field.starts_with(b":")) {
+        let [old, new, _, blob, status] =
+            head[1..].split(|&b| b == b' ').collect::<Vec<_>>().try_into().ok()?;
+        let mut path = fields.next()?;
+        let change = match status.first()? {
+            b'A' => Change::Added,
+            b'D' => Change::Deleted,
+            b'M' => Change::Modified,
+            b'T' => Change::TypeChanged,
+            b'R' => {
+                let from = show_path(path);
+                path = fields.next()?;
+                Change::Renamed { from }
+            }
+            _ => return None,
+        };
+        let new = FileKind::of(new);
+        let blob = new.and_then(|_| Oid::new(String::from_utf8_lossy(blob)).ok());
+        let (old, os_path, path) = (FileKind::of(old), path_of(path), show_path(path));
+        changes.push(ChangedPath { path, os_path, change, old, new, blob, lines: None });
+    }
+    let mut lines = HashMap::new();
+    while let Some(field) = fields.next() {
+        let [added, deleted, path] = field.splitn(3, |&b| b == b'\t').collect::<Vec<_>>().try_into().ok()?;
+        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
+        // A rename has an empty path here, and then both.
+        let path = if path.is_empty() { fields.nth(1)? } else { path };
+        lines.insert(path_of(path), number(added).zip(number(deleted)));
+    }
+    for change in &mut changes {
+        change.lines = lines.get(&change.os_path).copied().flatten();
+    }
+    Some(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::testing::Scratch;
+
+    #[tokio::test]
+    async fn every_kind_of_change_is_told() {
+        let s = Scratch::new().await;
+        s.write("keep", "same\n")
+            .write("gone", "x\n")
+            .write("turns", "x\n")
+            .write("old name", &"l\n".repeat(9));
+        s.write("bin", "a\0b").write("run", "x\n").write("lines", "1\n2\n3\n");
+        let base = s.commit("base").await;
+        s.remove("gone").remove("turns").link("turns", "keep").write("new\nline ü", "1\n");
+        s.rename("old name", "new name")
+            .write("bin", "a\0c")
+            .executable("run")
+            .write("lines", "1\n3\n4\n5\n");
+        let commit = s.commit("work").await;
+        let mut found = s.repo.changed_paths(&base, &commit).await.expect("changes");
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        let told: Vec<_> = found.iter().map(|c| (c.path.as_str(), &c.change, c.new, c.lines)).collect();
+        use FileKind::{Executable, File, Symlink};
+        assert_eq!(
+            told,
+            [
+                ("bin", &Change::Modified, Some(File), None),
+                ("gone", &Change::Deleted, None, Some((0, 1))),
+                ("lines", &Change::Modified, Some(File), Some((2, 1))),
+                ("new\nline ü", &Change::Added, Some(File), Some((1, 0))),
+                ("new name", &Change::Renamed { from: "old name".into() }, Some(File), Some((0, 0))),
+                ("run", &Change::Modified, Some(Executable), Some((0, 0))),
+                ("turns", &Change::TypeChanged, Some(Symlink), Some((1, 1))),
+            ]
+        );
+        let blob = found[2].blob.clone().expect("has content");
+        assert_eq!(s.repo.blob(&blob, 100).await.expect("reads"), b"1\n3\n4\n5\n");
+        assert!(matches!(s.repo.blob(&blob, 3).await, Err(GitError::TooMuch { max: 3, .. })));
+    }
+
+    #[tokio::test]
+    async fn what_others_landed_meanwhile_does_not_count() {
+        let s = Scratch::new().await;
+        s.write("a", "1\n");
+        let base = s.commit("base").await;
+        s.write("theirs", "1\n");
+        let moved = s.commit("theirs").await;
+        s.git(&["checkout", "-q", base.as_str()]).await;
+        s.write("ours", "1\n");
+        let work = s.commit("ours").await;
+        let paths = s.repo.changed_paths(&moved, &work).await.expect("changes");
+        assert_eq!(paths.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["ours"]);
+        s.git(&["checkout", "-q", "--orphan", "other"]).await;
+        let unrelated = s.commit("unrelated").await;
+        let all = s.repo.changed_paths(&base, &unrelated).await.expect("changes");
+        assert_eq!(all.len(), 2, "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn conflict_markers_are_found_only_where_they_start_a_line_of_the_given_paths() {
+        let s = Scratch::new().await;
+        let marked = "x\n<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n";
+        s.write("b/marked *", marked).write("left", "a\n>>>>>>> theirs\n").write("other", marked);
+        s.write("heading", "Title\n=======\n")
+            .write("inline", "say <<<<<<< here\n<<<<<<<<\n")
+            .write("-dash", marked);
+        let tree = s.repo.tree_of(&s.commit("x").await).await.expect("tree");
+        let asked = ["b/marked *", "left", "heading", "inline", "absent", "-dash"].map(String::from);
+        let found = s.repo.conflict_markers(&tree, &asked).await.expect("looks");
+        assert_eq!(found, ["-dash", "b/marked *", "left"]);
+        assert_eq!(s.repo.conflict_markers(&tree, &[]).await.expect("looks"), [""; 0]);
+    }
+}

@@ -1,0 +1,169 @@
+//! What can go wrong with a repository.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::process::ProcessError;
+
+/// An error of [`Repository`](super::Repository). Each says what the person must do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GitError {
+    /// The git program is not there.
+    #[error("git was not found as {program:?}: install git 2.38 or newer, or name its path in the options")]
+    Missing {
+        /// What was looked for.
+        program: PathBuf,
+    },
+    /// The git program is too old to merge in memory.
+    #[error("git {found} is too old: install git 2.38 or newer")]
+    TooOld {
+        /// The version that it reports.
+        found: String,
+    },
+    /// The folder is in no repository, or in one that git refuses to open.
+    #[error("{path:?} is in no git repository: run `git init` there or name another folder ({detail})")]
+    NoRepository {
+        /// The folder.
+        path: PathBuf,
+        /// What git says.
+        detail: String,
+    },
+    /// The folder belongs to a submodule.
+    #[error("{path:?} is a submodule of {parent:?}: use the outer repository, or a clone of its own")]
+    Submodule {
+        /// The folder.
+        path: PathBuf,
+        /// The repository around it.
+        parent: PathBuf,
+    },
+    /// The repository lies on a network file system.
+    #[error(
+        "{path:?} is on a network file system ({kind}), whose locks cannot be relied on: use a local disk"
+    )]
+    NetworkFileSystem {
+        /// The git directory.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: &'static str,
+    },
+    /// The name is not one that a branch may have.
+    #[error("{name:?} is no valid branch name: name an existing branch such as `main`")]
+    InvalidBranch {
+        /// The name.
+        name: String,
+    },
+    /// Another program kept a lock for longer than the options allow to wait.
+    #[error("{path:?} is held by another program: wait for it to end; if none runs, delete that file")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// Something is at the place where a worktree is to be made.
+    #[error("{path:?} exists already: move it aside or remove it first")]
+    WorktreeInTheWay {
+        /// The place.
+        path: PathBuf,
+    },
+    /// No worktree of this repository is at the path.
+    #[error("{path:?} is no worktree of this repository: make it again")]
+    NotAWorktree {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The worktree is in the middle of an operation, so that its files are no finished state.
+    #[error(
+        "an unfinished {operation} is in {path:?}: conclude it, or abort it with `git {operation} --abort`"
+    )]
+    Unfinished {
+        /// The worktree.
+        path: PathBuf,
+        /// `merge`, `rebase`, `cherry-pick`, `revert`, `am` or `bisect`.
+        operation: &'static str,
+        /// The paths that are still unmerged.
+        unmerged: Vec<String>,
+    },
+    /// Repositories lie inside the tree; git would keep a bare link instead of their files.
+    #[error("git repositories inside the tree would be kept as bare links, without their files: {}: delete \
+             their .git folders or ignore them", paths.join(", "))]
+    EmbeddedRepository {
+        /// Where they are, relative to the root.
+        paths: Vec<String>,
+    },
+    /// Two commits have no common ancestor.
+    #[error("{ours} and {theirs} have no common history: they cannot be merged")]
+    UnrelatedHistories {
+        /// One commit.
+        ours: String,
+        /// The other.
+        theirs: String,
+    },
+    /// An object or ref that must be there is not.
+    #[error("{what} is not in the repository")]
+    NotFound {
+        /// What was looked up.
+        what: String,
+    },
+    /// git reported a failure.
+    #[error("git could not {what} (exit code {code}): {stderr}")]
+    Failed {
+        /// The command, without its arguments.
+        what: String,
+        /// Its exit code; -1 when a signal ended it.
+        code: i32,
+        /// The end of what it said.
+        stderr: String,
+    },
+    /// git answered something that this version cannot read.
+    #[error("git answered {what} in an unknown form: {found:?}")]
+    Unexpected {
+        /// The command, without its arguments.
+        what: String,
+        /// The answer, cut.
+        found: String,
+    },
+    /// git answered more than is read.
+    #[error("git answered more than {max} bytes to {what}")]
+    TooMuch {
+        /// The command, without its arguments.
+        what: String,
+        /// The bound.
+        max: usize,
+    },
+    /// git ran into its time limit and was ended.
+    #[error("git did not {what} within {} seconds and was ended: look at the filters and merge drivers that the \
+             repository uses, or allow more time in the options", after.as_secs())]
+    TimedOut {
+        /// The command, without its arguments.
+        what: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// git could not be run.
+    #[error("git could not be run")]
+    Process(#[from] ProcessError),
+    /// A file could not be read or written.
+    #[error("could not {action} {path:?}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl GitError {
+    /// For `map_err` on a file operation.
+    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// An answer that does not parse.
+    pub(super) fn unexpected(what: &str, found: &[u8]) -> Self {
+        let cut = &found[..found.len().min(200)];
+        Self::Unexpected { what: what.to_owned(), found: String::from_utf8_lossy(cut).into_owned() }
+    }
+}

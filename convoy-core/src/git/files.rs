@@ -1,0 +1,159 @@
+//! Files beside git's own: moving, replacing and deleting them safely.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::error::GitError;
+
+/// Whether anything is at a path, also a dangling link.
+pub(super) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// A free name beside `path`: `before`, the last part of the path, `after`, and a number.
+pub(super) fn free_name(path: &Path, before: &str, after: &str) -> Result<PathBuf, GitError> {
+    for number in 1..10_000 {
+        let mut text = OsString::from(before);
+        text.push(path.file_name().unwrap_or_default());
+        text.push(format!("{after}{number}"));
+        let candidate = path.with_file_name(text);
+        if !exists(&candidate) {
+            return Ok(candidate);
+        }
+    }
+    Err(GitError::io("find a free name beside", path)(io::ErrorKind::AlreadyExists.into()))
+}
+
+/// Replaces a file so that a reader sees the old or the new content, never a part. Its mode stays.
+pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<(), GitError> {
+    // What a link points at is replaced, not the link.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let new = path.with_added_extension(format!("new-{}", std::process::id()));
+    let write = || {
+        let mut file = fs::File::create(&new)?;
+        if let Ok(old) = fs::metadata(&path) {
+            file.set_permissions(old.permissions())?;
+        }
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, &path)
+    };
+    write().map_err(GitError::io("write", &path))
+}
+
+/// Deletes a folder and everything in it, also folders that were made read-only. One that is not there is done.
+pub(super) async fn delete_tree(path: &Path) -> Result<(), GitError> {
+    let owned = path.to_owned();
+    let deleted = tokio::task::spawn_blocking(move || match fs::remove_dir_all(&owned) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(&owned)?;
+            fs::remove_dir_all(&owned)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(&owned),
+        other => other,
+    });
+    deleted.await.unwrap_or_else(|e| Err(io::Error::other(e))).map_err(GitError::io("delete", path))
+}
+
+fn make_writable(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy of an index, to work on without the lock of the original. Removed when dropped.
+#[derive(Debug)]
+pub(super) struct IndexCopy(PathBuf);
+
+impl IndexCopy {
+    /// Copies the index of a git directory, if it has one, to `index.<name>` beside it. What a crash left there
+    /// is replaced.
+    pub(super) fn of(git_dir: &Path, name: &str) -> Result<Self, GitError> {
+        let original = git_dir.join("index");
+        let copy = Self(git_dir.join(format!("index.{name}")));
+        let at = copy.path();
+        copy.clear();
+        let run = || {
+            fs::copy(&original, at)?;
+            // git tells by the index's own time which entries may have changed unseen within one tick.
+            let time = fs::metadata(&original)?.modified()?;
+            fs::File::options().write(true).open(at)?.set_modified(time)
+        };
+        match run() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(GitError::io("copy", &original)(error))
+            }
+            _ => Ok(copy),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn clear(&self) {
+        // Not there is as good; anything else shows when it is written.
+        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(self.0.with_added_extension("lock"));
+    }
+}
+
+impl Drop for IndexCopy {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn read_only_folders_are_deleted_and_absent_ones_are_done() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let deep = dir.path().join("a/b");
+        fs::create_dir_all(&deep).expect("creates");
+        fs::write(deep.join("file"), "x").expect("writes");
+        fs::set_permissions(&deep, fs::Permissions::from_mode(0o500)).expect("chmod");
+        delete_tree(&dir.path().join("a")).await.expect("deletes");
+        assert!(!dir.path().join("a").exists());
+        delete_tree(&dir.path().join("a")).await.expect("is done");
+    }
+
+    #[test]
+    fn replacing_keeps_the_mode_and_follows_a_link() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "old").expect("writes");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("chmod");
+        std::os::unix::fs::symlink(&file, &link).expect("links");
+        replace_file(&link, b"new").expect("replaces");
+        assert_eq!(fs::read_to_string(&file).expect("reads"), "new");
+        assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 2);
+    }
+
+    #[test]
+    fn a_copied_index_keeps_the_time_and_vanishes_with_its_lock() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let original = dir.path().join("index");
+        fs::write(&original, "x").expect("writes");
+        let past = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_000_000_123);
+        fs::File::options().write(true).open(&original).expect("opens").set_modified(past).expect("sets");
+        let copy = IndexCopy::of(dir.path(), "test").expect("copies");
+        assert_eq!(fs::metadata(copy.path()).expect("there").modified().expect("time"), past);
+        fs::write(copy.path().with_added_extension("lock"), "").expect("writes");
+        drop(copy);
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests on real repositories, by topic.
+
+mod open;
+mod refs;
+mod snapshot;
+mod worktree;

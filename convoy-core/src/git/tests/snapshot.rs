@@ -1,0 +1,282 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::git::testing::{Scratch, try_git, write};
+use crate::git::{GitError, Snapshot, SnapshotRequest};
+use crate::types::Oid;
+
+const KEEP: &str = "refs/keep/it";
+
+pub(super) fn request(base: &Oid) -> SnapshotRequest {
+    SnapshotRequest {
+        base: base.clone(),
+        message: "the work".into(),
+        exclude: vec![],
+        extra_parents: vec![],
+        keep_ref: KEEP.into(),
+    }
+}
+
+/// A repository with a commit, and a worktree at it.
+async fn start() -> (Scratch, Oid, PathBuf) {
+    let s = Scratch::new().await;
+    s.write("a ü/b c", "1\n")
+        .write("gone", "x\n")
+        .write("run", "x\n")
+        .write("turns", "x\n")
+        .write("dir/x", "x\n");
+    let base = s.write(".gitignore", "*.tmp\n").commit("base").await;
+    let path = s.outside().join("wt");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    (s, base, path)
+}
+
+async fn commit(folder: &Path, message: &str) -> Oid {
+    let (ok, said) = try_git(folder, &["add", "-A"]).await;
+    assert!(ok, "{said}");
+    let (ok, said) = try_git(folder, &["commit", "-q", "--allow-empty", "-m", message]).await;
+    assert!(ok, "{said}");
+    Oid::new(try_git(folder, &["rev-parse", "HEAD"]).await.1).expect("an id")
+}
+
+async fn paths(s: &Scratch, base: &Oid, found: &Snapshot) -> Vec<String> {
+    let mut paths: Vec<_> = s
+        .repo
+        .changed_between(base, &found.commit)
+        .await
+        .expect("changes")
+        .into_iter()
+        .map(|c| c.path)
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn nothing_done_is_the_base_itself() {
+    let (s, base, path) = start().await;
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    let tree = s.repo.tree_of(&base).await.expect("tree");
+    assert_eq!(found, Snapshot { commit: base.clone(), tree, changed: false, rebased: false });
+    assert_eq!(s.repo.resolve(KEEP).await.expect("resolves"), Some(base));
+}
+
+#[tokio::test]
+async fn every_kind_of_uncommitted_change_is_recorded_and_the_worktree_stays_as_it_is() {
+    let (s, base, path) = start().await;
+    for name in ["new\nline", "-dash", "日本 語", "dir/UP", ":(top)x", "a ü/*"] {
+        write(&path, name, "new\n");
+    }
+    std::fs::remove_file(path.join("gone")).expect("removes");
+    std::fs::set_permissions(path.join("run"), std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    std::fs::remove_file(path.join("turns")).expect("removes");
+    write(&path, "turns/into/folder", "1\n");
+    std::fs::remove_dir_all(path.join("dir")).expect("removes");
+    symlink("nowhere", path.join("dir")).expect("links");
+    std::fs::write(path.join("big"), vec![7_u8; 20 << 20]).expect("writes");
+    write(&path, "ignored.tmp", "no");
+    let before = try_git(&path, &["status", "--porcelain", "-z"]).await;
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert!(found.changed && !found.rebased);
+    let expected = [
+        "-dash",
+        ":(top)x",
+        "a ü/*",
+        "big",
+        "dir",
+        "dir/x",
+        "gone",
+        "new\nline",
+        "run",
+        "turns",
+        "turns/into/folder",
+        "日本 語",
+    ];
+    assert_eq!(paths(&s, &base, &found).await, expected);
+    assert_eq!(try_git(&path, &["status", "--porcelain", "-z"]).await, before);
+    assert_eq!(try_git(&path, &["rev-parse", "HEAD"]).await.1, base.as_str());
+    let info = s.repo.commit_info(&found.commit).await.expect("reads");
+    assert_eq!((info.parents, info.message.as_str()), (vec![base], "the work\n"));
+}
+
+#[tokio::test]
+async fn commits_of_the_worktree_are_the_snapshot_and_the_rest_comes_on_top() {
+    let (s, base, path) = start().await;
+    write(&path, "mine", "1\n");
+    let (ok, _) = try_git(&path, &["switch", "-q", "-c", "a-branch-of-its-own"]).await;
+    assert!(ok);
+    let head = commit(&path, "own commit").await;
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!((&found.commit, found.changed), (&head, true));
+    write(&path, "more", "1\n");
+    assert!(try_git(&path, &["add", "-f", "more"]).await.0);
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(s.repo.commit_info(&found.commit).await.expect("reads").parents, [head]);
+    assert_eq!(paths(&s, &base, &found).await, ["mine", "more"]);
+    assert_eq!(s.repo.resolve(KEEP).await.expect("resolves"), Some(found.commit));
+}
+
+#[tokio::test]
+async fn a_rewritten_history_becomes_one_commit_on_the_base() {
+    let (s, base, path) = start().await;
+    for orphan in [false, true] {
+        write(&path, "mine", if orphan { "2\n" } else { "1\n" });
+        let args = ["checkout", "-q", "--orphan", if orphan { "o" } else { "n" }];
+        assert!(try_git(&path, &args).await.0);
+        if !orphan {
+            commit(&path, "no parent").await;
+        }
+        let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+        assert!(found.rebased && found.changed, "{orphan}");
+        assert_eq!(s.repo.commit_info(&found.commit).await.expect("reads").parents.first(), Some(&base));
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_operation_is_an_error_and_touches_nothing() {
+    for operation in ["merge", "rebase", "cherry-pick", "revert", "bisect", "stash"] {
+        let (s, base, path) = start().await;
+        write(&path, "run", "one\n");
+        let one = commit(&path, "one").await;
+        assert!(try_git(&path, &["checkout", "-q", base.as_str()]).await.0);
+        write(&path, "run", "two\n");
+        let two = commit(&path, "two").await;
+        let args: &[&str] = match operation {
+            "merge" => &["merge", one.as_str()],
+            "rebase" => &["rebase", one.as_str()],
+            "cherry-pick" => &["cherry-pick", one.as_str()],
+            "revert" => &["revert", "--no-edit", one.as_str()],
+            "bisect" => &["bisect", "start"],
+            _ => {
+                write(&path, "run", "three\n");
+                assert!(try_git(&path, &["stash", "-q"]).await.0);
+                assert!(try_git(&path, &["checkout", "-q", one.as_str()]).await.0);
+                &["stash", "pop"]
+            }
+        };
+        try_git(&path, args).await;
+        let before =
+            (std::fs::read(path.join("run")).expect("reads"), try_git(&path, &["status", "-z"]).await);
+        let error = s.repo.snapshot(&path, &request(&base)).await.expect_err(operation);
+        let GitError::Unfinished { operation: found, unmerged, .. } = &error else {
+            panic!("{operation}: {error}")
+        };
+        assert_eq!(*found, if operation == "stash" { "merge" } else { operation });
+        assert_eq!(unmerged.is_empty(), operation == "bisect", "{operation}");
+        let after =
+            (std::fs::read(path.join("run")).expect("reads"), try_git(&path, &["status", "-z"]).await);
+        assert_eq!(before, after, "{operation}");
+        assert_eq!(s.repo.resolve(KEEP).await.expect("resolves"), None);
+        drop(two);
+    }
+}
+
+#[tokio::test]
+async fn repositories_in_the_tree_are_refused_but_not_ignored_ones_nor_submodules_of_the_base() {
+    let s = Scratch::new().await;
+    let linked = s.write(".gitignore", "vendor/\n").commit("x").await;
+    s.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{linked},known sub")]).await;
+    s.git(&["commit", "-q", "-m", "with a submodule"]).await;
+    let base = s.tip().await;
+    for (committed, empty) in [(false, false), (false, true), (true, false)] {
+        let path = s.outside().join(format!("wt-{committed}-{empty}"));
+        s.repo.add_worktree(&path, &base).await.expect("makes");
+        for folder in ["in ner/ü", "vendor/lib"] {
+            std::fs::create_dir_all(path.join(folder)).expect("creates");
+            assert!(try_git(&path.join(folder), &["init", "-q"]).await.0);
+            if !empty {
+                commit(&path.join(folder), "x").await;
+            }
+        }
+        if committed {
+            commit(&path, "adds the link").await;
+        }
+        let error = s.repo.snapshot(&path, &request(&base)).await.expect_err("refused");
+        let GitError::EmbeddedRepository { paths } = &error else { panic!("{error}") };
+        assert_eq!(paths, &["in ner/ü"], "{committed} {empty}");
+        assert!(path.join("in ner/ü/.git").exists());
+    }
+    let path = s.outside().join("fine");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    write(&path, "new", "1\n");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["new"]);
+}
+
+#[tokio::test]
+async fn excluded_paths_enter_neither_the_tree_nor_the_history() {
+    let (s, base, path) = start().await;
+    let mut request = request(&base);
+    request.exclude = vec![".env".into(), "copied dir".into(), "run".into(), "*.x".into()];
+    for name in [".env", "copied dir/deep/secret", "run", "mine", "a.x"] {
+        write(&path, name, "SECRET\n");
+    }
+    let found = s.repo.snapshot(&path, &request).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["a.x", "mine"]);
+    assert!(!found.rebased);
+    commit(&path, "commits all of it").await;
+    assert!(try_git(&path, &["rm", "-q", "--cached", ".env", "-r", "copied dir"]).await.0);
+    let found = s.repo.snapshot(&path, &request).await.expect("records");
+    assert!(found.rebased, "the commit that holds them is left out");
+    assert_eq!(paths(&s, &base, &found).await, ["a.x", "mine"]);
+    assert_eq!(s.repo.commit_info(&found.commit).await.expect("reads").parents, [base]);
+}
+
+#[tokio::test]
+async fn extra_parents_are_reached_and_never_twice() {
+    let (s, base, path) = start().await;
+    let other = s.write("other", "1\n").commit("other").await;
+    let mut request = request(&base);
+    request.extra_parents = vec![other.clone(), base.clone()];
+    let found = s.repo.snapshot(&path, &request).await.expect("records");
+    assert_eq!(
+        s.repo.commit_info(&found.commit).await.expect("reads").parents,
+        [base.clone(), other.clone()]
+    );
+    assert!(!found.changed);
+    assert!(try_git(&path, &["merge", "-q", "--no-edit", other.as_str()]).await.0);
+    let found = s.repo.snapshot(&path, &request).await.expect("records");
+    assert_eq!(found.commit, other, "a fast-forward reaches it already");
+}
+
+#[tokio::test]
+async fn a_stale_lock_marked_entries_and_a_lost_index_lose_nothing() {
+    let (s, base, path) = start().await;
+    assert!(try_git(&path, &["update-index", "--assume-unchanged", "run"]).await.0);
+    write(&path, "run", "changed\n");
+    write(&path, "forced.tmp", "1\n");
+    assert!(try_git(&path, &["add", "-f", "forced.tmp"]).await.0);
+    let entry = s.root.join(".git/worktrees/wt");
+    write(&entry, "index.lock", "");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["forced.tmp", "run"]);
+    assert!(!entry.join("index.lock").exists());
+    std::fs::remove_file(entry.join("index")).expect("removes");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["run"]);
+    assert!(!entry.join("index").exists() && !entry.join("index.snapshot").exists());
+}
+
+#[tokio::test]
+async fn work_is_recorded_from_a_worktree_whose_git_file_was_removed_or_replaced() {
+    let (s, base, path) = start().await;
+    write(&path, "mine", "1\n");
+    std::fs::remove_file(path.join(".git")).expect("removes");
+    assert!(try_git(&path, &["init", "-q"]).await.0);
+    commit(&path, "into a repository of its own").await;
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["mine"]);
+}
+
+#[tokio::test]
+async fn an_edit_within_the_same_tick_of_the_clock_is_seen() {
+    let (s, base, path) = start().await;
+    for n in 0..10 {
+        // The same size, and as close to the writing of the index as can be.
+        write(&path, "run", &format!("{n}\n"));
+        assert!(try_git(&path, &["add", "run"]).await.0);
+        write(&path, "run", &format!("{}\n", (n + 1) % 10));
+        let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+        assert_eq!(s.show(&found.commit, "run").await, format!("{}\n", (n + 1) % 10));
+    }
+}

@@ -1,0 +1,270 @@
+//! Worktrees: folders of their own with a HEAD of their own, on the same repository.
+//!
+//! A worktree is always addressed by the entry that the *repository* has of it (`worktrees/<name>` in the
+//! common directory), never by the `.git` file in its folder: whoever works there may remove that file, and git
+//! would then take the repository further up instead.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::call::{Backoff, Files};
+use super::error::GitError;
+use super::files::{IndexCopy, delete_tree, exists, free_name, replace_file};
+use super::repository::{Repository, path_of};
+use crate::types::Oid;
+
+/// How the names of folders start that only wait to be deleted.
+const TRASH: &str = ".trash-";
+
+/// A worktree as the repository knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorktreeInfo {
+    /// Its folder, which need not exist.
+    pub path: PathBuf,
+    /// The commit it is at; `None` for a branch without a commit and for a bare repository.
+    pub head: Option<Oid>,
+    /// The full ref of the branch it is on.
+    pub branch: Option<String>,
+    /// Whether this is the entry of a bare repository: no folder with files.
+    pub bare: bool,
+}
+
+/// What there is of a worktree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorktreeState {
+    /// Something is at its path.
+    pub exists: bool,
+    /// The repository has an entry of it.
+    pub registered: bool,
+}
+
+impl Repository {
+    /// Makes a worktree at `path` with HEAD detached at `commit`, and the folders above it. No hook runs.
+    /// An entry that a crash left for this path, without the folder, is replaced.
+    ///
+    /// # Errors
+    /// [`GitError::WorktreeInTheWay`] when anything but an empty folder is at the path: whether it holds work is
+    /// for the caller to say, with [`move_worktree_aside`](Self::move_worktree_aside) or
+    /// [`remove_worktree`](Self::remove_worktree). When the files cannot be written nothing stays behind.
+    pub async fn add_worktree(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
+        let parent = path.parent().unwrap_or(path);
+        tokio::fs::create_dir_all(parent).await.map_err(GitError::io("create", parent))?;
+        let path = real(path).await?;
+        let place = {
+            let _one_at_a_time = self.inner.registering.lock().await;
+            let empty = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+            if exists(&path) && !empty {
+                return Err(GitError::WorktreeInTheWay { path });
+            }
+            if let Some(entry) = self.entry_of(&path).await? {
+                delete_tree(&entry).await?;
+            }
+            self.register(&path, commit).await?;
+            self.worktree(&path).await?
+        };
+        // The files are written outside the lock, so that worktrees fill up side by side.
+        let fill = place.call("read-tree").args(["--reset", "-u", commit.as_str()]);
+        if let Err(error) = self.ok(fill).await {
+            self.remove_worktree(&path).await?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Makes the entry and the folder, without files.
+    async fn register(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
+        let mut backoff = Backoff::new(self.inner.program.lock_wait.max(std::time::Duration::from_secs(1)));
+        loop {
+            let call = self.call("worktree").args(["add", "--detach", "--no-checkout"]);
+            let answer = self.run(call.arg(path).arg(commit.as_str())).await?;
+            // Another program that makes a worktree at this moment: its entry is half there.
+            let raced = answer.code != 0 && answer.stderr.contains("commondir");
+            if !raced || !backoff.wait().await {
+                return answer.success().map(drop);
+            }
+        }
+    }
+
+    /// What there is of the worktree at a path.
+    pub async fn worktree_state(&self, path: &Path) -> Result<WorktreeState, GitError> {
+        if !exists(path.parent().unwrap_or(path)) {
+            return Ok(WorktreeState { exists: false, registered: self.entry_of(path).await?.is_some() });
+        }
+        let path = real(path).await?;
+        let registered = self.entry_of(&path).await?.is_some();
+        Ok(WorktreeState { exists: exists(&path), registered })
+    }
+
+    /// Every worktree that the repository knows, the main one first.
+    pub async fn list_worktrees(&self) -> Result<Vec<WorktreeInfo>, GitError> {
+        let answer = self.ok(self.call("worktree").args(["list", "--porcelain", "-z"])).await?;
+        let mut list: Vec<WorktreeInfo> = Vec::new();
+        for field in answer.fields() {
+            if let Some(path) = field.strip_prefix(b"worktree ") {
+                list.push(WorktreeInfo { path: path_of(path), head: None, branch: None, bare: false });
+                continue;
+            }
+            let Some(last) = list.last_mut() else { continue };
+            let text = String::from_utf8_lossy(field);
+            match text.split_once(' ') {
+                Some(("HEAD", id)) if id != self.inner.format.zero() => last.head = Oid::new(id).ok(),
+                Some(("branch", name)) => last.branch = Some(name.to_owned()),
+                None if text == "bare" => last.bare = true,
+                _ => {}
+            }
+        }
+        // git names a main worktree by its git directory when that lies elsewhere.
+        if let (Some(first), Some(main)) = (list.first_mut(), &self.inner.main_worktree) {
+            first.path.clone_from(main);
+        }
+        Ok(list)
+    }
+
+    /// Deletes a worktree with everything in it, and its entry. Anything half done by a crash is finished; one
+    /// that is not there is done. It vanishes at once (it is renamed into a `.trash-…` folder beside it);
+    /// deleting that may take longer, and is finished by [`empty_trash`](Self::empty_trash) after a crash.
+    pub async fn remove_worktree(&self, path: &Path) -> Result<(), GitError> {
+        if !exists(path.parent().unwrap_or(path)) {
+            return self.forget(path).await;
+        }
+        let path = real(path).await?;
+        let mut trash = None;
+        if exists(&path) {
+            let place = free_name(&path, TRASH, "-")?;
+            tokio::fs::rename(&path, &place).await.map_err(GitError::io("move", &path))?;
+            trash = Some(place);
+        }
+        self.forget(&path).await?;
+        match trash {
+            Some(trash) => delete_tree(&trash).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes the `.trash-…` folders that a crash left in a folder of worktrees and among git's own.
+    pub async fn empty_trash(&self, folder: &Path) -> Result<(), GitError> {
+        empty_trash(folder).await?;
+        empty_trash(&self.inner.common_dir).await
+    }
+
+    /// Renames a worktree to a free name beside it (`<name>.kept-1` and so on) and gives the new path. All its
+    /// files stay, and it stays a worktree, so that what only its HEAD reaches is kept too.
+    pub async fn move_worktree_aside(&self, path: &Path) -> Result<PathBuf, GitError> {
+        let path = real(path).await?;
+        let aside = free_name(&path, "", ".kept-")?;
+        let entry = self.entry_of(&path).await?;
+        tokio::fs::rename(&path, &aside).await.map_err(GitError::io("move", &path))?;
+        if let Some(entry) = entry {
+            let mut link = aside.join(".git").into_os_string();
+            link.push("\n");
+            replace_file(&entry.join("gitdir"), link.as_encoded_bytes())?;
+        }
+        Ok(aside)
+    }
+
+    /// Makes the files and the index of a worktree those of a tree, conflict markers and all, while its HEAD
+    /// stays. Local changes are lost; untracked files stay unless the tree has the path.
+    pub async fn reset_to_tree(&self, worktree: &Path, tree: &Oid) -> Result<(), GitError> {
+        let place = self.worktree(worktree).await?;
+        self.ok(place.call("read-tree").args(["--reset", "-u", tree.as_str()])).await.map(drop)
+    }
+
+    /// Puts back the files of `commit` that differ in a worktree, whatever is staged, and gives their paths.
+    /// Files that the commit does not have are left alone. Index and HEAD do not change.
+    pub async fn restore_tracked(&self, worktree: &Path, commit: &Oid) -> Result<Vec<String>, GitError> {
+        let place = self.worktree(worktree).await?;
+        let index = IndexCopy::of(&place.git_dir, "restore")?;
+        let call = |what| place.call(what).index(index.path());
+        self.ok(call("read-tree").args(["--reset", commit.as_str()])).await?;
+        // Exit code 1 says that some differ.
+        self.run(call("update-index").args(["-q", "--really-refresh"])).await?;
+        let differ =
+            self.ok(call("diff-files").args(["-z", "--name-only", "--ignore-submodules=all"])).await?;
+        let paths: Vec<String> = differ.fields().map(super::repository::show_path).collect();
+        if !paths.is_empty() {
+            self.ok(call("checkout-index").args(["-f", "-z", "--stdin"]).stdin(differ.stdout)).await?;
+        }
+        Ok(paths)
+    }
+
+    /// The place of calls on a worktree, main or linked.
+    pub(super) async fn worktree(&self, path: &Path) -> Result<Files, GitError> {
+        let path = real(path).await?;
+        if self.inner.main_worktree.as_ref() == Some(&path) {
+            return Ok(Files { git_dir: self.inner.common_dir.clone(), root: path });
+        }
+        match self.entry_of(&path).await? {
+            // A link in its place could lead to anybody's files.
+            Some(git_dir) if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) => {
+                Ok(Files { git_dir, root: path })
+            }
+            _ => Err(GitError::NotAWorktree { path }),
+        }
+    }
+
+    /// The entry of the linked worktree at a real path.
+    async fn entry_of(&self, path: &Path) -> Result<Option<PathBuf>, GitError> {
+        let folder = self.inner.common_dir.join("worktrees");
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(GitError::io("list", &folder)(error)),
+        };
+        let wanted = path.join(".git");
+        for entry in entries {
+            let entry = entry.map_err(GitError::io("list", &folder))?.path();
+            // One that is half made or half removed has no such file, and is nobody's.
+            let Ok(link) = std::fs::read(entry.join("gitdir")) else { continue };
+            let link = path_of(link.trim_ascii_end());
+            let absolute = if link.is_absolute() { link } else { tidy(&entry.join(link)) };
+            if absolute == wanted {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes the entry of a worktree, in one step for whoever lists them.
+    async fn forget(&self, path: &Path) -> Result<(), GitError> {
+        let _one_at_a_time = self.inner.registering.lock().await;
+        let Some(entry) = self.entry_of(path).await? else { return Ok(()) };
+        let aside = free_name(&self.inner.common_dir.join("worktrees"), TRASH, "-")?;
+        tokio::fs::rename(&entry, &aside).await.map_err(GitError::io("move", &entry))?;
+        delete_tree(&aside).await
+    }
+}
+
+/// The path with its folder resolved, as git stores it; its last part need not exist.
+async fn real(path: &Path) -> Result<PathBuf, GitError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path.to_owned()) };
+    let parent = tokio::fs::canonicalize(parent).await.map_err(GitError::io("find", parent))?;
+    Ok(parent.join(name))
+}
+
+/// The path without `.` and `..`, by its text alone.
+fn tidy(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(out.pop()),
+            std::path::Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+async fn empty_trash(folder: &Path) -> Result<(), GitError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(GitError::io("list", folder)(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(GitError::io("list", folder))?;
+        if entry.file_name().to_string_lossy().starts_with(TRASH) {
+            delete_tree(&entry.path()).await?;
+        }
+    }
+    Ok(())
+}
