@@ -171,8 +171,8 @@ void convoy_string_free(struct convoy_string *string);
  * `text` is the convoy file, in YAML or JSON: `len` bytes of UTF-8. NULL with a `len` of 0 is an empty text. It is
  * not kept.
  *
- * `out` receives JSON on one line: `{"ok": BOOLEAN, "problems": [PROBLEM, ...]}`. "ok" says whether the file can be
- * run: it is true as long as no problem is an error. Problems stand in the order of the text. Each has
+ * `out` receives JSON on one line: `{"ok": BOOLEAN, "problems": [PROBLEM, ...]}`. "ok" says whether the file is
+ * valid: it is true as long as no problem is an error. Problems stand in the order of the text. Each has
  * "severity" ("error" or "warning"), "line" and "column" (numbers from 1; columns count characters), "path" (the
  * field, as in `tasks[3].timeout`; empty for the file as a whole), "message" (what was found and what is allowed)
  * and, where there is something to say, "hint" (what to do about it). Later versions may add members.

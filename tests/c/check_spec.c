@@ -17,8 +17,8 @@
         }                                                                                 \
     } while (0)
 
-static const char good[] = "name: c\ntasks:\n  - id: a\n    prompt: do it\n";
-static const char bad[] = "name: c\ntasks:\n  - id: a\n    promt: do it\n";
+static const char good[] = "name: c\nversion: 1\ntasks:\n  - id: a\n    prompt: do it\n";
+static const char bad[] = "name: c\nversion: 1\ntasks:\n  - id: a\n    promt: do it\n";
 
 /* The findings of a text, which the caller frees. */
 static convoy_string findings(const char *text, size_t len) {
@@ -69,13 +69,13 @@ static void specs(void) {
     convoy_string_free(&out);
 
     /* Without its NUL, and with something else behind it. */
-    out = findings("name: c\ntasks:\n  - id: a\n    prompt: do it\n]]]]", strlen(good));
+    out = findings("name: c\nversion: 1\ntasks:\n  - id: a\n    prompt: do it\n]]]]", strlen(good));
     CHECK(strcmp(out.data, "{\"ok\":true,\"problems\":[]}") == 0);
     convoy_string_free(&out);
 
     out = findings(bad, strlen(bad));
     CHECK(strstr(out.data, "\"ok\":false") != NULL);
-    CHECK(strstr(out.data, "\"line\":4") != NULL);
+    CHECK(strstr(out.data, "\"line\":5") != NULL);
     CHECK(strstr(out.data, "promt") != NULL);
     convoy_string_free(&out);
 }
@@ -91,7 +91,7 @@ static void empty(void) {
 
 /* 16 MiB: a prompt of one line that long. What the library thinks of it is its affair; it has to say it. */
 static void large(void) {
-    const char head[] = "name: c\ntasks:\n  - id: a\n    prompt: ";
+    const char head[] = "name: c\nversion: 1\ntasks:\n  - id: a\n    prompt: ";
     const size_t len = (size_t)16 << 20;
     char *text = malloc(len);
     convoy_string out;
