@@ -108,12 +108,12 @@ fn heads(source: &Source, mut at: usize, mut depth: usize, found: &mut Vec<(usiz
     }
 }
 
-/// Exported macros lie at the root of the crate wherever they are written: a file may call its own. What a macro's
+/// Exported macros lie at the root of the crate wherever they are written: a file may name its own. What a macro's
 /// parameter stands for is judged where the macro is called.
 fn is_macro_matter(source: &Source, at: usize) -> bool {
-    let [name, bang] = source.window(at);
+    let [name] = source.window(at);
     let defines = |at| source.window(at) == ["macro_rules", "!", name];
-    name == "$" || (bang == "!" && (0..source.tokens.len()).any(defines))
+    name == "$" || (0..source.tokens.len()).any(defines)
 }
 
 #[cfg(test)]
@@ -164,7 +164,10 @@ mod tests {
                 "//! See [`crate::engine`].\n// crate::engine\nconst A: &str = \"crate::engine::B\";",
             ),
             ("types/mod.rs", "pub use self::ids::TaskId;"),
-            ("store/suite.rs", "macro_rules! all { ($m:ident) => { $crate::$m!() } } crate::all!(x);"),
+            (
+                "store/suite.rs",
+                "macro_rules! all { ($m:ident) => { $crate::$m!() } } crate::all!(x); use crate::all as every;",
+            ),
         ];
         for (path, text) in cases {
             assert_eq!(found(path, text), [""; 0], "{path}: {text}");
