@@ -101,6 +101,25 @@ impl Repository {
         self.ok(call.stdin(message)).await?.oid()
     }
 
+    /// Writes an object with this content and gives its id.
+    pub async fn write_blob(&self, content: &[u8]) -> Result<Oid, GitError> {
+        self.ok(self.call("hash-object").args(["-w", "--stdin"]).durable().stdin(content)).await?.oid()
+    }
+
+    /// A commit with these files in its root, for tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) async fn sample_commit(&self, parents: &[Oid], files: &[(&str, &str)], message: &str) -> Oid {
+        let mut entries = Vec::new();
+        for (name, content) in files {
+            let blob = self.write_blob(content.as_bytes()).await.expect("a blob can be written");
+            entries.extend_from_slice(format!("100644 blob {blob}\t{name}\0").as_bytes());
+        }
+        let tree =
+            self.ok(self.call("mktree").arg("-z").stdin(entries)).await.expect("a tree can be written");
+        let tree = tree.oid().expect("an id");
+        self.commit_tree(&tree, parents, message, None).await.expect("a commit can be written")
+    }
+
     /// Syncs to the disk every object that `commit` reaches and `known` does not. Costs a listing of these
     /// objects and one flush for each (0.2 ms on a local disk), plus one for each folder they are in.
     pub async fn sync_objects(&self, commit: &Oid, known: &Oid) -> Result<(), GitError> {
