@@ -8,9 +8,13 @@ mod api;
 pub mod conformance;
 mod memory;
 mod project;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod wait;
 
 pub use self::api::{
     Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
 };
 pub use self::memory::{MemoryStore, When};
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteStore;

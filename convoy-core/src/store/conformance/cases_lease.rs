@@ -30,7 +30,7 @@ pub(super) fn a_dead_holder_is_replaced_at_once(place: &dyn Place) {
         false
     };
     let new = block_on(store.acquire(&old.convoy, samples::holder("b", 2), &is_alive)).expect("taken over");
-    assert_eq!(*asked.lock().expect("not poisoned"), [old.holder.clone()]);
+    assert_eq!(*asked.lock().expect("not poisoned"), std::slice::from_ref(&old.holder));
     assert_eq!(new.holder, samples::holder("b", 2));
     assert!(new.fence > old.fence);
     assert_eq!(block_on(store.holder(&old.convoy)).expect("read"), Some(new.holder.clone()));

@@ -14,6 +14,7 @@ pub(in crate::store) enum Table {
 
 impl Table {
     /// Every table.
+    #[cfg(test)]
     pub(in crate::store) const ALL: [Self; 5] =
         [Self::Convoys, Self::Tasks, Self::Attempts, Self::GateResults, Self::DeadLetters];
 
@@ -42,96 +43,48 @@ impl Table {
     /// The columns beside the key.
     pub(in crate::store) fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::Convoys => &[
-                "name",
-                "status",
-                "branch",
-                "base",
-                "integration_ref",
-                "adapter",
-                "tasks",
-                "engine_version",
-                "created_at",
-                "started_at",
-                "finished_at",
-                "tip",
-                "published_tip",
-                "publish_state",
-                "publish_reason",
-                "publish_paths",
-                "first_event",
-            ],
-            Self::Tasks => &[
-                "task_id",
-                "status",
-                "agent",
-                "adapter",
-                "model",
-                "attempts",
-                "retries",
-                "started_at",
-                "finished_at",
-                "not_before",
-                "commit_id",
-                "no_changes",
-                "failure_type",
-                "error",
-                "exit_code",
-                "reason",
-            ],
-            Self::Attempts => &[
-                "task_id",
-                "kind",
-                "agent",
-                "adapter",
-                "model",
-                "base",
-                "worktree",
-                "pid",
-                "assigned_at",
-                "started_at",
-                "ended_at",
-                "outcome",
-                "failure_type",
-                "exit_code",
-                "session_id",
-                "duration_ms",
-                "input_tokens",
-                "cached_input_tokens",
-                "cache_write_tokens",
-                "output_tokens",
-                "cost_usd",
-                "work_commit",
-                "kept_ref",
-                "landed_commit",
-            ],
-            Self::GateResults => &[
-                "convoy_id",
-                "task_index",
-                "task_id",
-                "attempt",
-                "gate",
-                "passed",
-                "exit_code",
-                "duration_ms",
-                "time",
-            ],
-            Self::DeadLetters => &[
-                "convoy_id",
-                "task_index",
-                "task_id",
-                "agent",
-                "failure_type",
-                "attempts",
-                "error",
-                "created_at",
-                "resolved_at",
-                "resolved_by",
-                "resolution",
-            ],
+            Self::Convoys => &CONVOYS,
+            Self::Tasks => &TASKS,
+            Self::Attempts => &ATTEMPTS,
+            Self::GateResults => &GATE_RESULTS,
+            Self::DeadLetters => &DEAD_LETTERS,
         }
     }
 }
+
+#[rustfmt::skip]
+const CONVOYS: [&str; 17] = [
+    "name", "status", "branch", "base", "integration_ref", "adapter",
+    "tasks", "engine_version", "created_at", "started_at", "finished_at", "tip",
+    "published_tip", "publish_state", "publish_reason", "publish_paths", "first_event",
+];
+
+#[rustfmt::skip]
+const TASKS: [&str; 16] = [
+    "task_id", "status", "agent", "adapter", "model", "attempts",
+    "retries", "started_at", "finished_at", "not_before", "commit_id", "no_changes",
+    "failure_type", "error", "exit_code", "reason",
+];
+
+#[rustfmt::skip]
+const ATTEMPTS: [&str; 24] = [
+    "task_id", "kind", "agent", "adapter", "model", "base",
+    "worktree", "pid", "assigned_at", "started_at", "ended_at", "outcome",
+    "failure_type", "exit_code", "session_id", "duration_ms", "input_tokens", "cached_input_tokens",
+    "cache_write_tokens", "output_tokens", "cost_usd", "work_commit", "kept_ref", "landed_commit",
+];
+
+#[rustfmt::skip]
+const GATE_RESULTS: [&str; 9] = [
+    "convoy_id", "task_index", "task_id", "attempt", "gate", "passed",
+    "exit_code", "duration_ms", "time",
+];
+
+#[rustfmt::skip]
+const DEAD_LETTERS: [&str; 11] = [
+    "convoy_id", "task_index", "task_id", "agent", "failure_type", "attempts",
+    "error", "created_at", "resolved_at", "resolved_by", "resolution",
+];
 
 /// A value of a primary key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

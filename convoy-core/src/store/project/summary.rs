@@ -17,8 +17,14 @@ pub(in crate::store) struct BadRow {
 }
 
 /// The status with this public text.
-pub(in crate::store) fn status_of<T: DeserializeOwned>(text: &str) -> Option<T> {
+fn status_of<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(Value::from(text)).ok()
+}
+
+/// Lines in the order of the list, each given with the number of the convoy's first event.
+pub(in crate::store) fn newest_first(mut lines: Vec<(Option<u64>, ConvoySummary)>) -> Vec<ConvoySummary> {
+    lines.sort_by_key(|(first, line)| std::cmp::Reverse((line.created_at, *first)));
+    lines.into_iter().map(|(_, line)| line).collect()
 }
 
 /// The line of a convoy, from its row and from how many rows of tasks have which status.

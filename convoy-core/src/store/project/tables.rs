@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::change::{Cell, Change, Key, Only, Table};
-use super::summary::{BadRow, summary};
+use super::summary::{BadRow, newest_first, summary};
 use crate::store::ConvoySummary;
 
 /// The columns of a row that have a value.
@@ -65,6 +65,12 @@ impl Tables {
         }
     }
 
+    /// Puts a row as it was read from elsewhere.
+    #[cfg(test)]
+    pub(in crate::store) fn insert(&mut self, table: Table, key: Vec<Key>, row: Row) {
+        self.0.insert((table, key), row);
+    }
+
     /// The rows of a table whose key starts so, in the order of the key.
     pub(in crate::store) fn rows(
         &self,
@@ -90,7 +96,6 @@ impl Tables {
             let line = summary(id, row, counts.into_iter())?;
             lines.push((row.int("first_event"), line));
         }
-        lines.sort_by_key(|(first, line)| std::cmp::Reverse((line.created_at, *first)));
-        Ok(lines.into_iter().map(|(_, line)| line).collect())
+        Ok(newest_first(lines))
     }
 }

@@ -1,0 +1,211 @@
+//! What is read, within one transaction.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use serde_json::Value;
+
+use super::medium;
+use super::write::int;
+use crate::event::{DecodeError, EVENT_FORMAT, Event, EventRecord};
+use crate::store::project::{BadRow, Cell, Row, Table, newest_first, summary};
+use crate::store::{ConvoySummary, Holder, InboxEntry, StoreError, StoredConvoy};
+use crate::types::{ConvoyId, TaskId, Timestamp};
+
+const LOADING: &str = "load a convoy";
+const READING: &str = "read events";
+const LISTING: &str = "list the convoys";
+
+pub(super) fn load(db: &mut Connection, convoy: &ConvoyId) -> Result<StoredConvoy, StoreError> {
+    // One transaction, so that spec and events are of the same moment.
+    let db = db.transaction().map_err(medium(LOADING))?;
+    check_format(&db, convoy)?;
+    let spec = db
+        .prepare_cached("SELECT spec_text, created_ms FROM specs WHERE convoy_id = ?1")
+        .and_then(|mut query| {
+            query.query_row([convoy.as_str()], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))
+        })
+        .optional()
+        .map_err(medium(LOADING))?;
+    let (spec_text, created_at) = spec.ok_or_else(|| StoreError::NoConvoy(convoy.clone()))?;
+    let events = read_from(&db, Some(convoy), 0, usize::MAX)?;
+    Ok(StoredConvoy { id: convoy.clone(), spec_text, created_at, events })
+}
+
+/// Refuses a convoy that a newer engine made.
+pub(super) fn check_format(db: &Connection, convoy: &ConvoyId) -> Result<(), StoreError> {
+    let found: Option<u32> = db
+        .prepare_cached("SELECT event_format FROM specs WHERE convoy_id = ?1")
+        .and_then(|mut query| query.query_row([convoy.as_str()], |row| row.get(0)))
+        .optional()
+        .map_err(medium(LOADING))?;
+    match found {
+        None => Err(StoreError::NoConvoy(convoy.clone())),
+        Some(found) if found > EVENT_FORMAT => Err(StoreError::Newer { found, known: EVENT_FORMAT }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// An event as it lies in its row.
+struct Stored {
+    seq: u64,
+    time: Timestamp,
+    convoy: String,
+    kind: String,
+    task: Option<String>,
+    data: String,
+}
+
+impl Stored {
+    fn of(row: &SqlRow<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get::<_, i64>(0)?.unsigned_abs(),
+            time: Timestamp(row.get(1)?),
+            convoy: row.get(2)?,
+            kind: row.get(3)?,
+            task: row.get(4)?,
+            data: row.get(5)?,
+        })
+    }
+
+    fn decode(&self) -> Result<Event, DecodeError> {
+        let damaged = |source| DecodeError::Data { kind: self.kind.clone(), source };
+        let task = self.task.as_ref().map(|id| serde_json::from_value::<TaskId>(Value::from(id.as_str())));
+        let data = serde_json::from_str(&self.data).map_err(damaged)?;
+        Event::decode(&self.kind, task.transpose().map_err(damaged)?, data)
+    }
+}
+
+pub(super) fn read_from(
+    db: &Connection,
+    convoy: Option<&ConvoyId>,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let sql = match convoy {
+        Some(_) => {
+            "SELECT id, time_ms, convoy_id, type, task_id, data FROM events
+            WHERE convoy_id = ?3 AND id > ?1 ORDER BY id LIMIT ?2"
+        }
+        // The third parameter is bound, so it must be named.
+        None => {
+            "SELECT id, time_ms, convoy_id, type, task_id, data FROM events
+            WHERE id > ?1 AND ?3 IS NULL ORDER BY id LIMIT ?2"
+        }
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut query = db.prepare_cached(sql).map_err(medium(READING))?;
+    let bound = params![int(after), limit, convoy.map(ConvoyId::as_str)];
+    let rows = query.query_map(bound, Stored::of).map_err(medium(READING))?;
+    let mut events = Vec::new();
+    for stored in rows {
+        let stored = stored.map_err(medium(READING))?;
+        let convoy = ConvoyId::new(&stored.convoy).map_err(medium(READING))?;
+        let event = match stored.decode() {
+            Ok(event) => event,
+            Err(source) => {
+                // What a newer engine wrote is not damaged.
+                check_format(db, &convoy)?;
+                return Err(StoreError::Damaged { convoy, source });
+            }
+        };
+        events.push(EventRecord { seq: stored.seq, time: stored.time, convoy, event });
+    }
+    Ok(events)
+}
+
+pub(super) fn list(db: &mut Connection) -> Result<Vec<ConvoySummary>, StoreError> {
+    let db = db.transaction().map_err(medium(LISTING))?;
+    let counts = counts(&db).map_err(medium(LISTING))?;
+    let rows = rows(&db, Table::Convoys).map_err(medium(LISTING))?;
+    let mut lines = Vec::new();
+    for (key, row) in rows {
+        let [Cell::Text(id)] = &key[..] else { continue };
+        let tasks = counts.get(id).map_or(&[][..], Vec::as_slice);
+        let line = summary(id, &row, tasks.iter().map(|(status, n)| (status.as_str(), *n)));
+        let line = line.map_err(|bad| unreadable(&db, id, bad))?;
+        lines.push((row.int("first_event"), line));
+    }
+    Ok(newest_first(lines))
+}
+
+fn unreadable(db: &Connection, convoy: &str, bad: BadRow) -> StoreError {
+    let newer = ConvoyId::new(convoy).ok().and_then(|id| check_format(db, &id).err());
+    newer.unwrap_or_else(|| medium(LISTING)(bad))
+}
+
+/// For each convoy how many rows of tasks have which status.
+fn counts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Vec<(String, u32)>>> {
+    let sql = "SELECT convoy_id, coalesce(status, ''), count(*) FROM tasks GROUP BY convoy_id, status";
+    let mut query = db.prepare_cached(sql)?;
+    let mut counts: BTreeMap<String, Vec<(String, u32)>> = BTreeMap::new();
+    let rows = query.query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    for row in rows {
+        let (convoy, count) = row?;
+        counts.entry(convoy).or_default().push(count);
+    }
+    Ok(counts)
+}
+
+/// All rows of a projected table, each with its key.
+pub(super) fn rows(db: &Connection, table: Table) -> rusqlite::Result<Vec<(Vec<Cell>, Row)>> {
+    let (key, columns) = (table.key(), table.columns());
+    let names = [key, columns].concat().join(", ");
+    let mut query = db.prepare_cached(&format!("SELECT {names} FROM {}", table.name()))?;
+    let cell = |row: &SqlRow<'_>, at: usize| -> rusqlite::Result<Cell> {
+        Ok(match row.get_ref(at)? {
+            ValueRef::Integer(n) => Cell::Int(n),
+            ValueRef::Real(n) => Cell::Real(n),
+            ValueRef::Text(_) => Cell::Text(row.get(at)?),
+            ValueRef::Null | ValueRef::Blob(_) => Cell::Null,
+        })
+    };
+    let rows = query.query_map((), |row| {
+        let keys = (0..key.len()).map(|at| cell(row, at)).collect::<Result<_, _>>()?;
+        let mut read = Row::default();
+        for (at, column) in columns.iter().enumerate() {
+            read.set(column, cell(row, key.len() + at)?);
+        }
+        Ok((keys, read))
+    })?;
+    rows.collect()
+}
+
+/// The fence of a convoy's lease, and who holds it.
+pub(super) fn lease(db: &Connection, convoy: &ConvoyId) -> Result<(u64, Option<Holder>), StoreError> {
+    let sql = "SELECT fence, engine, pid, start_time, boot FROM leases WHERE convoy_id = ?1";
+    let found = db.prepare_cached(sql).and_then(|mut query| {
+        query.query_row([convoy.as_str()], |row| {
+            let fence = row.get::<_, i64>(0)?.unsigned_abs();
+            let Some(engine) = row.get::<_, Option<String>>(1)? else { return Ok((fence, None)) };
+            let start_time = row.get::<_, i64>(3)?.cast_unsigned();
+            Ok((fence, Some(Holder { engine, pid: row.get(2)?, start_time, boot: row.get(4)? })))
+        })
+    });
+    let found = found.optional().map_err(medium("read a lease"))?;
+    found.ok_or_else(|| StoreError::NoConvoy(convoy.clone()))
+}
+
+pub(super) fn inbox(db: &Connection, convoy: &ConvoyId) -> Result<Vec<InboxEntry>, StoreError> {
+    let doing = "read the requests";
+    let sql = "SELECT id, time_ms, request FROM inbox WHERE convoy_id = ?1 ORDER BY id";
+    let mut query = db.prepare_cached(sql).map_err(medium(doing))?;
+    let rows = query.query_map([convoy.as_str()], |row| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), Timestamp(row.get(1)?), row.get::<_, String>(2)?))
+    });
+    let mut entries = Vec::new();
+    for row in rows.map_err(medium(doing))? {
+        let (id, time, text) = row.map_err(medium(doing))?;
+        let request = serde_json::from_str(&text).map_err(|source| StoreError::Damaged {
+            convoy: convoy.clone(),
+            source: DecodeError::Data { kind: "request".to_owned(), source },
+        })?;
+        entries.push(InboxEntry { id, time, request });
+    }
+    if entries.is_empty() {
+        // Only now: an engine asks often, and mostly there is nothing.
+        lease(db, convoy)?;
+    }
+    Ok(entries)
+}
