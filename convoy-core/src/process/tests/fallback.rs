@@ -40,7 +40,7 @@ async fn the_group_is_ended_when_the_program_leaves_it_behind() {
 async fn the_group_is_ended_when_the_program_runs_too_long() {
     // A group lasts until the first process of the system has reaped what died in it: that may take a while.
     for (text, grace, killed) in
-        [("sleep 1000; :", FOREVER, false), ("trap '' TERM; while :; do sleep 1000; done", SHORT, true)]
+        [("exec sleep 1000", FOREVER, false), ("trap '' TERM; while :; do sleep 1000; done", SHORT, true)]
     {
         let limits = Limits { deadline: Some(SHORT), idle: None, grace };
         let (exit, _) = with_the_group_only(text, limits).await;
