@@ -1,1 +1,14 @@
-//! Support for the end-to-end tests: scratch repositories, the scripted agent program.
+//! Support for the end-to-end tests: scratch repositories, the host program under test, scripts for the scripted
+//! agent program.
+//!
+//! The scripted agent (`src/bin/scripted-agent`) is an agent program that does what its prompt says. Its path is
+//! `env!("CARGO_BIN_EXE_scripted-agent")` in the integration tests of this package.
+#![forbid(unsafe_code)]
+
+mod host;
+mod prompt;
+mod repo;
+
+pub use host::{ConvoyCmd, Outcome, Running};
+pub use prompt::{adapter, claude_on_path, prompt};
+pub use repo::{PATH, ScratchRepo, environment};
