@@ -79,9 +79,8 @@ impl IndexCopy {
     /// is replaced.
     pub(super) fn of(git_dir: &Path, name: &str) -> Result<Self, GitError> {
         let original = git_dir.join("index");
-        let copy = Self(git_dir.join(format!("index.{name}")));
+        let copy = Self::empty(git_dir, name);
         let at = copy.path();
-        copy.clear();
         let run = || {
             fs::copy(&original, at)?;
             // git tells by the index's own time which entries may have changed unseen within one tick.
@@ -96,8 +95,21 @@ impl IndexCopy {
         }
     }
 
+    /// No index yet, for one of that name.
+    pub(super) fn empty(git_dir: &Path, name: &str) -> Self {
+        let copy = Self(git_dir.join(format!("index.{name}")));
+        copy.clear();
+        copy
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Makes it the index of the git directory. The lock of the index must be held.
+    pub(super) fn install(self, git_dir: &Path) -> Result<(), GitError> {
+        let index = git_dir.join("index");
+        fs::rename(&self.0, &index).map_err(GitError::io("replace", &index))
     }
 
     fn clear(&self) {

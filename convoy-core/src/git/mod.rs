@@ -4,9 +4,11 @@ mod call;
 mod commits;
 mod diff;
 mod error;
+mod exclude;
 mod files;
 mod merge;
 mod open;
+mod publish;
 mod refs;
 mod repository;
 mod snapshot;
@@ -20,6 +22,9 @@ pub use self::commits::CommitInfo;
 pub use self::diff::{Change, ChangedPath, FileKind};
 pub use self::error::GitError;
 pub use self::merge::MergeResult;
+pub use self::publish::{
+    BlockReason, Blocked, PublishMove, PublishPlan, PublishRequest, Published, StaleLock, remove_stale_lock,
+};
 pub use self::refs::{Expected, Head, RefEdit, RefUpdate};
 pub use self::repository::{GitOptions, Identity, ObjectFormat, Repository};
 pub use self::snapshot::{Snapshot, SnapshotRequest};

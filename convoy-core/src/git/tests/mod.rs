@@ -1,6 +1,8 @@
 //! Tests on real repositories, by topic.
 
 mod open;
+mod publish;
+mod publish_recover;
 mod refs;
 mod snapshot;
 mod worktree;
