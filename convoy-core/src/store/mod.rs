@@ -6,6 +6,7 @@
 mod api;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod export;
 mod memory;
 mod project;
 #[cfg(feature = "sqlite")]
@@ -15,6 +16,7 @@ mod wait;
 pub use self::api::{
     Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
 };
+pub use self::export::{ExportError, NdjsonExport, RunRecord, RunTask, Synced};
 pub use self::memory::{MemoryStore, When};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;

@@ -14,5 +14,5 @@ mod task_rules;
 
 pub(super) use self::change::{Cell, Change, Key, Only, Table};
 pub(super) use self::rules::{created, project};
-pub(super) use self::summary::{BadRow, newest_first, summary};
+pub(super) use self::summary::{BadRow, newest_first, status_of, summary};
 pub(super) use self::tables::{Row, Tables};

@@ -17,7 +17,7 @@ pub(in crate::store) struct BadRow {
 }
 
 /// The status with this public text.
-fn status_of<T: DeserializeOwned>(text: &str) -> Option<T> {
+pub(in crate::store) fn status_of<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_value(Value::from(text)).ok()
 }
 
