@@ -1,1 +1,24 @@
 //! The segments of one attempt (work, snapshot, check, land), each one plain async function.
+//!
+//! A segment takes typed input and returns a typed result; it decides nothing. What follows from a result
+//! is decided elsewhere, after it was recorded. Every segment may be repeated after a crash.
+
+mod check;
+mod context;
+mod dirs;
+mod environment;
+mod land;
+mod log;
+mod prompt;
+mod setup;
+mod snapshot;
+mod work;
+
+pub use self::check::{CheckRequest, Checked, GateReport, check};
+pub use self::context::Context;
+pub use self::dirs::Dirs;
+pub use self::environment::{MissingVariable, agent_env, gate_env, secret_values};
+pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_plan};
+pub use self::prompt::{Feedback, Prompt, render};
+pub use self::snapshot::{TakeRequest, Taken, take};
+pub use self::work::{ConflictWork, Observer, Started, WorkRequest, Worked, work};

@@ -1,1 +1,47 @@
 //! The engine: builder, driver, recovery, run handle, subscribers. Holds no policy.
+//!
+//! [`Engine`] opens a repository and a store; [`Engine::start`] and its sisters hand out a [`Run`]. Each run
+//! is one loop: inputs are drained, decided on, recorded in one transaction, published, acted upon.
+
+mod begin;
+mod builder;
+mod cleanup;
+mod driver;
+mod handle;
+mod host;
+mod perform;
+mod query;
+mod run;
+mod segments;
+mod stored;
+
+pub use self::builder::EngineBuilder;
+pub use self::handle::Engine;
+pub use self::query::DeadLetterView;
+pub use self::run::{Ended, Outcome, Run, RunEvent, Subscription};
+
+use crate::error::{Error, ErrorKind};
+
+/// The public form of an error of git that comes up before anything has started.
+pub(crate) fn git_open_error(error: crate::git::GitError) -> Error {
+    let message = error.to_string();
+    match std::error::Error::source(&error) {
+        Some(_) => Error::new(ErrorKind::Repository, message).because(ErrorText(cause(&error))),
+        None => Error::new(ErrorKind::Repository, message),
+    }
+}
+
+/// The causes of an error as one text, so that its own message is not printed twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct ErrorText(String);
+
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut texts = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        texts.push(cause.to_string());
+        next = cause.source();
+    }
+    texts.join(": ")
+}

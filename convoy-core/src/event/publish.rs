@@ -18,6 +18,9 @@ area! {
             /// The checkout whose files follow.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             checkout: Option<String>,
+            /// The lock of that checkout's index, which the engine takes meanwhile.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            lock: Option<String>,
         },
         /// Somebody else moved the branch meanwhile: it was not moved, and is looked at again.
         Voided = "branch_publish_voided" {

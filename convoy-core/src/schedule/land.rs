@@ -3,7 +3,7 @@
 use super::handle::{Scheduler, Turn};
 use super::input::{Action, AdvanceReport, PrepareReport, PublishOrder, PublishReport};
 use crate::event::{Event, PublishEvent, TaskEvent};
-use crate::state::{IllegalEvent, Prepared, Stage};
+use crate::state::{IllegalEvent, Moving, Prepared, Stage};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
 
 /// How often an agent is asked to resolve a conflict of one task.
@@ -122,8 +122,8 @@ impl Scheduler {
                 self.queues.publishing = true;
                 let order = PublishOrder::Move { moving: moving.clone(), recover: false };
                 turn.actions.push(Action::Publish(order));
-                let (from, to, tip, checkout) = (moving.from, moving.to, moving.tip, moving.checkout);
-                PublishEvent::Started { from, to, tip, checkout }
+                let Moving { from, to, tip, checkout, lock } = moving;
+                PublishEvent::Started { from, to, tip, checkout, lock }
             }
             PublishReport::Moved { tip } => PublishEvent::Voided { tip },
         };

@@ -106,12 +106,13 @@ impl RunState {
     fn apply_publish(&mut self, event: &PublishEvent) -> Result<(), IllegalEvent> {
         let publish = &mut self.publish;
         match event {
-            PublishEvent::Started { from, to, tip, checkout } => {
+            PublishEvent::Started { from, to, tip, checkout, lock } => {
                 publish.moving = Some(Moving {
                     from: from.clone(),
                     to: to.clone(),
                     tip: tip.clone(),
                     checkout: checkout.clone(),
+                    lock: lock.clone(),
                 });
             }
             PublishEvent::Voided { .. } => publish.moving = None,

@@ -27,6 +27,8 @@ pub struct Moving {
     pub tip: Oid,
     /// The checkout whose files follow.
     pub checkout: Option<String>,
+    /// The lock of that checkout's index, taken meanwhile.
+    pub lock: Option<String>,
 }
 
 /// Why the branch was not moved.

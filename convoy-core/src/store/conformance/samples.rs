@@ -97,7 +97,13 @@ pub fn failed(n: u32) -> Event {
 
 /// The branch is about to move.
 pub fn publish_started(tip: char) -> Event {
-    Event::Publish(PublishEvent::Started { from: oid('0'), to: oid('f'), tip: oid(tip), checkout: None })
+    Event::Publish(PublishEvent::Started {
+        from: oid('0'),
+        to: oid('f'),
+        tip: oid(tip),
+        checkout: None,
+        lock: None,
+    })
 }
 
 /// The branch is not moved, because somebody else moved it.

@@ -1,0 +1,75 @@
+//! What all segments of one convoy share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dirs::Dirs;
+use crate::agent::Registry;
+use crate::git::Repository;
+use crate::merge::MergeQueue;
+use crate::plan::Plan;
+use crate::secret::Redactor;
+use crate::types::{AttemptNo, ConvoyId, Failure, FailureKind, TaskIx, WorkerId};
+
+/// What all segments of one convoy share. Changes only between runs.
+#[derive(Clone)]
+pub struct Context {
+    /// The repository; every program that it starts carries the convoy's cookie.
+    pub repository: Repository,
+    /// Where work lands.
+    pub queue: Arc<dyn MergeQueue>,
+    /// The adapters, those of the spec included.
+    pub registry: Arc<Registry>,
+    /// Knows every secret value of this convoy.
+    pub redactor: Redactor,
+    /// The environment that the host passes.
+    pub host_env: Arc<BTreeMap<String, String>>,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The convoy.
+    pub convoy: ConvoyId,
+    /// Its places.
+    pub dirs: Dirs,
+    /// The adapter of tasks that name none.
+    pub adapter: Option<String>,
+    /// Full name of the user's branch.
+    pub branch: String,
+    /// Time between TERM and KILL.
+    pub grace: Duration,
+    /// The fencing number of the engine's lease.
+    pub fence: u64,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("convoy", &self.convoy)
+            .field("branch", &self.branch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The id of an attempt, and the cookie of everything it starts.
+    pub fn worker(&self, task: TaskIx, attempt: AttemptNo) -> WorkerId {
+        WorkerId::of(&self.convoy, task, attempt)
+    }
+
+    /// A failure whose text is the error with its causes, redacted.
+    pub(super) fn failure(
+        &self,
+        kind: FailureKind,
+        doing: &str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Failure {
+        let mut text = format!("{doing}: {error}");
+        let mut next = error.source();
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        Failure::new(kind, self.redactor.redact(&text).into_owned())
+    }
+}

@@ -1,0 +1,66 @@
+//! Where things stand in the state directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::plan::Plan;
+use crate::types::{AttemptNo, ConvoyId, TaskIx};
+
+/// The places of one convoy in the state directory.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    state: PathBuf,
+    convoy: ConvoyId,
+}
+
+impl Dirs {
+    /// The places of a convoy.
+    pub fn new(state: impl Into<PathBuf>, convoy: ConvoyId) -> Self {
+        Self { state: state.into(), convoy }
+    }
+
+    /// The folder of all worktrees of the convoy.
+    pub fn worktrees(&self) -> PathBuf {
+        self.state.join("worktrees").join(self.convoy.as_str())
+    }
+
+    /// The worktree of a task. The same path for every attempt, because an agent's session can be
+    /// continued only where it was begun.
+    pub fn worktree(&self, plan: &Plan, task: TaskIx) -> PathBuf {
+        self.worktrees().join(plan.dir_name(task))
+    }
+
+    /// The folder of a task's logs.
+    pub fn logs(&self, plan: &Plan, task: TaskIx) -> PathBuf {
+        self.state.join("logs").join(self.convoy.as_str()).join(plan.dir_name(task))
+    }
+
+    /// What the agent of an attempt printed.
+    pub fn agent_log(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> PathBuf {
+        self.logs(plan, task).join(format!("attempt-{attempt}.log"))
+    }
+
+    /// What setup and gates of an attempt printed.
+    pub fn check_log(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> PathBuf {
+        self.logs(plan, task).join(format!("attempt-{attempt}.check.log"))
+    }
+
+    /// The prompt of an attempt, as it was sent.
+    pub fn prompt(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> PathBuf {
+        self.logs(plan, task).join(format!("attempt-{attempt}.prompt.md"))
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The full name of the ref that keeps the work of an attempt.
+    pub fn kept_ref(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> String {
+        format!("refs/convoy/{}/{}/attempt-{attempt}", self.convoy, plan.dir_name(task))
+    }
+
+    /// The full name of the convoy's integration ref.
+    pub fn integration_ref(&self) -> String {
+        format!("refs/convoy/{}/integration", self.convoy)
+    }
+}

@@ -1,0 +1,100 @@
+//! Taking the tree of an attempt as a commit.
+
+use std::path::PathBuf;
+
+use super::context::Context;
+use crate::git::{GitError, SnapshotRequest};
+use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx};
+
+/// A tree to be taken.
+#[derive(Debug, Clone)]
+pub struct TakeRequest {
+    /// The task.
+    pub task: TaskIx,
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// Where its worktree started.
+    pub base: Oid,
+    /// Whether the work is going to be judged; else it is only kept, and the worktree removed.
+    pub succeeded: bool,
+    /// The work whose conflict was resolved, and the paths that were in conflict.
+    pub conflict: Option<(Oid, Vec<String>)>,
+}
+
+/// What became of the tree.
+#[derive(Debug, Clone)]
+pub enum Taken {
+    /// It is a commit.
+    Commit {
+        /// The commit.
+        commit: Oid,
+        /// Its tree.
+        tree: Oid,
+        /// Whether the tree differs from the base's.
+        changed: bool,
+        /// Whether HEAD had been moved away from the base.
+        rebased: bool,
+        /// The ref that keeps it.
+        kept_ref: String,
+    },
+    /// There is no worktree.
+    NoWorktree,
+    /// It could not be taken; the files are kept.
+    Failed(Failure),
+}
+
+/// Takes the tree of an attempt whose agent has ended.
+///
+/// # Errors
+/// When git itself fails; the segment can be repeated.
+pub async fn take(context: &Context, request: TakeRequest) -> Result<Taken, GitError> {
+    let path = context.dirs.worktree(&context.plan, request.task);
+    let repository = &context.repository;
+    let state = repository.worktree_state(&path).await?;
+    if !state.exists {
+        repository.remove_worktree(&path).await?;
+        return Ok(Taken::NoWorktree);
+    }
+    let kept_ref = context.dirs.kept_ref(&context.plan, request.task, request.attempt);
+    let extra_parents = match &request.conflict {
+        Some((work, _)) if request.succeeded => vec![work.clone()],
+        _ => Vec::new(),
+    };
+    let id = context.plan.id(request.task);
+    let snapshot = SnapshotRequest {
+        base: request.base.clone(),
+        message: format!("{id}: work of attempt {}", request.attempt),
+        exclude: context.plan.spec().worktree.copy.iter().map(PathBuf::from).collect(),
+        extra_parents,
+        keep_ref: kept_ref.clone(),
+    };
+    let taken = match repository.snapshot(&path, &snapshot).await {
+        Ok(taken) => taken,
+        Err(error) => return keep_aside(context, path, &error).await,
+    };
+    let markers = match &request.conflict {
+        Some((_, paths)) if request.succeeded => repository.conflict_markers(&taken.tree, paths).await?,
+        _ => Vec::new(),
+    };
+    if !request.succeeded || !markers.is_empty() {
+        repository.remove_worktree(&path).await?;
+    }
+    if !markers.is_empty() {
+        let text = format!("conflict markers are left in {}; resolve them all", markers.join(", "));
+        return Ok(Taken::Failed(Failure::new(FailureKind::MergeConflict, text)));
+    }
+    Ok(Taken::Commit {
+        commit: taken.commit,
+        tree: taken.tree,
+        changed: taken.changed,
+        rebased: taken.rebased,
+        kept_ref,
+    })
+}
+
+/// A tree that git cannot take as it is: its files stay, out of the way of the next attempt.
+async fn keep_aside(context: &Context, path: PathBuf, error: &GitError) -> Result<Taken, GitError> {
+    let aside = context.repository.move_worktree_aside(&path).await?;
+    let doing = format!("the work could not be taken as a commit; its files are kept in {}", aside.display());
+    Ok(Taken::Failed(context.failure(FailureKind::Snapshot, &doing, error)))
+}

@@ -1,0 +1,247 @@
+//! Building an engine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::driver::store_error;
+use super::host::{Host, Parts};
+use super::{Engine, git_open_error};
+use crate::agent::{AgentAdapter, Registry};
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, ErrorKind};
+use crate::git::{GitOptions, Repository};
+use crate::merge::MergeQueue;
+use crate::review::ReviewRunner;
+use crate::store::Store;
+
+/// Name of the state directory beside the main worktree.
+const STATE_DIR: &str = ".convoy";
+
+/// Everything that a host may set before an engine exists. The library reads no environment, home or
+/// working directory of its own accord: what agents and git are to have is passed here.
+pub struct EngineBuilder {
+    repository: PathBuf,
+    state_dir: Option<PathBuf>,
+    env: BTreeMap<String, String>,
+    secrets: Vec<String>,
+    registry: Registry,
+    queue: Option<Arc<dyn MergeQueue>>,
+    reviewer: Option<Arc<dyn ReviewRunner>>,
+    store: Option<Arc<dyn Store>>,
+    clock: Arc<dyn Clock>,
+    actor: String,
+    grace: Duration,
+    git: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for EngineBuilder {
+    /// Without the values of the environment, which may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("repository", &self.repository)
+            .field("state_dir", &self.state_dir)
+            .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("adapters", &self.registry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EngineBuilder {
+    pub(super) fn new(repository: PathBuf) -> Self {
+        Self {
+            repository,
+            state_dir: None,
+            env: BTreeMap::new(),
+            secrets: Vec::new(),
+            registry: Registry::built_in(),
+            queue: None,
+            reviewer: None,
+            store: None,
+            clock: Arc::new(SystemClock),
+            actor: "host".to_owned(),
+            grace: Duration::from_secs(5),
+            git: None,
+        }
+    }
+
+    /// Where the engine keeps its database, logs and worktrees. Default: `.convoy` beside the main worktree,
+    /// or in the git directory of a bare repository. It is kept out of `git status` by `info/exclude`.
+    #[must_use]
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// The whole environment of agents, gates and git. Default: empty, which is rarely enough: programs
+    /// are looked up in its `PATH`.
+    #[must_use]
+    pub fn env(mut self, env: BTreeMap<String, String>) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// A value that must never be stored, logged or shown, wherever it turns up.
+    #[must_use]
+    pub fn secret(mut self, value: impl Into<String>) -> Self {
+        self.secrets.push(value.into());
+        self
+    }
+
+    /// An agent adapter, registered under its own name; takes the place of a built-in one of that name.
+    #[must_use]
+    pub fn adapter(mut self, adapter: Arc<dyn AgentAdapter>) -> Self {
+        self.registry.insert(adapter);
+        self
+    }
+
+    /// Where work lands. Default: [`crate::merge::GitMergeQueue`].
+    #[must_use]
+    pub fn merge_queue(mut self, queue: Arc<dyn MergeQueue>) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// Who reviews work. Not supported yet: [`build`](Self::build) refuses it.
+    #[must_use]
+    pub fn review_runner(mut self, reviewer: Arc<dyn ReviewRunner>) -> Self {
+        self.reviewer = Some(reviewer);
+        self
+    }
+
+    /// Where convoys are recorded. Default: SQLite in the state directory.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The source of time. Default: the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Who acts, for the record. Default: `host`.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
+    /// The time between asking a program to end and killing it. Default: 5 s.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The git program. Default: `git`, from the `PATH` of the environment.
+    #[must_use]
+    pub fn git(mut self, program: impl Into<PathBuf>) -> Self {
+        self.git = Some(program.into());
+        self
+    }
+
+    /// Opens the repository and the store, and makes the state directory when it is missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a platform or plug-in that this version cannot use,
+    /// [`ErrorKind::Repository`] and [`ErrorKind::Store`].
+    pub async fn build(self) -> Result<Engine, Error> {
+        match self.open(true).await? {
+            Some(engine) => Ok(engine),
+            None => Err(Error::new(ErrorKind::Internal, "the state directory was not made")),
+        }
+    }
+
+    /// As [`build`](Self::build), but creates nothing: `None` when nothing is stored there yet. For hosts
+    /// that only look.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub async fn open_existing(self) -> Result<Option<Engine>, Error> {
+        self.open(false).await
+    }
+
+    async fn open(self, create: bool) -> Result<Option<Engine>, Error> {
+        if cfg!(windows) {
+            return Err(Error::new(ErrorKind::Unsupported, "not supported yet: Windows; use Linux or macOS"));
+        }
+        if self.reviewer.is_some() {
+            let text = "not supported yet: a review runner; build the engine without one";
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
+        let host = Host::spawn()?;
+        let opening = host.runtime().spawn(self.open_parts(create));
+        let parts = opening.await.map_err(|_| Error::new(ErrorKind::Closed, "the engine is shut down"))??;
+        Ok(parts.map(|parts| Engine::new(host, parts)))
+    }
+
+    async fn open_parts(self, create: bool) -> Result<Option<Parts>, Error> {
+        let options =
+            GitOptions { program: self.git.clone(), env: self.env.clone(), ..GitOptions::default() };
+        let repository = Repository::open(&self.repository, options.clone()).await.map_err(git_open_error)?;
+        let state_dir = self.state_dir.clone().unwrap_or_else(|| default_state_dir(&repository));
+        let state_dir = std::path::absolute(&state_dir).map_err(|error| {
+            Error::new(ErrorKind::Store, "the state directory has no absolute path").because(error)
+        })?;
+        if !create && self.store.is_none() && !state_dir.join("convoy.db").exists() {
+            return Ok(None);
+        }
+        make_private_dir(&state_dir)?;
+        let inside = state_dir.parent().is_some() && state_dir.file_name() == Some(STATE_DIR.as_ref());
+        if inside && self.state_dir.is_none() && !repository.is_bare() {
+            repository.exclude_from_status(STATE_DIR).map_err(git_open_error)?;
+        }
+        let store = match self.store {
+            Some(store) => store,
+            None => open_store(&state_dir)?,
+        };
+        Ok(Some(Parts {
+            repository,
+            git: options,
+            store,
+            clock: self.clock,
+            registry: self.registry,
+            queue: self.queue,
+            secrets: self.secrets,
+            env: Arc::new(self.env),
+            state_dir,
+            actor: self.actor,
+            grace: self.grace,
+        }))
+    }
+}
+
+fn default_state_dir(repository: &Repository) -> PathBuf {
+    match repository.main_worktree() {
+        Some(worktree) => worktree.join(STATE_DIR),
+        None => repository.common_dir().join("convoy"),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn open_store(state_dir: &Path) -> Result<Arc<dyn Store>, Error> {
+    let store = crate::store::SqliteStore::open(state_dir.join("convoy.db")).map_err(store_error)?;
+    Ok(Arc::new(store))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_store(_state_dir: &Path) -> Result<Arc<dyn Store>, Error> {
+    let text = "this build has no SQLite store; pass one to the builder or enable the feature `sqlite`";
+    Err(Error::new(ErrorKind::Unsupported, text))
+}
+
+/// Logs and prompts are nobody else's business.
+fn make_private_dir(dir: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| {
+        let text =
+            format!("the state directory {} cannot be made; check its parent's permissions", dir.display());
+        Error::new(ErrorKind::Store, text).because(error)
+    })
+}

@@ -1,0 +1,239 @@
+//! The loop of one convoy: drain inputs, decide, record in one transaction, publish, act.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::perform::{Message, Perform, Reporter, Stop};
+use super::run::Live;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind};
+use crate::schedule::{Action, Input, Scheduler, Turn};
+use crate::state::RunState;
+use crate::store::{Batch, Lease, Store};
+use crate::types::TaskIx;
+
+/// Most inputs of one turn: bounds the size of one transaction.
+const MOST_INPUTS: usize = 256;
+
+/// Everything that one run of a convoy needs.
+pub(crate) struct Driver {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) lease: Lease,
+    /// Number of the convoy's last event.
+    pub(crate) last_seq: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) performer: Arc<dyn Perform>,
+    pub(crate) live: Live,
+    pub(crate) messages: mpsc::UnboundedReceiver<Message>,
+    pub(crate) sender: mpsc::UnboundedSender<Message>,
+    /// How often the inbox is looked at.
+    pub(crate) inbox_every: Duration,
+    pub(crate) in_flight: HashMap<u64, InFlight>,
+    pub(crate) next_action: u64,
+}
+
+/// An action that is being performed.
+pub(crate) struct InFlight {
+    stoppable: Option<TaskIx>,
+    stop: Stop,
+}
+
+/// Why a driver stopped waiting.
+enum Woken {
+    Message(Message),
+    Time,
+    Inbox,
+}
+
+impl Driver {
+    /// Runs the convoy until it has ended or is interrupted, beginning with these inputs. Nothing that it
+    /// started is left when this returns.
+    ///
+    /// # Errors
+    /// When the store fails, another engine takes over, or a segment has no answer. The convoy can be
+    /// resumed then.
+    pub(crate) async fn run(mut self, first: Vec<Input>) -> Result<RunState, Error> {
+        let result = self.drive(first).await;
+        for action in self.in_flight.values() {
+            action.stop.ask(true);
+        }
+        while !self.in_flight.is_empty() {
+            match self.messages.recv().await {
+                Some(Message::Finished(id) | Message::Fatal(id, _)) => drop(self.in_flight.remove(&id)),
+                Some(Message::Input(_)) => {}
+                None => break,
+            }
+        }
+        // A lease that cannot be given back is replaced at once when this process is gone.
+        let released = self.store.release(&self.lease).await;
+        result?;
+        released.map_err(store_error)?;
+        Ok(self.scheduler.state().clone())
+    }
+
+    async fn drive(&mut self, first: Vec<Input>) -> Result<(), Error> {
+        self.turn(first, Vec::new()).await?;
+        while !self.is_over() {
+            match self.wait().await {
+                Woken::Message(message) => {
+                    let inputs = self.drain(message)?;
+                    if !inputs.is_empty() {
+                        self.turn(inputs, Vec::new()).await?;
+                    }
+                }
+                Woken::Time => self.turn(vec![Input::Tick], Vec::new()).await?,
+                Woken::Inbox => self.read_inbox().await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let state = self.scheduler.state();
+        self.in_flight.is_empty() && (state.ended().is_some() || state.is_interrupting())
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let now = self.clock.now();
+        let wake = self.scheduler.next_wake().map(|time| time.since(now));
+        let pause = wake.map_or(self.inbox_every, |wake| wake.min(self.inbox_every));
+        let timer = self.clock.sleep(pause);
+        tokio::select! {
+            message = self.messages.recv() => match message {
+                Some(message) => Woken::Message(message),
+                // The driver holds a sender itself, so the channel never closes.
+                None => Woken::Inbox,
+            },
+            () = timer => if wake.is_some_and(|wake| wake <= pause) { Woken::Time } else { Woken::Inbox },
+        }
+    }
+
+    /// Takes everything that waits, so that one transaction records it all.
+    fn drain(&mut self, first: Message) -> Result<Vec<Input>, Error> {
+        let mut inputs = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Input(input) => inputs.push(input),
+                Message::Finished(id) => drop(self.in_flight.remove(&id)),
+                Message::Fatal(id, error) => {
+                    self.in_flight.remove(&id);
+                    return Err(error);
+                }
+            }
+            next = if inputs.len() < MOST_INPUTS { self.messages.try_recv().ok() } else { None };
+        }
+        Ok(inputs)
+    }
+
+    async fn read_inbox(&mut self) -> Result<(), Error> {
+        let convoy = self.scheduler.state().convoy().clone();
+        let entries = self.store.inbox(&convoy).await.map_err(store_error)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let consumed = entries.iter().map(|entry| entry.id).collect();
+        let inputs = entries.into_iter().map(|entry| Input::Request(entry.request)).collect();
+        self.turn(inputs, consumed).await
+    }
+
+    /// One turn: decide, record, publish, act.
+    async fn turn(&mut self, inputs: Vec<Input>, consumed: Vec<u64>) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut turn = Turn::default();
+        for input in inputs {
+            let decided = self.scheduler.handle(input, now).map_err(|illegal| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "the scheduler met an event that cannot happen; please report it",
+                )
+                .because(illegal)
+            })?;
+            turn.extend(decided);
+        }
+        let Turn { events, actions } = turn;
+        if !events.is_empty() || !consumed.is_empty() {
+            let batch = Batch { time: Some(now), events, consumed };
+            let appended = self.store.append(&self.lease, self.last_seq, batch).await.map_err(store_error)?;
+            self.last_seq = appended.last_seq;
+            self.live.reached(self.last_seq);
+        }
+        for action in actions {
+            self.act(action);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the engine is the one that spawns tasks")]
+    fn act(&mut self, action: Action) {
+        let stoppable = match &action {
+            Action::Stop { task, resumable } => {
+                for other in self.in_flight.values().filter(|other| other.stoppable == Some(*task)) {
+                    other.stop.ask(*resumable);
+                }
+                return;
+            }
+            Action::Work(order) => Some(order.task),
+            Action::Check(order) => Some(order.task),
+            // Short, and cut off in between they would only have to be repeated.
+            Action::Snapshot(_) | Action::Prepare { .. } | Action::Advance { .. } | Action::Publish(_) => {
+                None
+            }
+        };
+        self.next_action += 1;
+        let id = self.next_action;
+        let stop = Stop::default();
+        self.in_flight.insert(id, InFlight { stoppable, stop: stop.clone() });
+        let reporter = Reporter::new(self.sender.clone(), self.live.clone());
+        let closing = Closing { id, reporter: reporter.clone(), result: None };
+        let future = self.performer.perform(action, stop, reporter);
+        tokio::spawn(async move { closing.close(future.await) });
+    }
+}
+
+/// Tells the driver that an action is over, also when it panicked.
+struct Closing {
+    id: u64,
+    reporter: Reporter,
+    result: Option<Result<(), Error>>,
+}
+
+impl Closing {
+    fn close(mut self, result: Result<(), Error>) {
+        self.result = Some(result);
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.reporter.send(match self.result.take() {
+            Some(Ok(())) => Message::Finished(self.id),
+            Some(Err(error)) => Message::Fatal(self.id, error),
+            None => {
+                let text = "a segment of an attempt ended without an answer; please report it";
+                Message::Fatal(self.id, Error::new(ErrorKind::Internal, text))
+            }
+        });
+    }
+}
+
+/// The public form of a store's error.
+pub(crate) fn store_error(error: crate::store::StoreError) -> Error {
+    use crate::store::StoreError;
+    let kind = match &error {
+        StoreError::NoConvoy(_) => ErrorKind::NotFound,
+        StoreError::Held { .. } | StoreError::Fenced(_) => ErrorKind::Busy,
+        StoreError::Closed => ErrorKind::Closed,
+        _ => ErrorKind::Store,
+    };
+    let message = error.to_string();
+    match error {
+        StoreError::Medium { source, .. } => Error::new(kind, message).because(source),
+        StoreError::Damaged { source, .. } => Error::new(kind, message).because(source),
+        _ => Error::new(kind, message),
+    }
+}

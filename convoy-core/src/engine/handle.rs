@@ -1,0 +1,207 @@
+//! The engine as its host sees it.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::builder::EngineBuilder;
+use super::host::{Host, Parts};
+use super::query::DeadLetterView;
+use super::run::Run;
+use super::{begin, query};
+use crate::error::{Error, ErrorKind};
+use crate::event::{EventRecord, RequestKind, RunOptions};
+use crate::plan::Plan;
+use crate::state::ConvoyView;
+use crate::store::ConvoySummary;
+use crate::types::{AttemptNo, ConvoyId, TaskId};
+
+/// Runs convoys on one repository. Cheap to clone; all clones are one engine.
+///
+/// Its futures need no runtime of the host: they can be awaited on any executor. Dropping the last clone
+/// interrupts its runs, as [`Engine::shutdown`] does, and does not wait for them; what was interrupted can be
+/// resumed.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) host: Host,
+    pub(crate) parts: Arc<Parts>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("state_dir", &self.inner.parts.state_dir).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Begins to build an engine for the repository that this path is in.
+    pub fn builder(repository: impl Into<PathBuf>) -> EngineBuilder {
+        EngineBuilder::new(repository.into())
+    }
+
+    pub(super) fn new(host: Host, parts: Parts) -> Self {
+        Self { inner: Arc::new(Inner { host, parts: Arc::new(parts) }) }
+    }
+
+    /// Runs a future on the engine's own threads.
+    fn on_runtime<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Error>> + Send + 'static {
+        let join = self.inner.host.runtime().spawn(future);
+        async move { join.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the engine is shut down"))) }
+    }
+
+    /// What [`start`](Self::start) would run, without starting or storing anything.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`] with the problems as details; [`ErrorKind::Unsupported`] when the spec asks
+    /// for what this version does not have.
+    pub async fn plan(&self, spec_text: &str, options: &RunOptions) -> Result<Arc<Plan>, Error> {
+        begin::accept(spec_text, options)
+    }
+
+    /// Records a convoy and starts it.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan); [`ErrorKind::Repository`] when the repository has no commit or no branch to
+    /// land on; [`ErrorKind::Agent`] when an agent program that the spec names is not there. Nothing is
+    /// started then.
+    pub async fn start(&self, spec_text: &str, options: RunOptions) -> Result<Run, Error> {
+        let (inner, text) = (self.inner.clone(), spec_text.to_owned());
+        self.on_runtime(async move { begin::start(&inner, &text, options).await }).await
+    }
+
+    /// Takes up a convoy that was interrupted, crashed, or still owes a publish: the given one, or the newest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NothingToResume`]; [`ErrorKind::Busy`] when a live engine runs it.
+    pub async fn resume(&self, convoy: Option<&ConvoyId>) -> Result<Run, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.cloned());
+        self.on_runtime(async move { begin::resume(&inner, convoy).await }).await
+    }
+
+    /// Takes up tasks of an ended convoy again: the named ones (also done ones, on top), or all that are not
+    /// done; and with them the tasks that were skipped because of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`] when the convoy has not ended, [`ErrorKind::NotFound`], [`ErrorKind::Busy`].
+    pub async fn retry(&self, convoy: &ConvoyId, tasks: &[TaskId]) -> Result<Run, Error> {
+        let (inner, convoy, tasks) = (self.inner.clone(), convoy.clone(), tasks.to_vec());
+        self.on_runtime(async move { begin::retry(&inner, &convoy, &tasks).await }).await
+    }
+
+    /// Tries again to publish what an ended convoy landed. The run ends when the branch has moved, or is
+    /// blocked as before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`] when the convoy has not ended, [`ErrorKind::NotFound`], [`ErrorKind::Busy`].
+    pub async fn publish(&self, convoy: &ConvoyId) -> Result<Run, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { begin::publish(&inner, &convoy).await }).await
+    }
+
+    /// All convoys of the store, the newest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`].
+    pub async fn list(&self) -> Result<Vec<ConvoySummary>, Error> {
+        let inner = self.inner.clone();
+        self.on_runtime(async move { query::list(&inner.parts).await }).await
+    }
+
+    /// A convoy as it is now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Store`].
+    pub async fn status(&self, convoy: &ConvoyId) -> Result<ConvoyView, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { query::status(&inner.parts, &convoy).await }).await
+    }
+
+    /// Up to `limit` events of a convoy with a number above `after`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`].
+    pub async fn events(
+        &self,
+        convoy: &ConvoyId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<EventRecord>, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { query::events(&inner.parts, &convoy, after, limit).await }).await
+    }
+
+    /// Whether a live engine, of this or another process, runs the convoy.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Store`].
+    pub async fn is_running(&self, convoy: &ConvoyId) -> Result<bool, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { query::is_running(&inner.parts, &convoy).await }).await
+    }
+
+    /// Asks whoever runs the convoy for something, in this process or another. A convoy that nobody runs can
+    /// only be cancelled: that is done here, and has happened when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`] when the convoy is over or nobody runs it, [`ErrorKind::NotFound`].
+    pub async fn request(&self, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { begin::request(&inner, &convoy, kind).await }).await
+    }
+
+    /// The dead letters of a convoy, in the order in which they were written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Store`].
+    pub async fn dead_letters(&self, convoy: &ConvoyId) -> Result<Vec<DeadLetterView>, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { query::dead_letters(&inner.parts, &convoy).await }).await
+    }
+
+    /// Closes a dead letter of an ended convoy without a retry.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::State`] when it is closed already, [`ErrorKind::Busy`].
+    pub async fn resolve_dead_letter(
+        &self,
+        convoy: &ConvoyId,
+        dlq_id: &str,
+        resolution: &str,
+    ) -> Result<(), Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        let (dlq_id, resolution) = (dlq_id.to_owned(), resolution.to_owned());
+        self.on_runtime(async move { begin::resolve(&inner, &convoy, &dlq_id, resolution).await }).await
+    }
+
+    /// The log file of an attempt (`None`: the newest). What setup and gates printed stands beside it, in
+    /// `….check.log`, and the prompt in `….prompt.md`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such task or attempt.
+    pub async fn log_path(
+        &self,
+        convoy: &ConvoyId,
+        task: &TaskId,
+        attempt: Option<AttemptNo>,
+    ) -> Result<PathBuf, Error> {
+        let (inner, convoy, task) = (self.inner.clone(), convoy.clone(), task.clone());
+        self.on_runtime(async move { query::log_path(&inner.parts, &convoy, &task, attempt).await }).await
+    }
+
+    /// The state directory.
+    pub fn state_dir(&self) -> &Path {
+        &self.inner.parts.state_dir
+    }
+
+    /// Interrupts every run of this engine and waits until they have ended. They can be resumed.
+    pub async fn shutdown(&self) {
+        self.inner.host.shutdown(&self.inner.parts.actor).await;
+    }
+}

@@ -1,0 +1,147 @@
+//! The engine's own threads, and what all its convoys share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::perform::Message;
+use super::run::Finish;
+use crate::agent::Registry;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Request, RequestKind};
+use crate::git::{GitOptions, Repository};
+use crate::merge::MergeQueue;
+use crate::schedule::Input;
+use crate::store::Store;
+use crate::types::ConvoyId;
+
+/// Threads that poll futures. Git and agents are processes of their own, so few are needed.
+const WORKER_THREADS: usize = 2;
+
+/// What all convoys of an engine share.
+pub(crate) struct Parts {
+    pub(crate) repository: Repository,
+    pub(crate) git: GitOptions,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) queue: Option<Arc<dyn MergeQueue>>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) env: Arc<BTreeMap<String, String>>,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) actor: String,
+    pub(crate) grace: Duration,
+}
+
+/// The engine's runtime, on a thread of its own: it lives until every run has ended, also when the engine
+/// was dropped, and is dropped where blocking is allowed.
+#[derive(Debug)]
+pub(crate) struct Host {
+    runtime: Handle,
+    stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) runs: Arc<Runs>,
+}
+
+/// A live run of this engine.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveRun {
+    pub(crate) messages: mpsc::UnboundedSender<Message>,
+    pub(crate) finish: watch::Receiver<Option<Finish>>,
+}
+
+/// The live runs of this engine.
+#[derive(Debug, Default)]
+pub(crate) struct Runs(Mutex<HashMap<ConvoyId, LiveRun>>);
+
+impl Runs {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConvoyId, LiveRun>> {
+        // The map is whole at every moment, also after a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, convoy: ConvoyId, run: LiveRun) {
+        self.lock().insert(convoy, run);
+    }
+
+    pub(crate) fn remove(&self, convoy: &ConvoyId) {
+        self.lock().remove(convoy);
+    }
+
+    pub(crate) fn get(&self, convoy: &ConvoyId) -> Option<LiveRun> {
+        self.lock().get(convoy).cloned()
+    }
+
+    fn interrupt_all(&self, actor: &str, reason: &str) -> Vec<LiveRun> {
+        let runs: Vec<LiveRun> = self.lock().values().cloned().collect();
+        for run in &runs {
+            let kind = RequestKind::Interrupt { reason: reason.to_owned() };
+            let request = Request { actor: actor.to_owned(), kind };
+            // A run that is over needs no interrupt.
+            drop(run.messages.send(Message::Input(Input::Request(request))));
+        }
+        runs
+    }
+}
+
+impl Host {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when the system gives no more threads.
+    #[expect(clippy::disallowed_methods, reason = "the engine owns its threads, and names them")]
+    pub(crate) fn spawn() -> Result<Self, Error> {
+        let failed = |error| {
+            Error::new(
+                ErrorKind::Internal,
+                "the engine's threads cannot be started; check the system's limits",
+            )
+            .because(error)
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKER_THREADS)
+            .thread_name("convoy-worker")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (stopped, waiting) = (stop.clone(), tasks.clone());
+        let thread = std::thread::Builder::new().name("convoy-engine".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                stopped.cancelled().await;
+                waiting.close();
+                waiting.wait().await;
+            });
+        });
+        thread.map_err(failed)?;
+        Ok(Self { runtime: handle, stop, tasks, runs: Arc::new(Runs::default()) })
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Interrupts every run and waits for their ends.
+    pub(crate) async fn shutdown(&self, actor: &str) {
+        for mut run in self.runs.interrupt_all(actor, "the engine was shut down") {
+            // An error says that the run's task is gone: it is over, too.
+            drop(run.finish.wait_for(Option::is_some).await);
+        }
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.runs.interrupt_all("host", "the engine was dropped");
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,272 @@
+//! Performs actions by the segments of an attempt: the border between their types and the scheduler's.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::perform::{Perform, Reporter, Stop};
+use crate::agent::AgentOutcome as Said;
+use crate::attempt::{self, Context, Observer};
+use crate::error::{Error, ErrorKind};
+use crate::event::{AgentOutcome, Work};
+use crate::git::{Blocked, PublishMove, PublishPlan, Published};
+use crate::schedule::{
+    Action, AdvanceReport, AgentEnd, CheckOrder, PrepareReport, PublishOrder, PublishReport, Report,
+    SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
+};
+use crate::state::{Moving, Prepared};
+use crate::types::{AttemptNo, BoxFuture, Oid, TaskIx};
+
+/// Most paths of a conflict or a blocked publish that are recorded; a message says how many more there are.
+const MOST_PATHS: usize = 200;
+
+/// The real performer.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    pub(crate) context: Arc<Context>,
+}
+
+impl Perform for Segments {
+    fn perform(
+        &self,
+        action: Action,
+        stop: Stop,
+        reporter: Reporter,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        let context = self.context.clone();
+        Box::pin(async move {
+            match action {
+                Action::Work(order) => work(&context, *order, &stop, &reporter).await,
+                Action::Snapshot(order) => snapshot(&context, *order, &reporter).await?,
+                Action::Check(order) => check(&context, *order, &stop, &reporter).await?,
+                Action::Prepare { task, attempt, work, tip } => {
+                    prepare(&context, task, attempt, work, tip, &reporter).await;
+                }
+                Action::Advance { task, attempt, prepared } => {
+                    advance(&context, task, attempt, prepared, &reporter).await?;
+                }
+                Action::Publish(order) => publish(&context, order, &reporter).await?,
+                // The driver answers these itself.
+                Action::Stop { .. } => {}
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A failure of git where nobody may guess: the engine stops and the convoy is resumed later.
+fn git_error(doing: &str, error: crate::git::GitError) -> Error {
+    Error::new(ErrorKind::Repository, format!("git could not {doing}; mend the repository, then resume"))
+        .because(error)
+}
+
+/// Passes the agent's signs of life to the driver.
+struct Forward<'a> {
+    task: TaskIx,
+    attempt: AttemptNo,
+    reporter: &'a Reporter,
+}
+
+impl Observer for Forward<'_> {
+    fn started(&mut self, started: attempt::Started) {
+        let report = Report::Started(StartedReport {
+            adapter: started.adapter,
+            model: started.model,
+            worktree: started.worktree.to_string_lossy().into_owned(),
+            prompt_bytes: started.prompt_bytes,
+            session: started.session,
+        });
+        self.reporter.report(self.task, self.attempt, report);
+    }
+
+    fn spawned(&mut self, pid: u32, start_time: u64) {
+        self.reporter.report(self.task, self.attempt, Report::Spawned { pid, start_time });
+    }
+
+    fn output(&mut self, clean: &[u8]) {
+        self.reporter.output(self.task, self.attempt, clean);
+    }
+}
+
+async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Reporter) {
+    let (task, attempt) = (order.task, order.attempt);
+    let request = attempt::WorkRequest {
+        task,
+        attempt,
+        base: order.base,
+        session: order.session,
+        feedback: order.feedback,
+        conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
+    };
+    let mut forward = Forward { task, attempt, reporter };
+    let worked = attempt::work(context, request, stop.token(), &mut forward).await;
+    let outcome = match worked.report.outcome {
+        Said::Succeeded => AgentOutcome::Succeeded,
+        Said::Failed(failure) => AgentOutcome::Failed { failure },
+        Said::Cancelled if stop.is_for_good() => AgentOutcome::Cancelled,
+        Said::Cancelled => AgentOutcome::Interrupted,
+    };
+    let end = AgentEnd {
+        outcome,
+        exit_code: worked.report.exit_code,
+        session: worked.report.session,
+        usage: worked.report.usage,
+        duration_ms: worked.duration_ms,
+        summary: last_bytes(worked.report.result_text, 4096),
+        killed: worked.killed,
+    };
+    reporter.report(task, attempt, Report::AgentEnded(end));
+}
+
+/// The end of a text, at most so many bytes, with a mark where something is missing.
+fn last_bytes(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let mut from = text.len() - most;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    format!("[…]{}", &text[from..])
+}
+
+async fn snapshot(context: &Context, order: SnapshotOrder, reporter: &Reporter) -> Result<(), Error> {
+    let request = attempt::TakeRequest {
+        task: order.task,
+        attempt: order.attempt,
+        base: order.base.clone(),
+        succeeded: order.succeeded,
+        conflict: order.conflict.map(|c| (c.work.commit, c.files)),
+    };
+    let taken =
+        attempt::take(context, request).await.map_err(|e| git_error("keep the work of an agent", e))?;
+    let report = match taken {
+        attempt::Taken::Commit { commit, tree, changed, rebased, kept_ref } => {
+            let work = Work { commit, tree, base: order.base, changed, kept_ref };
+            SnapshotReport::Taken { work, rebased }
+        }
+        attempt::Taken::NoWorktree => SnapshotReport::NoWorktree,
+        attempt::Taken::Failed(failure) => SnapshotReport::Failed(failure),
+    };
+    reporter.report(order.task, order.attempt, Report::Snapshot(report));
+    Ok(())
+}
+
+async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
+    let (task, attempt) = (order.task, order.attempt);
+    let request = attempt::CheckRequest { task, attempt, commit: order.work.commit };
+    let mut each = |gate: attempt::GateReport| {
+        let report = Report::Gate {
+            gate: gate.gate,
+            passed: gate.end.passed,
+            exit_code: gate.end.exit_code,
+            duration_ms: u64::try_from(gate.end.elapsed.as_millis()).unwrap_or(u64::MAX),
+            output: gate.output,
+        };
+        reporter.report(task, attempt, report);
+    };
+    let checked = attempt::check(context, &request, stop.token(), &mut each).await;
+    let report = match checked.map_err(|e| git_error("prepare the checks", e))? {
+        attempt::Checked::Passed => Report::Checked(None),
+        attempt::Checked::Failed(failure) => Report::Checked(Some(failure)),
+        attempt::Checked::Stopped => Report::CheckStopped,
+    };
+    reporter.report(task, attempt, report);
+    Ok(())
+}
+
+async fn prepare(
+    context: &Context,
+    task: TaskIx,
+    attempt: AttemptNo,
+    work: Work,
+    tip: Oid,
+    reporter: &Reporter,
+) {
+    let request = attempt::LandRequest { task, attempt, work: work.commit, tip };
+    let report = match attempt::prepare(context, request).await {
+        attempt::Landing::Prepared { commit, onto } => PrepareReport::Prepared(Prepared { commit, onto }),
+        attempt::Landing::Nothing => PrepareReport::Nothing,
+        attempt::Landing::Conflict { files, onto, tree } => {
+            PrepareReport::Conflict { files: clean_paths(context, files), onto, tree }
+        }
+        attempt::Landing::Failed(failure) => PrepareReport::Failed(failure),
+    };
+    reporter.report(task, attempt, Report::Prepared(report));
+}
+
+async fn advance(
+    context: &Context,
+    task: TaskIx,
+    attempt: AttemptNo,
+    prepared: Prepared,
+    reporter: &Reporter,
+) -> Result<(), Error> {
+    let landed = attempt::advance(context, &prepared.commit, &prepared.onto).await;
+    let landed = landed.map_err(|error| {
+        Error::new(
+            ErrorKind::Repository,
+            "it is unknown whether a commit landed; mend the repository, then resume",
+        )
+        .because(error)
+    })?;
+    let report = match landed {
+        None => AdvanceReport::Landed,
+        Some(tip) => AdvanceReport::Moved { tip },
+    };
+    reporter.report(task, attempt, Report::Advanced(report));
+    Ok(())
+}
+
+async fn publish(context: &Context, order: PublishOrder, reporter: &Reporter) -> Result<(), Error> {
+    let report = match order {
+        PublishOrder::Plan { tip, known } => {
+            let planned = attempt::publish_plan(context, &tip, &known).await;
+            match planned.map_err(|e| git_error("look at the branch", e))? {
+                PublishPlan::UpToDate { tip: commit } => PublishReport::UpToDate { commit, tip },
+                PublishPlan::Move(step) => PublishReport::Planned(Moving {
+                    from: step.from,
+                    to: step.to,
+                    tip,
+                    checkout: step.checkout.map(|path| path.to_string_lossy().into_owned()),
+                    lock: step.lock.map(|path| path.to_string_lossy().into_owned()),
+                }),
+                PublishPlan::Blocked(blocked) => is_blocked(context, tip, blocked),
+            }
+        }
+        PublishOrder::Move { moving, recover } => {
+            let step = PublishMove {
+                branch: context.branch.clone(),
+                from: moving.from.clone(),
+                to: moving.to.clone(),
+                checkout: moving.checkout.clone().map(PathBuf::from),
+                lock: moving.lock.clone().map(PathBuf::from),
+            };
+            let moved = attempt::publish(context, &step, recover).await;
+            match moved.map_err(|e| git_error("move the branch", e))? {
+                Published::Done => PublishReport::Done(moving),
+                Published::Moved => PublishReport::Moved { tip: moving.tip },
+                Published::Blocked(blocked) => is_blocked(context, moving.tip, blocked),
+            }
+        }
+    };
+    reporter.publish(report);
+    Ok(())
+}
+
+fn is_blocked(context: &Context, tip: Oid, blocked: Blocked) -> PublishReport {
+    let paths = clean_paths(context, blocked.paths);
+    // The reason without its paths: they stand beside it, bounded.
+    let reason = Blocked { reason: blocked.reason, paths: Vec::new() }.to_string();
+    PublishReport::Blocked { tip, reason: context.redactor.redact(&reason).into_owned(), paths }
+}
+
+/// Paths are text that agents make up: redacted, and bounded because events have a limit.
+fn clean_paths(context: &Context, paths: Vec<String>) -> Vec<String> {
+    let more = paths.len().saturating_sub(MOST_PATHS);
+    let first = paths.iter().take(MOST_PATHS);
+    let mut clean: Vec<String> = first.map(|path| context.redactor.redact(path).into_owned()).collect();
+    if more > 0 {
+        clean.push(format!("[… and {more} more]"));
+    }
+    clean
+}
