@@ -3,6 +3,7 @@
 //! The text becomes a tree of values with places (`yaml`), the tree is checked against one field table
 //! (`table`, `walk`), and what passes becomes the typed [`Spec`] (`convoy`, `task`, `profile`).
 
+mod canonical;
 mod convoy;
 mod cron;
 mod cross;
@@ -13,8 +14,10 @@ mod near;
 mod places;
 mod problem;
 mod profile;
+mod reference;
 mod rules;
 mod scalar;
+mod schema;
 mod secrets;
 mod table;
 mod task;
@@ -23,6 +26,7 @@ mod value;
 mod walk;
 mod yaml;
 
+pub use self::canonical::canonical;
 pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes, decode_with};
 pub use self::inactive::inactive_defaults;
 pub use self::model::{
@@ -30,6 +34,8 @@ pub use self::model::{
     Spec, Task, TerminalField, UnsupportedField, UsageMode, Worktree,
 };
 pub use self::problem::{Pos, Problem, Severity};
+pub use self::reference::reference_markdown;
+pub use self::schema::json_schema;
 
 pub(crate) use self::decode::{Draft, draft, text_of};
 pub(crate) use self::near::nearest;

@@ -87,7 +87,7 @@ impl Rule {
     pub(super) fn describe(self) -> &'static str {
         match self {
             Self::Any | Self::Filled => "text",
-            Self::Name => "text, 1 to 200 characters, no control characters",
+            Self::Name => "name (1 to 200 characters)",
             Self::Branch => "branch name",
             Self::Partition => "path or glob in the repository",
             Self::Inside => "path in the repository",

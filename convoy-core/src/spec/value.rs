@@ -11,7 +11,8 @@ pub(super) enum Val {
     Text(String),
     Bool(bool),
     Int(i64),
-    Number(f64),
+    /// A number that is no count; no field that is built has one yet.
+    Number,
     Duration(Duration),
     List(Vec<Item>),
     Map(Vec<(String, Item)>),

@@ -6,7 +6,11 @@ mod adapter;
 mod checks;
 mod convoy;
 mod defaults;
+#[cfg(test)]
+mod samples;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use super::rules::Rule;
 
@@ -196,24 +200,4 @@ pub(super) fn sections() -> Vec<&'static Section> {
         next += 1;
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_every_field_is_described() {
-        let sections = sections();
-        assert!(sections.len() > 20, "{}", sections.len());
-        for section in &sections {
-            assert!(section.doc.ends_with('.'), "{}", section.name);
-            for (i, field) in section.fields.iter().enumerate() {
-                let path = format!("{}.{}", section.name, field.key);
-                assert!(field.doc.ends_with('.'), "{path}: {}", field.doc);
-                assert!(section.fields[..i].iter().all(|other| other.key != field.key), "{path} twice");
-                assert!(!field.required || field.default.is_none(), "{path}");
-            }
-        }
-    }
 }

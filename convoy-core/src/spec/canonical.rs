@@ -1,0 +1,157 @@
+//! A spec back to text.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::model::{
+    CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Spec, Task,
+    UsageMode,
+};
+
+/// A convoy file (in JSON, which is YAML) that decodes to the same spec: every value is written out, no
+/// default is left. Two specs mean the same exactly when their canonical texts are equal. Fields that
+/// are listed in [`Spec::unsupported`] are not in it.
+pub fn canonical(spec: &Spec) -> String {
+    let mut top = Map::new();
+    let mut put = |key: &str, value: Value| top.insert(key.to_owned(), value);
+    put("name", json!(spec.name));
+    put("version", json!(spec.version));
+    if let Some(description) = &spec.description {
+        put("description", json!(description));
+    }
+    put(
+        "concurrency",
+        match spec.concurrency {
+            Concurrency::Fixed(n) => json!(n),
+            Concurrency::Auto => json!("auto"),
+        },
+    );
+    put(
+        "on_failure",
+        match spec.on_failure {
+            OnFailure::Continue => json!("continue"),
+            OnFailure::Stop => json!("stop"),
+        },
+    );
+    for (key, text) in [("adapter", &spec.adapter), ("branch", &spec.branch)] {
+        if let Some(text) = text {
+            put(key, json!(text));
+        }
+    }
+    put("adapters", spec.adapters.iter().map(|(name, of)| (name.clone(), profile(of))).collect());
+    put("defaults", json!({"max_swarm_concurrency": spec.max_swarm_concurrency}));
+    put("locks", json!(spec.locks));
+    put("env", env(&spec.env));
+    put("worktree", json!({"setup": spec.worktree.setup, "copy": spec.worktree.copy}));
+    put("tasks", spec.tasks.iter().map(task).collect());
+    format!("{:#}\n", Value::Object(top))
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
+}
+
+fn env(env: &BTreeMap<String, EnvValue>) -> Value {
+    let value = |value: &EnvValue| match value {
+        EnvValue::Literal(text) => json!(text),
+        EnvValue::FromEnv(name) => json!({"from_env": name}),
+    };
+    env.iter().map(|(name, of)| (name.clone(), value(of))).collect()
+}
+
+fn task(task: &Task) -> Value {
+    let mut value = json!({
+        "id": task.id,
+        "prompt": task.prompt,
+        "agent": task.agent,
+        "timeout": millis(task.timeout),
+        "max_retries": task.max_retries,
+        "retry": {
+            "backoff": millis(task.retry.backoff),
+            "max_backoff": millis(task.retry.max_backoff),
+            "jitter": task.retry.jitter,
+        },
+        "on_exhausted": match task.on_exhausted {
+            OnExhausted::Dlq => "dlq",
+            OnExhausted::Skip => "skip",
+            OnExhausted::Stop => "stop",
+        },
+        "gates": task.gates,
+        "gate_timeout": task.gate_timeout.as_secs_f64(),
+        "description": task.description,
+        "depends_on": task.depends_on,
+        "files": task.files,
+        "priority": task.priority,
+        "locks": task.locks,
+        "env": env(&task.env),
+    });
+    for (key, text) in [("adapter", &task.adapter), ("model", &task.model)] {
+        if let Some(text) = text {
+            value[key] = json!(text);
+        }
+    }
+    value
+}
+
+fn profile(profile: &CliProfile) -> Value {
+    let mut value = json!({
+        "command": profile.command,
+        "prompt": match profile.prompt {
+            PromptVia::Stdin => "stdin",
+            PromptVia::Arg => "arg",
+        },
+        "output": match profile.output {
+            OutputFormat::Text => "text",
+            OutputFormat::Json => "json",
+            OutputFormat::Jsonl => "jsonl",
+        },
+        "env": env(&profile.env),
+    });
+    let lists = [
+        ("resume", &profile.resume),
+        ("model", &profile.model),
+        ("read_only", &profile.read_only),
+        ("mcp_config", &profile.mcp_config),
+        ("probe", &profile.probe),
+    ];
+    for (key, list) in lists {
+        if let Some(list) = list {
+            value[key] = json!(list);
+        }
+    }
+    if let Some(account) = &profile.account {
+        value["account"] = json!(account);
+    }
+    // With plain text output there is nothing to point into, and `fields` may not be written.
+    if profile.output != OutputFormat::Text {
+        value["fields"] = fields(&profile.fields);
+    }
+    value
+}
+
+fn fields(fields: &FieldMap) -> Value {
+    let mut value = json!({"usage": match fields.usage {
+        UsageMode::Final => "final",
+        UsageMode::Running => "running",
+        UsageMode::Sum => "sum",
+    }});
+    let pointers = [
+        ("result", &fields.result),
+        ("session", &fields.session),
+        ("error", &fields.error),
+        ("input_tokens", &fields.input_tokens),
+        ("output_tokens", &fields.output_tokens),
+        ("cost_usd", &fields.cost_usd),
+    ];
+    for (key, pointer) in pointers {
+        if let Some(pointer) = pointer {
+            value[key] = json!(pointer);
+        }
+    }
+    if let Some(terminal) = &fields.terminal {
+        value["terminal"] = json!(format!("{}={}", terminal.pointer, terminal.value));
+    }
+    value
+}
