@@ -5,7 +5,7 @@ use convoy_core::plan::{check, check_bytes};
 use convoy_core::spec::{Problem, canonical, decode};
 use proptest::prelude::*;
 
-const SEED: &str = include_str!("../../tests/opencastle-0.27/full.yml");
+const SEED: &str = include_str!("../../tests/opencastle-0.27/00-full.yml");
 
 /// Whether a place is within a text, or right behind its end.
 fn is_within(text: &str, problem: &Problem) -> bool {

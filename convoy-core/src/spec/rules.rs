@@ -46,7 +46,7 @@ pub(super) enum Verdict {
 const GUARD_CHECKS: [&str; 3] = ["observability", "cleanup", "cost-report"];
 
 impl Rule {
-    /// What the rule says of a text that is no NUL-free text is `Bad` whatever the rule.
+    /// What the rule says of a text.
     pub(super) fn judge(self, text: &str) -> Verdict {
         let bad = |why: &str| Verdict::Bad(format!("{why}, found {}", Shown(text)));
         if text.contains('\0') {
@@ -75,7 +75,8 @@ impl Rule {
             Self::Cron => super::cron::broken(text),
             Self::Loopback => loopback(text),
             Self::GuardCheck if !GUARD_CHECKS.contains(&text) => {
-                let message = format!("{} is no check of the guard; there are {GUARD_CHECKS:?}", Shown(text));
+                let known = GUARD_CHECKS.join("`, `");
+                let message = format!("{} is no check of the guard; there are `{known}`", Shown(text));
                 return Verdict::Odd(message);
             }
             Self::GuardCheck => None,

@@ -229,7 +229,7 @@ fn seconds(kind: &Kind, scalar: &Scalar) -> Read {
 
 fn too_long(scalar: &Scalar) -> Wrong {
     Wrong::new(format!("must be at most {MAX_DAYS} days, found {}", Shown(&scalar.text)))
-        .hint("longer times do not fit the timers that also run this format")
+        .hint("the timers of opencastle 0.27 cannot wait longer")
 }
 
 /// Splits `<digits><unit>`; the unit in milliseconds.
