@@ -10,6 +10,8 @@ mod model;
 mod overlap;
 mod problem;
 mod reach;
+#[cfg(test)]
+mod tests;
 
 pub use self::build::plan;
 pub use self::check::{Checked, check, check_bytes, check_with};
