@@ -28,6 +28,7 @@ pub(super) struct Leader {
 /// Where the end of the program is noticed.
 enum End {
     /// Linux: readable once the program has ended.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other systems have no such descriptor"))]
     Descriptor(AsyncFd<OwnedFd>),
     /// Elsewhere: a blocking thread that waits without reaping.
     Thread(JoinHandle<()>),
