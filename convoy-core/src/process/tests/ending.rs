@@ -1,4 +1,5 @@
 use super::*;
+use crate::process::procfs;
 use crate::process::{Exit, Status, Stopped, run};
 
 async fn ended_by(text: &str, limits: Limits) -> Exit {
@@ -43,10 +44,27 @@ async fn the_whole_tree_ends_with_the_program() {
         "setsid sleep 1000 & sleep 1000",
         "setsid sh -c 'trap \"\" TERM; while :; do sleep 1000; done' & sleep 1000",
         "(setsid setsid sh -c 'sleep 1000; :' >/dev/null 2>&1 &) ; sleep 1000",
-        "env -u CONVOY_PROCESS -u CONVOY_ATTEMPT setsid sleep 1000 & sleep 1000",
     ] {
         assert_eq!(ended_by(tree, limits).await.stopped, Some(Stopped::Deadline), "{tree}");
     }
+}
+
+#[tokio::test]
+async fn a_child_that_hid_its_marks_in_a_session_of_its_own_ends_with_its_parent() {
+    let command = script("env -i /usr/bin/setsid /bin/sleep 1000 & echo $!; sleep 1000");
+    let cookie = cookie_of(&command);
+    let mut child = None;
+    let mut sink = Calling(|chunk: &[u8]| {
+        child = String::from_utf8_lossy(chunk).trim().parse::<i32>().ok();
+        Next::Continue
+    });
+    // Long enough for the child to have left the group.
+    let limits = Limits { deadline: Some(3 * SHORT), ..short() };
+    let exit = run(command, &limits, &CancellationToken::new(), &mut sink).await.unwrap();
+    assert_eq!(exit.stopped, Some(Stopped::Deadline));
+    assert!(child.is_some());
+    assert!(!child.and_then(procfs::stat).is_some_and(|stat| stat.alive), "{child:?} is left");
+    assert_nothing_left(&cookie).await;
 }
 
 #[tokio::test]
