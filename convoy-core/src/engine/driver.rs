@@ -68,6 +68,7 @@ impl Driver {
                 None => break,
             }
         }
+        self.live.end();
         // A lease that cannot be given back is replaced at once when this process is gone.
         let released = self.store.release(&self.lease).await;
         result?;

@@ -8,7 +8,7 @@ use super::builder::EngineBuilder;
 use super::host::{Host, Parts};
 use super::query::DeadLetterView;
 use super::run::Run;
-use super::{begin, query};
+use super::{accept, begin, query};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -62,7 +62,7 @@ impl Engine {
     /// [`ErrorKind::InvalidSpec`] with the problems as details; [`ErrorKind::Unsupported`] when the spec asks
     /// for what this version does not have.
     pub async fn plan(&self, spec_text: &str, options: &RunOptions) -> Result<Arc<Plan>, Error> {
-        begin::accept(spec_text, options)
+        accept::accept(spec_text, options)
     }
 
     /// Records a convoy and starts it.

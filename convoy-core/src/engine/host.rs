@@ -96,7 +96,6 @@ impl Host {
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] when the system gives no more threads.
-    #[expect(clippy::disallowed_methods, reason = "the engine owns its threads, and names them")]
     pub(crate) fn spawn() -> Result<Self, Error> {
         let failed = |error| {
             Error::new(

@@ -3,12 +3,14 @@
 //! [`Engine`] opens a repository and a store; [`Engine::start`] and its sisters hand out a [`Run`]. Each run
 //! is one loop: inputs are drained, decided on, recorded in one transaction, published, acted upon.
 
+mod accept;
 mod begin;
 mod builder;
-mod cleanup;
+mod conclude;
 mod driver;
 mod handle;
 mod host;
+mod launch;
 mod perform;
 mod query;
 mod run;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::perform::Message;
 use crate::error::{Error, ErrorKind};
@@ -58,18 +59,41 @@ pub struct Outcome {
     pub ended: Ended,
     /// The convoy as it is now.
     pub view: ConvoyView,
+    /// What went wrong beside the convoy: text files that could not be written, for example. The store
+    /// has everything.
+    pub warnings: Vec<String>,
 }
 
 /// Where a driver announces what watchers may see.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     reached: watch::Sender<u64>,
+    ended: CancellationToken,
     output: broadcast::Sender<(TaskIx, AttemptNo, String)>,
 }
 
 impl Live {
     pub(crate) fn new() -> Self {
-        Self { reached: watch::Sender::new(0), output: broadcast::Sender::new(OUTPUT_BUFFER) }
+        Self {
+            reached: watch::Sender::new(0),
+            ended: CancellationToken::new(),
+            output: broadcast::Sender::new(OUTPUT_BUFFER),
+        }
+    }
+
+    /// Changes whenever something was recorded.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.reached.subscribe()
+    }
+
+    /// Completes when the loop has ended.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Announces that the loop has ended.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
     }
 
     pub(crate) fn reached(&self, seq: u64) {

@@ -1,0 +1,143 @@
+//! What is looked at before anything is stored: the spec, the branch, the agent programs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::git_open_error;
+use super::host::Parts;
+use crate::agent::{ProbeContext, Registry, canonical_name};
+use crate::attempt::{agent_env, secret_values};
+use crate::error::{Error, ErrorKind};
+use crate::event::RunOptions;
+use crate::git::{Expected, Head, RefUpdate};
+use crate::plan::{Plan, check};
+use crate::secret::Redactor;
+use crate::spec::{Concurrency, Problem};
+use crate::types::Oid;
+
+/// How long a probe of an agent program may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
+
+fn problem_json(problem: &Problem) -> serde_json::Value {
+    serde_json::json!({
+        "severity": if problem.is_error() { "error" } else { "warning" },
+        "line": problem.line,
+        "column": problem.column,
+        "path": problem.path,
+        "message": problem.message,
+        "hint": problem.hint,
+    })
+}
+
+/// Decodes a spec and refuses what cannot be run.
+pub(super) fn accept(spec_text: &str, options: &RunOptions) -> Result<Arc<Plan>, Error> {
+    let checked = check(spec_text);
+    let (Some(spec), Some(plan)) = (checked.spec, checked.plan) else {
+        let errors: Vec<_> = checked.problems.iter().filter(|problem| problem.is_error()).collect();
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        let text = format!("the convoy file has {} errors, the first: {first}", errors.len());
+        let details = checked.problems.iter().map(problem_json).collect();
+        return Err(Error::new(ErrorKind::InvalidSpec, text).with_details(details));
+    };
+    if !spec.unsupported.is_empty() {
+        let fields: Vec<&str> = spec.unsupported.iter().map(|field| field.path.as_str()).collect();
+        let text = format!("not supported yet: {}; remove it from the convoy file", fields.join(", "));
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
+    if let Some(Concurrency::Fixed(n)) = options.concurrency
+        && !(1..=512).contains(&n)
+    {
+        let text = format!("concurrency {n} is not possible; use 1 to 512 or auto");
+        return Err(Error::new(ErrorKind::InvalidArgument, text));
+    }
+    Ok(Arc::new(plan))
+}
+
+/// The branch that the work is published to, and its commit.
+pub(super) async fn choose_branch(
+    parts: &Parts,
+    plan: &Plan,
+    options: &RunOptions,
+) -> Result<(String, Oid), Error> {
+    let repository = &parts.repository;
+    let refuse = |text: &str| Error::new(ErrorKind::Repository, text);
+    let head = repository.head().await.map_err(git_open_error)?;
+    let named = options.branch.as_deref().or(plan.spec().branch.as_deref());
+    let unborn = "the repository has no commit yet; make a first commit, then run again";
+    let Some(name) = named else {
+        return match head {
+            _ if repository.is_bare() => {
+                Err(refuse("a bare repository has no branch checked out; set `branch:`"))
+            }
+            Head::Branch { name, tip: Some(tip) } => Ok((name, tip)),
+            Head::Branch { tip: None, .. } => Err(refuse(unborn)),
+            Head::Detached(_) => Err(refuse("HEAD is on no branch; check one out, or set `branch:`")),
+        };
+    };
+    let full = repository.check_branch_name(name).await.map_err(git_open_error)?;
+    if let Some(tip) = repository.ref_value(&full).await.map_err(git_open_error)? {
+        return Ok((full, tip));
+    }
+    let tip = match head {
+        Head::Branch { tip: Some(tip), .. } | Head::Detached(tip) => tip,
+        Head::Branch { tip: None, .. } => return Err(refuse(unborn)),
+    };
+    let made = repository.update_ref(&full, &tip, Expected::Absent, "convoy: made from HEAD").await;
+    match made.map_err(git_open_error)? {
+        // Somebody made it in the same moment.
+        RefUpdate::Moved { now: Some(theirs) } => Ok((full, theirs)),
+        RefUpdate::Done | RefUpdate::Moved { now: None } => Ok((full, tip)),
+    }
+}
+
+pub(super) fn registry_for(parts: &Parts, plan: &Plan) -> Result<Registry, Error> {
+    let profiles = parts.registry.with_profiles(&plan.spec().adapters);
+    profiles.map_err(|error| Error::new(ErrorKind::InvalidSpec, error.to_string()))
+}
+
+/// The adapter of tasks that name none, after looking whether every adapter that is needed is there.
+pub(super) async fn choose_adapter(
+    parts: &Parts,
+    plan: &Plan,
+    registry: &Registry,
+    options: &RunOptions,
+) -> Result<Option<String>, Error> {
+    let spec = plan.spec();
+    let unavailable = |error: String| Error::new(ErrorKind::Agent, error);
+    let wanted = options.adapter.as_deref().or(spec.adapter.as_deref());
+    let wanted = wanted.filter(|name| !name.is_empty() && *name != "auto").map(canonical_name);
+    let mut named: Vec<&str> = spec.tasks.iter().filter_map(|task| task.adapter.as_deref()).collect();
+    let needed = spec.tasks.iter().any(|task| task.adapter.is_none());
+    named.extend(wanted.filter(|_| needed));
+    named.sort_unstable();
+    named.dedup();
+    let env = match spec.tasks.first() {
+        Some(task) => agent_env(&parts.env, spec, task).map_err(|error| unavailable(error.to_string()))?,
+        None => (*parts.env).clone(),
+    };
+    let context = ProbeContext {
+        env,
+        cwd: parts.state_dir.clone(),
+        timeout: PROBE_TIMEOUT,
+        cancel: CancellationToken::new(),
+    };
+    for name in named {
+        let adapter = registry.get(name).map_err(|error| unavailable(error.to_string()))?;
+        adapter.probe(&context).await.map_err(|error| unavailable(error.to_string()))?;
+    }
+    match wanted {
+        Some(name) => Ok(Some(name.to_owned())),
+        None if !needed => Ok(None),
+        None => {
+            let found = registry.detect(&context).await.map_err(|error| unavailable(error.to_string()))?;
+            Ok(Some(found.name().to_owned()))
+        }
+    }
+}
+
+pub(super) fn redactor_for(parts: &Parts, plan: &Plan) -> Redactor {
+    let values = parts.secrets.iter().cloned().chain(secret_values(&parts.env, plan.spec()));
+    Redactor::with_values(values)
+}

@@ -1,0 +1,78 @@
+//! What follows the loop of a run: worktrees that nobody needs, the files that are derived from the store.
+
+use super::git_open_error;
+use super::host::Parts;
+use super::run::{Ended, Finish, Live, Outcome};
+use super::stored::load_from;
+use crate::attempt::Context;
+use crate::error::Error;
+use crate::state::{RunState, view};
+use crate::store::{ExportError, NdjsonExport, RunRecord};
+
+/// The folder of the text files, below the state directory.
+const LOGS: &str = "logs";
+
+/// Brings the text files up to date whenever the run has recorded something, until it has ended.
+pub(super) async fn keep_text_files(parts: &Parts, live: &Live) {
+    let mut reached = live.watch();
+    loop {
+        // What cannot be written now is written later, or told at the end of the run.
+        drop(sync_events(parts).await);
+        tokio::select! {
+            () = live.ended() => return,
+            changed = reached.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn on_files<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    // Cancelled only when the engine's runtime goes, which waits for every run.
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+async fn sync_events(parts: &Parts) -> Option<ExportError> {
+    let (store, logs) = (parts.store.clone(), parts.state_dir.join(LOGS));
+    on_files(move || NdjsonExport::new(logs).sync(&*store).err()).await.flatten()
+}
+
+/// Concludes a run and says how it ended.
+pub(super) async fn conclude(parts: &Parts, context: &Context, ended: Result<RunState, Error>) -> Finish {
+    let told = |error: &Error| (error.kind(), error.chain());
+    let mut warnings = Vec::new();
+    warnings.extend(sync_events(parts).await.map(|error| error.to_string()));
+    let state = ended.as_ref().map_err(told)?;
+    if state.ended().is_some() {
+        remove_worktrees(context, state).await.map_err(|error| told(&error))?;
+        warnings.extend(append_record(parts, state).await.map_err(|error| told(&error))?);
+    }
+    let ended = if state.ended().is_some() { Ended::Finished } else { Ended::Interrupted };
+    Ok(Outcome { ended, view: view(state), warnings })
+}
+
+/// Removes the worktrees of an ended convoy: their work is kept by refs. Those that were put aside, because
+/// git could not take them, stay.
+async fn remove_worktrees(context: &Context, state: &RunState) -> Result<(), Error> {
+    let folder = context.dirs.worktrees();
+    if !folder.exists() {
+        return Ok(());
+    }
+    for task in state.plan().indices() {
+        let path = context.dirs.worktree(state.plan(), task);
+        if path.exists() {
+            context.repository.remove_worktree(&path).await.map_err(git_open_error)?;
+        }
+    }
+    context.repository.empty_trash(&folder).await.map_err(git_open_error)?;
+    // Stays when something was put aside in it.
+    drop(std::fs::remove_dir(&folder));
+    Ok(())
+}
+
+/// Appends the line of this run to `convoys.ndjson`. Returns what kept it from being written.
+async fn append_record(parts: &Parts, state: &RunState) -> Result<Option<String>, Error> {
+    let (_, stored) = load_from(&*parts.store, state.convoy()).await?;
+    let Some(record) = RunRecord::of(&stored, state.plan()) else { return Ok(None) };
+    let logs = parts.state_dir.join(LOGS);
+    let failed = on_files(move || NdjsonExport::new(logs).append_run(&record).err()).await.flatten();
+    Ok(failed.map(|error| error.to_string()))
+}

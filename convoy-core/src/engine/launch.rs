@@ -1,0 +1,195 @@
+//! From a stored convoy to its running loop, and what follows the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::accept::{redactor_for, registry_for};
+use super::conclude::{conclude, keep_text_files};
+use super::driver::{Driver, store_error};
+use super::git_open_error;
+use super::handle::Inner;
+use super::host::{LiveRun, Parts};
+use super::query::is_alive;
+use super::run::{Live, Run, RunInner};
+use super::segments::Segments;
+use super::stored::{Loaded, load_from};
+use crate::agent::Registry;
+use crate::attempt::{Context, Dirs};
+use crate::error::{Error, ErrorKind};
+use crate::git::{Expected, GitOptions, RefUpdate, Repository};
+use crate::merge::GitMergeQueue;
+use crate::process;
+use crate::schedule::{Input, Scheduler};
+use crate::state::RunState;
+use crate::store::{Holder, Lease};
+use crate::types::ConvoyId;
+
+/// How often a run looks at its inbox.
+const INBOX_EVERY: Duration = Duration::from_millis(250);
+
+/// How long git programs of a dead engine may take to end by themselves.
+const GIT_REST: Duration = Duration::from_secs(30);
+
+/// Takes the lease of a stored convoy, ends what a dead engine left running, and runs it.
+pub(super) async fn take_up(
+    inner: &Arc<Inner>,
+    convoy: &ConvoyId,
+    first: impl FnOnce(&RunState) -> Result<Vec<Input>, Error>,
+) -> Result<Run, Error> {
+    let parts = &inner.parts;
+    let lease = parts.store.acquire(convoy, holder(), &is_alive).await.map_err(store_error)?;
+    let prepared = async {
+        end_survivors(convoy, parts.grace).await?;
+        // Only now is the log final: its writer is gone.
+        let (loaded, _) = load_from(&*parts.store, convoy).await?;
+        let first = first(&loaded.state)?;
+        let registry = registry_for(parts, loaded.state.plan())?;
+        Ok((loaded, first, registry))
+    };
+    match prepared.await {
+        Ok((loaded, first, registry)) => {
+            let first_seq = loaded.last_seq + 1;
+            launch(inner, loaded, lease, registry, first, first_seq).await
+        }
+        Err(error) => {
+            parts.store.release(&lease).await.map_err(store_error)?;
+            Err(error)
+        }
+    }
+}
+
+/// Who this engine is, so that others can tell whether it lives. Each run is a holder of its own: a lease
+/// that a run of this very process left behind is seen as held until the process ends.
+pub(super) fn holder() -> Holder {
+    let pid = std::process::id();
+    Holder {
+        engine: ulid::Ulid::generate().to_string(),
+        pid,
+        start_time: process::start_time(pid).unwrap_or(0),
+        boot: process::boot_id().unwrap_or_default(),
+    }
+}
+
+/// Ends what a dead engine left running: agents and gates at once; its git programs may finish, since what
+/// they write is what recovery looks at.
+async fn end_survivors(convoy: &ConvoyId, grace: Duration) -> Result<(), Error> {
+    let (git, agents): (Vec<_>, Vec<_>) =
+        process::survivors(convoy.as_str()).into_iter().partition(|s| s.cookie == convoy.as_str());
+    process::wait_gone(&git, GIT_REST).await;
+    let left = process::end(agents.into_iter().chain(git).collect(), grace).await;
+    match left.first() {
+        None => Ok(()),
+        Some(stubborn) => {
+            let text = format!(
+                "process {} of the interrupted convoy cannot be ended; end it, then resume",
+                stubborn.pid
+            );
+            Err(Error::new(ErrorKind::State, text))
+        }
+    }
+}
+
+/// Opens what the segments need, and runs the loop on the engine's threads.
+pub(super) async fn launch(
+    inner: &Arc<Inner>,
+    loaded: Loaded,
+    lease: Lease,
+    registry: Registry,
+    first: Vec<Input>,
+    first_seq: u64,
+) -> Result<Run, Error> {
+    let parts = inner.parts.clone();
+    let Loaded { state, last_seq } = loaded;
+    let context = match make_context(&parts, &state, &lease, registry).await {
+        Ok(context) => Arc::new(context),
+        Err(error) => {
+            parts.store.release(&lease).await.map_err(store_error)?;
+            return Err(error);
+        }
+    };
+    let (sender, messages) = mpsc::unbounded_channel();
+    let (finished, finish) = watch::channel(None);
+    let live = Live::new();
+    let convoy = state.convoy().clone();
+    let plan = state.plan().clone();
+    let driver = Driver {
+        scheduler: Scheduler::new(state),
+        store: parts.store.clone(),
+        lease,
+        last_seq,
+        clock: parts.clock.clone(),
+        performer: Arc::new(Segments { context: context.clone() }),
+        live: live.clone(),
+        messages,
+        sender: sender.clone(),
+        inbox_every: INBOX_EVERY,
+        in_flight: std::collections::HashMap::new(),
+        next_action: 0,
+    };
+    let run = LiveRun { messages: sender.clone(), finish: finish.clone() };
+    inner.host.runs.insert(convoy.clone(), run);
+    let runs = inner.host.runs.clone();
+    let task = {
+        let (parts, convoy, live) = (parts.clone(), convoy.clone(), live.clone());
+        async move {
+            let (ended, ()) = tokio::join!(driver.run(first), keep_text_files(&parts, &live));
+            let finish = conclude(&parts, &context, ended).await;
+            runs.remove(&convoy);
+            finished.send_replace(Some(finish));
+        }
+    };
+    inner.host.tasks.spawn_on(task, inner.host.runtime());
+    let run = RunInner {
+        convoy,
+        plan,
+        actor: parts.actor.clone(),
+        first_seq,
+        store: parts.store.clone(),
+        messages: sender,
+        live,
+        finish,
+    };
+    Ok(Run::new(Arc::new(run)))
+}
+
+async fn make_context(
+    parts: &Parts,
+    state: &RunState,
+    lease: &Lease,
+    registry: Registry,
+) -> Result<Context, Error> {
+    let convoy = state.convoy().clone();
+    let started = state.started();
+    // Programs of this run carry its cookie, so that a later engine finds those that outlive a crash.
+    let options = GitOptions { cookie: Some(convoy.to_string()), ..parts.git.clone() };
+    let path = parts.repository.main_worktree().unwrap_or_else(|| parts.repository.common_dir());
+    let repository = Repository::open(path, options).await.map_err(git_open_error)?;
+    let queue = match &parts.queue {
+        Some(queue) => queue.clone(),
+        None => Arc::new(GitMergeQueue::new(repository.clone())),
+    };
+    let made = repository
+        .update_ref(&started.integration_ref, state.tip(), Expected::Absent, "convoy: began")
+        .await
+        .map_err(git_open_error)?;
+    match made {
+        // It is there when the convoy was begun before; whether it moved since, landing finds out.
+        RefUpdate::Done | RefUpdate::Moved { .. } => {}
+    }
+    Ok(Context {
+        repository,
+        queue,
+        registry: Arc::new(registry),
+        redactor: redactor_for(parts, state.plan()),
+        host_env: parts.env.clone(),
+        plan: state.plan().clone(),
+        dirs: Dirs::new(&parts.state_dir, convoy.clone()),
+        convoy,
+        adapter: started.adapter.clone(),
+        branch: started.branch.clone(),
+        grace: parts.grace,
+        fence: lease.fence,
+    })
+}
