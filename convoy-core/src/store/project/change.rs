@@ -19,6 +19,7 @@ impl Table {
         [Self::Convoys, Self::Tasks, Self::Attempts, Self::GateResults, Self::DeadLetters];
 
     /// Its name in SQL.
+    #[cfg(feature = "sqlite")]
     pub(in crate::store) fn name(self) -> &'static str {
         match self {
             Self::Convoys => "convoys",

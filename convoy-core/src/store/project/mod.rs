@@ -5,14 +5,22 @@
 //! values outright and reads nothing, so applying all events from the first on gives the same rows.
 //!
 //! The rows of tasks appear with their first event; how many tasks there are stands in the convoy's row.
+//! The status of a convoy and the final statuses of tasks are those of [`crate::state`]; a task that is not
+//! final may be shown a step off while its agent's failure is being judged.
 
 mod change;
 mod rules;
 mod summary;
 mod tables;
 mod task_rules;
+#[cfg(test)]
+mod tests;
 
-pub(super) use self::change::{Cell, Change, Key, Only, Table};
+#[cfg(feature = "sqlite")]
+pub(super) use self::change::{Cell, Change, Only};
+pub(super) use self::change::{Key, Table};
 pub(super) use self::rules::{created, project};
-pub(super) use self::summary::{BadRow, newest_first, status_of, summary};
+pub(super) use self::summary::status_of;
+#[cfg(feature = "sqlite")]
+pub(super) use self::summary::{BadRow, newest_first, summary};
 pub(super) use self::tables::{Row, Tables};
