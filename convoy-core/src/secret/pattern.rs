@@ -194,7 +194,8 @@ fn named_match(compiled: &Compiled, slice: &[u8]) -> Option<(usize, usize, &'sta
         (Some(value), _) => (value, is_random(value.as_bytes(), 2.5)),
         (None, value) => {
             let value = value?;
-            (value, is_random(value.as_bytes(), 3.3) && !is_path_of_names(value.as_bytes()))
+            let bytes = value.as_bytes();
+            (value, is_random(bytes, 3.3) && !is_path_of_names(bytes) && !is_identifier(bytes))
         }
     };
     (secret && !is_placeholder(value.as_bytes())).then_some((value.start(), value.end(), "assigned-secret"))
@@ -267,6 +268,16 @@ fn is_path_of_names(value: &[u8]) -> bool {
     })
 }
 
+/// Whether a bare value reads as one name of a program (`fts5CreateTokenizer_v2`): in random text every
+/// other byte is of another class than the one before, or, in hexadecimal, most are digits.
+fn is_identifier(value: &[u8]) -> bool {
+    let class = |byte: &u8| (byte.is_ascii_lowercase(), byte.is_ascii_uppercase(), byte.is_ascii_digit());
+    let word = value.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let changes = value.windows(2).filter(|pair| class(&pair[0]) != class(&pair[1])).count();
+    word && digits * 4 < value.len() && changes * 2 < value.len()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::secret::Redactor;
@@ -298,6 +309,8 @@ mod tests {
             ("password = \"«hunter2hunter3»\"", "assigned-secret"),
             (r#"{\"api_key\": \"«9f8e7d6c5b4a39281706»\"}"#, "assigned-secret"),
             ("DB_PASSWORD=«Zx81qP0vL4mN7tRb»", "assigned-secret"),
+            ("TOKEN: «kJ8sPq2mXzR4vTnWbYcL»", "assigned-secret"),
+            ("secret=«da39a3ee5e6b4b0d3255bfef95601890afd80709»;", "assigned-secret"),
             ("aws_secret_access_key=«wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY»", "assigned-secret"),
         ];
         for (case, kind) in cases {
@@ -318,6 +331,8 @@ mod tests {
             "The password: must have at least 12 characters and 1 digit",
             "let token = config.auth2.token;",
             "token = next_token_v2_of_session",
+            "pApi->xToken = fts5CreateTokenizer_v2; pNew->xToken = fts5V1toV2Tokenize;",
+            "pub const D3DVSD_TOKEN_END: D3DVSD_TOKENTYPE = 7i32;",
             "password = getPassword(user1, 12345678)",
             "api_key: ${API_KEY_2024_PRODUCTION}",
             r#"password: "changeme123""#,
