@@ -165,6 +165,14 @@ async fn output_is_read_as_the_profile_says() {
 }
 
 #[tokio::test]
+async fn one_document_ends_the_run_of_a_program_that_does_not_exit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lingers = shell(r#"echo '{"type":"end","result":"r"}'; exec sleep 1000"#, Json, fields());
+    let (report, _) = execute(&adapter(lingers), request(folder.path(), 10)).await;
+    assert_eq!((kind(&report), report.result_text.as_str(), report.exit_code), (None, "r", None));
+}
+
+#[tokio::test]
 async fn what_a_profile_cannot_do_is_refused_before_anything_is_started() {
     let profile = CliProfile {
         command: strings(&["/bin/echo", "{{prompt}}"]),
