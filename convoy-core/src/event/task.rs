@@ -12,7 +12,7 @@ use crate::types::{Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage
 pub enum AttemptKind {
     /// The first one.
     First,
-    /// A failed one is tried again; uses a retry.
+    /// One that is over is tried again: a failed one, which uses a retry, or any that a person takes up.
     Retry,
     /// An interrupted one is repeated; uses no retry.
     Repeat,

@@ -1,78 +1,15 @@
-//! What people and the life of the engine ask for: begin, resume, pause, cancel, interrupt, retry.
+//! What people and the life of the engine ask for: pause, cancel, interrupt, retry.
 
 use std::collections::HashSet;
 
 use super::handle::{Scheduler, Turn};
-use super::input::{Action, AgentEnd};
+use super::input::Action;
 use super::queues::Queues;
-use crate::event::{AgentOutcome, ConvoyEvent, Event, Request, RequestKind, TaskEvent};
+use crate::event::{ConvoyEvent, Event, Request, RequestKind, TaskEvent};
 use crate::state::{IllegalEvent, Stage};
-use crate::types::{TaskIx, Timestamp, Usage};
+use crate::types::{TaskIx, Timestamp};
 
 impl Scheduler {
-    /// Takes the convoy up: everything that the state says is under way is asked for again.
-    pub(super) fn begin(
-        &mut self,
-        resumed: bool,
-        now: Timestamp,
-        turn: &mut Turn,
-    ) -> Result<(), IllegalEvent> {
-        if resumed {
-            let original_created_at = self.state.created_at();
-            self.emit(Event::Convoy(ConvoyEvent::Resumed { original_created_at }), now, turn)?;
-        }
-        for task in self.state.plan().clone().indices() {
-            match self.state.task(task).stage.clone() {
-                Stage::Working { .. } => {
-                    // Nobody saw this agent end: what it made is kept and the work repeated.
-                    let end = AgentEnd {
-                        outcome: AgentOutcome::Interrupted,
-                        exit_code: None,
-                        session: None,
-                        usage: Usage::default(),
-                        duration_ms: 0,
-                        summary: String::new(),
-                        killed: Some("the engine ended".to_owned()),
-                    };
-                    self.agent_ended(task, end, now, turn)?;
-                }
-                Stage::Snapshotting { .. } => self.take_tree(task, turn),
-                Stage::Settling { outcome } => self.settle(task, outcome, None, now, turn)?,
-                Stage::Pending { .. } => self.skip_hopeless(task, now, turn)?,
-                Stage::Checking { .. }
-                | Stage::Queued { .. }
-                | Stage::Conflicted
-                | Stage::Done
-                | Stage::Failed { .. }
-                | Stage::Skipped { .. }
-                | Stage::Cancelled => {}
-            }
-        }
-        if self.state.is_cancelling() {
-            self.cancel_waiting(now, turn)?;
-        }
-        Ok(())
-    }
-
-    /// Skips a pending task whose dependency ended without being done. Such a task exists only when
-    /// the log was cut inside a turn.
-    fn skip_hopeless(&mut self, task: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
-        let lost = self.state.unmet(task).find(|dep| self.state.task(*dep).stage.kind().is_final());
-        match lost {
-            Some(root) => {
-                let root = match self.state.task(root).stage {
-                    Stage::Skipped { because: Some(first), .. } => first,
-                    _ => root,
-                };
-                let reason = format!("task {} is not done", self.state.plan().id(root));
-                let event = TaskEvent::Skipped { reason, because: Some(root) };
-                self.emit_task(task, event, now, turn)?;
-                self.skip_dependants(task, now, turn)
-            }
-            None => Ok(()),
-        }
-    }
-
     pub(super) fn request(
         &mut self,
         request: Request,
@@ -108,12 +45,15 @@ impl Scheduler {
 
     fn cancel(&mut self, actor: String, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
         self.emit(Event::Convoy(ConvoyEvent::CancelRequested { actor }), now, turn)?;
-        self.stop_all(false, turn);
+        // While the engine ends, everything was told to end already.
+        if !self.state.is_interrupting() {
+            self.stop_all(false, turn);
+        }
         self.cancel_waiting(now, turn)
     }
 
     /// Cancels every task that nobody works on.
-    fn cancel_waiting(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+    pub(super) fn cancel_waiting(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
         for task in self.state.plan().clone().indices() {
             match self.state.task(task).stage {
                 Stage::Pending { .. } | Stage::Conflicted | Stage::Checking { .. } => {
@@ -152,7 +92,7 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
         let tasks = self.revived_by(named);
-        if tasks.is_empty() {
+        if tasks.is_empty() || self.state.ended().is_none() {
             return Ok(());
         }
         for task in &tasks {
@@ -162,7 +102,10 @@ impl Scheduler {
             }
         }
         self.emit(Event::Convoy(ConvoyEvent::Retried { tasks, actor }), now, turn)?;
+        // The user's branch may be on the move although the convoy had ended.
+        let publishing = self.queues.publishing;
         self.queues = Queues::new(&self.state);
+        self.queues.publishing = publishing;
         Ok(())
     }
 
@@ -175,7 +118,7 @@ impl Scheduler {
             return plan.indices().filter(|ix| !is_done(*ix)).collect();
         }
         let mut revived = HashSet::new();
-        let mut stack = named.to_vec();
+        let mut stack: Vec<TaskIx> = named.iter().copied().filter(|ix| ix.index() < plan.len()).collect();
         while let Some(ix) = stack.pop() {
             if revived.insert(ix) {
                 // It could not run before these.
@@ -185,12 +128,12 @@ impl Scheduler {
         let mut by_phase: Vec<TaskIx> = plan.indices().collect();
         by_phase.sort_by_key(|ix| plan.task(*ix).phase);
         for ix in by_phase {
-            let because = match &self.state.task(ix).stage {
-                Stage::Skipped { because, .. } => *because,
-                _ => None,
-            };
-            let ready = plan.task(ix).depends_on.iter().all(|dep| is_done(*dep) || revived.contains(dep));
-            if because.is_some_and(|root| revived.contains(&root)) && ready {
+            let Stage::Skipped { because, .. } = self.state.task(ix).stage else { continue };
+            let depends_on = &plan.task(ix).depends_on;
+            // The recorded cause is the first of several: any of them that runs again will do.
+            let caused = because.is_some_and(|root| revived.contains(&root))
+                || depends_on.iter().any(|dep| revived.contains(dep) && !is_done(*dep));
+            if caused && depends_on.iter().all(|dep| is_done(*dep) || revived.contains(dep)) {
                 revived.insert(ix);
             }
         }

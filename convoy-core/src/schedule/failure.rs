@@ -24,11 +24,11 @@ impl Scheduler {
         }
         let state = self.state.task(task);
         let settling = matches!(state.stage, Stage::Settling { .. });
-        if let (true, Some(conflict)) = (settling && !self.state.is_stopped(), state.conflict.clone()) {
+        if let (true, Some(conflict)) = (settling, state.conflict.clone()) {
             return self.resolution_failed(task, conflict, failure, now, turn);
         }
         let spec = self.state.plan().spec_of(task);
-        let may_retry = failure.kind.is_retried() && !self.state.is_stopped();
+        let may_retry = failure.kind.is_retried() && self.state.stopped_by().is_none();
         if may_retry && state.retries < spec.max_retries {
             let retries = state.retries + 1;
             let wait = backoff(spec.retry, retries, self.state.convoy(), task);
@@ -50,7 +50,8 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
         let met = self.state.task(task).conflicts;
-        if met < CONFLICT_TRIES && (failure.kind.is_retried() || failure.kind == FailureKind::MergeConflict) {
+        let worth_it = failure.kind.is_retried() || failure.kind == FailureKind::MergeConflict;
+        if met < CONFLICT_TRIES && worth_it && self.state.stopped_by().is_none() {
             let event = TaskEvent::Conflict {
                 attempt: met + 1,
                 conflicting_files: conflict.files,
@@ -77,6 +78,7 @@ impl Scheduler {
         let plan = self.state.plan().clone();
         let spec = plan.spec_of(task);
         let stops = spec.on_exhausted == OnExhausted::Stop || plan.spec().on_failure == OnFailure::Stop;
+        let already_stopped = self.state.stopped_by().is_some();
         let gate = match &failure.kind {
             FailureKind::Gate(name) => Some(name.clone()),
             _ => None,
@@ -86,26 +88,41 @@ impl Scheduler {
             reason: reason(&failure.kind),
             gate,
             exit_code: failure.exit_code,
-            failure: failure.clone(),
+            failure,
             stops,
         };
         self.emit_task(task, event, now, turn)?;
-        if spec.on_exhausted != OnExhausted::Skip {
-            let attempts = self.state.task(task).attempts;
-            let letter = DeadLetter {
-                dlq_id: dead_letter_id(self.state.convoy(), task, attempts),
-                agent: spec.agent.clone(),
-                failure_type: failure.kind.to_string(),
-                attempts,
-                error: failure.message,
-            };
-            self.emit_task(task, TaskEvent::DeadLettered(letter), now, turn)?;
-        }
+        self.write_dead_letter(task, now, turn)?;
         self.skip_dependants(task, now, turn)?;
-        if stops {
+        if stops && !already_stopped {
             self.skip_pending(task, now, turn)?;
         }
         Ok(())
+    }
+
+    /// Writes the dead letter of an exhausted task, where its spec wants one and it is not written yet.
+    pub(super) fn write_dead_letter(
+        &mut self,
+        task: TaskIx,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let spec = self.state.plan().spec_of(task);
+        let state = self.state.task(task);
+        let dlq_id = dead_letter_id(self.state.convoy(), task, state.attempts);
+        let written = state.dead_letter.as_ref().is_some_and(|(id, _)| *id == dlq_id);
+        let Some(failure) = &state.failure else { return Ok(()) };
+        if written || spec.on_exhausted == OnExhausted::Skip {
+            return Ok(());
+        }
+        let letter = DeadLetter {
+            dlq_id,
+            agent: spec.agent.clone(),
+            failure_type: failure.kind.to_string(),
+            attempts: state.attempts,
+            error: failure.message.clone(),
+        };
+        self.emit_task(task, TaskEvent::DeadLettered(letter), now, turn)
     }
 
     /// Skips everything that can no longer run because `root` is not done.
@@ -130,10 +147,16 @@ impl Scheduler {
         Ok(())
     }
 
-    fn skip_pending(&mut self, root: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+    /// Skips everything that was not begun, because `root` stops the convoy.
+    pub(super) fn skip_pending(
+        &mut self,
+        root: TaskIx,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
         let plan = self.state.plan().clone();
         for task in plan.indices() {
-            if matches!(self.state.task(task).stage, Stage::Pending { .. }) {
+            if matches!(self.state.task(task).stage, Stage::Pending { repeats: false, .. }) {
                 let reason = format!("task {} failed and stops the convoy", plan.id(root));
                 self.emit_task(task, TaskEvent::Skipped { reason, because: Some(root) }, now, turn)?;
             }

@@ -143,6 +143,7 @@ impl Scheduler {
                 let event = TaskEvent::Gate { gate, passed, exit_code, duration_ms, output };
                 self.emit_task(task, event, now, turn)?;
             }
+            (Report::CheckStopped, Stage::Checking { .. }) => self.queues.check_again(task),
             (Report::Checked(None), Stage::Checking { work }) => self.passed(task, &work, now, turn)?,
             (Report::Checked(Some(failure)), Stage::Checking { .. }) => {
                 self.failed(task, failure, now, turn)?;

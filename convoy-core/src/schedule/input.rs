@@ -27,7 +27,8 @@ pub enum Input {
     Publish(PublishReport),
     /// Somebody asks for something.
     Request(Request),
-    /// A person wants final tasks of an ended convoy to be taken up again.
+    /// A person wants final tasks of an ended convoy to be taken up again. Changes nothing while the convoy
+    /// has not ended.
     Retry {
         /// These tasks; empty = every task that is not done.
         tasks: Vec<TaskIx>,

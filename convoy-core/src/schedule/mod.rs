@@ -5,6 +5,7 @@
 //! the state are derived from it ([`Scheduler::new`]), so a restart needs nothing but the log, and a
 //! decision costs what it changes, not what exists.
 
+mod begin;
 mod control;
 mod failure;
 mod handle;
@@ -19,3 +20,6 @@ pub use self::input::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,
 };
+
+#[cfg(test)]
+mod tests;

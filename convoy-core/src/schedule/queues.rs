@@ -33,6 +33,7 @@ pub(super) struct Queues {
     holders: HashSet<TaskIx>,
     open: u32,
     open_in_phase: Vec<u32>,
+    lowest_phase: usize,
     checks: VecDeque<TaskIx>,
     landings: BTreeSet<(u64, TaskIx)>,
     /// Tasks with a check under way.
@@ -60,6 +61,7 @@ impl Queues {
             holders: HashSet::new(),
             open: 0,
             open_in_phase: vec![0; plan.phases() as usize + 1],
+            lowest_phase: 0,
             checks: VecDeque::new(),
             landings: BTreeSet::new(),
             checking: HashSet::new(),
@@ -122,7 +124,7 @@ impl Queues {
     }
 
     fn queue_pending(&mut self, state: &RunState, ix: TaskIx) {
-        if let (Stage::Pending { not_before }, 0) = (&state.task(ix).stage, self.unmet[ix.index()]) {
+        if let (Stage::Pending { not_before, .. }, 0) = (&state.task(ix).stage, self.unmet[ix.index()]) {
             match not_before {
                 Some(time) => {
                     self.timers.insert((*time, ix));
@@ -165,13 +167,9 @@ impl Queues {
         while let Some(entry) = self.ready.pop_first() {
             let ix = entry.3;
             let waits = matches!(state.task(ix).stage, Stage::Pending { .. } | Stage::Conflicted);
-            let blocker = if waits && entry == key(state, ix) { self.blocker(state, ix) } else { None };
-            match blocker {
-                None if waits => return Some(ix),
-                None => {}
-                Some(blocker) => {
-                    self.blocked.entry(blocker).or_default().insert(entry);
-                }
+            if waits && entry == key(state, ix) {
+                let Some(blocker) = self.blocker(state, ix) else { return Some(ix) };
+                self.blocked.entry(blocker).or_default().insert(entry);
             }
             // It was woken for a permit that it does not take: the next in line may have it.
             for lock in self.locks_of[ix.index()].clone() {
@@ -194,7 +192,8 @@ impl Queues {
     pub(super) fn expire(&mut self, state: &RunState, now: Timestamp) {
         while let Some((time, ix)) = self.timers.first().copied().filter(|(time, _)| *time <= now) {
             self.timers.pop_first();
-            let waits = matches!(&state.task(ix).stage, Stage::Pending { not_before: Some(t) } if *t == time);
+            let waits =
+                matches!(&state.task(ix).stage, Stage::Pending { not_before: Some(t), .. } if *t == time);
             if waits && self.unmet[ix.index()] == 0 {
                 self.ready.insert(key(state, ix));
             }
@@ -216,6 +215,11 @@ impl Queues {
         None
     }
 
+    /// Queues a task again whose checks were stopped without an answer.
+    pub(super) fn check_again(&mut self, ix: TaskIx) {
+        self.checks.push_back(ix);
+    }
+
     /// The next task to land, taken out of the queue.
     pub(super) fn take_landing(&mut self, state: &RunState) -> Option<TaskIx> {
         while let Some((order, ix)) = self.landings.pop_first() {
@@ -231,20 +235,17 @@ impl Queues {
         u32::try_from(self.holders.len()).unwrap_or(u32::MAX)
     }
 
-    /// Tasks that could start at once, an upper bound.
-    pub(super) fn ready_len(&self) -> u32 {
-        u32::try_from(self.ready.len()).unwrap_or(u32::MAX)
-    }
-
     /// Tasks that are not final.
     pub(super) fn open(&self) -> u32 {
         self.open
     }
 
-    /// The lowest phase with an open task.
-    pub(super) fn open_phase(&self) -> u32 {
-        let phase = self.open_in_phase.iter().position(|n| *n > 0).unwrap_or(0);
-        u32::try_from(phase).unwrap_or(u32::MAX)
+    /// The lowest phase with an open task. Tasks only ever leave a phase, so the search goes on where the
+    /// last one ended.
+    pub(super) fn open_phase(&mut self) -> u32 {
+        let rest = self.open_in_phase.get(self.lowest_phase..).unwrap_or_default();
+        self.lowest_phase += rest.iter().position(|n| *n > 0).unwrap_or(0);
+        u32::try_from(self.lowest_phase).unwrap_or(u32::MAX)
     }
 
     /// Tasks that work now.

@@ -20,11 +20,11 @@ impl Scheduler {
         }
         self.queues.expire(&self.state, now);
         if !self.is_held() {
-            self.announce_swarm(now, turn)?;
             while self.queues.slots_used() < self.state.slot_limit() {
                 let Some(task) = self.queues.take_start(&self.state) else { break };
                 self.start(task, now, turn)?;
             }
+            self.announce_swarm(now, turn)?;
         }
         while self.queues.checking.len() < self.state.slot_limit() as usize {
             let Some(task) = self.queues.take_check(&self.state) else { break };
@@ -35,12 +35,13 @@ impl Scheduler {
         self.end(now, turn)
     }
 
+    /// Says how many agents a swarm has grown or shrunk to. One that has nothing to do for a moment is not
+    /// worth a word.
     fn announce_swarm(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
         if !self.state.is_swarm() {
             return Ok(());
         }
-        let wanted = self.queues.slots_used().saturating_add(self.queues.ready_len());
-        let effective = wanted.min(self.state.slot_limit());
+        let effective = self.queues.slots_used();
         if self.state.swarm() == Some(effective) || effective == 0 {
             return Ok(());
         }
@@ -159,9 +160,9 @@ fn attempt_kind(state: &TaskState) -> AttemptKind {
         AttemptKind::Resolve
     } else if state.attempts == 0 {
         AttemptKind::First
-    } else if state.failure.is_some() && state.retries > 0 {
-        AttemptKind::Retry
-    } else {
+    } else if matches!(state.stage, Stage::Pending { repeats: true, .. }) {
         AttemptKind::Repeat
+    } else {
+        AttemptKind::Retry
     }
 }

@@ -4,7 +4,7 @@ use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
 use super::stage::{Conflict, Prepared, Stage, StageKind, TaskState, allowed};
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, Work};
-use crate::types::{TaskId, TaskIx, Timestamp};
+use crate::types::{TaskId, TaskIx, TaskStatus, Timestamp};
 
 /// An event that cannot happen in the state that it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,14 +92,15 @@ impl RunState {
         }
         for ix in tasks {
             let task = &mut self.tasks[ix.index()];
-            task.stage = Stage::Pending { not_before: None };
+            task.stage = Stage::Pending { not_before: None, repeats: false };
             task.retries = 0;
             task.conflicts = 0;
             task.conflict = None;
             task.no_changes = false;
         }
         (self.ended, self.finished_at) = (None, None);
-        (self.cancelling, self.stopped, self.paused, self.interrupting) = (false, false, false, false);
+        (self.cancelling, self.paused, self.interrupting) = (false, false, false);
+        self.stopped_by = None;
         Ok(())
     }
 
@@ -148,7 +149,7 @@ impl RunState {
         match event {
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
-            TaskEvent::Failed { stops: true, .. } => self.stopped = true,
+            TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
             _ => {}
         }
         Ok(())
@@ -182,14 +183,16 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Some(Some(Stage::Conflicted))
         }
         (
-            TaskEvent::Retried { not_before, .. },
+            TaskEvent::Retried { not_before, failure, .. },
             Stage::Settling { .. } | Stage::Checking { .. } | Stage::Queued { .. },
-        ) => Some(Some(Stage::Pending { not_before: Some(*not_before) })),
-        (TaskEvent::Failed { status, .. }, _) => Some(Some(Stage::Failed { status: *status })),
-        (TaskEvent::Skipped { reason, because }, _) => {
+        ) => Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: failure.is_none() })),
+        (TaskEvent::Failed { status, .. }, _) if !kind.is_final() && is_failure(*status) => {
+            Some(Some(Stage::Failed { status: *status }))
+        }
+        (TaskEvent::Skipped { reason, because }, _) if !kind.is_final() => {
             Some(Some(Stage::Skipped { reason: reason.clone(), because: *because }))
         }
-        (TaskEvent::Cancelled {}, _) => Some(Some(Stage::Cancelled)),
+        (TaskEvent::Cancelled {}, _) if !kind.is_final() => Some(Some(Stage::Cancelled)),
         (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
         (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
         (TaskEvent::Gate { .. }, _) => stay(kind == K::Checking),
@@ -227,6 +230,11 @@ fn landing_stage(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
         ) => Some(Some(Stage::Done)),
         _ => None,
     }
+}
+
+/// Whether an exhausted task may have this status.
+fn is_failure(status: TaskStatus) -> bool {
+    matches!(status, TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::GateFailed)
 }
 
 fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {

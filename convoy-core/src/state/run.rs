@@ -19,7 +19,7 @@ pub struct RunState {
     pub(super) paused: bool,
     pub(super) cancelling: bool,
     pub(super) interrupting: bool,
-    pub(super) stopped: bool,
+    pub(super) stopped_by: Option<TaskIx>,
     pub(super) ended: Option<End>,
     pub(super) finished_at: Option<Timestamp>,
     pub(super) tasks: Vec<TaskState>,
@@ -35,8 +35,8 @@ impl PartialEq for RunState {
         self.convoy == other.convoy
             && self.created_at == other.created_at
             && self.started == other.started
-            && (self.paused, self.cancelling, self.interrupting, self.stopped)
-                == (other.paused, other.cancelling, other.interrupting, other.stopped)
+            && (self.paused, self.cancelling, self.interrupting, self.stopped_by)
+                == (other.paused, other.cancelling, other.interrupting, other.stopped_by)
             && self.ended == other.ended
             && self.finished_at == other.finished_at
             && self.tasks == other.tasks
@@ -61,7 +61,7 @@ impl RunState {
             paused: false,
             cancelling: false,
             interrupting: false,
-            stopped: false,
+            stopped_by: None,
             ended: None,
             finished_at: None,
             tasks,
@@ -130,9 +130,10 @@ impl RunState {
         self.interrupting
     }
 
-    /// Whether an exhausted task stopped it: nothing starts or is retried any more.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped
+    /// The exhausted task that stopped it, the first of them: nothing that is pending starts, and nothing
+    /// is retried any more. What was under way goes on, interrupted agents included.
+    pub fn stopped_by(&self) -> Option<TaskIx> {
+        self.stopped_by
     }
 
     /// How it ended, when it has.
@@ -193,12 +194,13 @@ impl RunState {
         sum
     }
 
-    /// The status that the convoy has once no task is open.
+    /// The status that the convoy has once no task is open. A cancel that came too late to end anything
+    /// leaves it done.
     pub fn final_status(&self) -> ConvoyStatus {
-        if self.cancelling {
-            ConvoyStatus::Cancelled
-        } else if self.tasks.iter().all(|task| task.stage.status() == TaskStatus::Done) {
+        if self.tasks.iter().all(|task| task.stage.status() == TaskStatus::Done) {
             ConvoyStatus::Done
+        } else if self.cancelling {
+            ConvoyStatus::Cancelled
         } else {
             ConvoyStatus::Failed
         }

@@ -10,6 +10,9 @@ pub enum Stage {
     Pending {
         /// Not before this time.
         not_before: Option<Timestamp>,
+        /// Whether this repeats an attempt that the engine's end interrupted. It counts as under way: an
+        /// exhausted task that stops the convoy does not skip it.
+        repeats: bool,
     },
     /// An attempt is recorded; holds a slot and its locks.
     Working {
@@ -141,7 +144,7 @@ pub fn allowed(from: StageKind, to: StageKind) -> bool {
         K::Settling => &[K::Pending, K::Conflicted, K::Failed, K::Cancelled],
         K::Checking => &[K::Queued, K::Pending, K::Done, K::Failed, K::Cancelled],
         K::Queued => &[K::Done, K::Conflicted, K::Pending, K::Failed, K::Cancelled],
-        K::Conflicted => &[K::Working, K::Failed, K::Cancelled],
+        K::Conflicted => &[K::Working, K::Cancelled],
         K::Done | K::Failed | K::Skipped | K::Cancelled => &[K::Pending],
     };
     next.contains(&to)
@@ -217,7 +220,7 @@ pub struct TaskState {
 impl TaskState {
     pub(super) fn new() -> Self {
         Self {
-            stage: Stage::Pending { not_before: None },
+            stage: Stage::Pending { not_before: None, repeats: false },
             attempts: 0,
             started: 0,
             retries: 0,

@@ -129,7 +129,7 @@ fn task_view(state: &RunState, ix: TaskIx, full: bool) -> TaskView {
 fn waiting_for(state: &RunState, ix: TaskIx, full: bool) -> Option<String> {
     let plan = state.plan();
     match &state.task(ix).stage {
-        Stage::Pending { not_before } => {
+        Stage::Pending { not_before, .. } => {
             let unmet: Vec<&str> = state.unmet(ix).map(|dep| plan.id(dep).as_str()).collect();
             if !unmet.is_empty() {
                 return Some(format!("task {}", unmet.join(", ")));

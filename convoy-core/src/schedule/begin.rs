@@ -1,0 +1,85 @@
+//! Taking a convoy up, for the first time or after an interrupt or a crash.
+
+use super::handle::{Scheduler, Turn};
+use super::input::AgentEnd;
+use crate::event::{AgentOutcome, ConvoyEvent, Event, TaskEvent};
+use crate::state::{IllegalEvent, Stage};
+use crate::types::{TaskIx, Timestamp, Usage};
+
+impl Scheduler {
+    /// Takes the convoy up: everything that the state says is under way is asked for again. The log may
+    /// have been cut anywhere, also between two events of one turn.
+    pub(super) fn begin(
+        &mut self,
+        resumed: bool,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        if resumed {
+            let original_created_at = self.state.created_at();
+            self.emit(Event::Convoy(ConvoyEvent::Resumed { original_created_at }), now, turn)?;
+        }
+        if self.state.ended().is_some() {
+            return Ok(());
+        }
+        if let Some(root) = self.state.stopped_by() {
+            self.skip_pending(root, now, turn)?;
+        }
+        for task in self.state.plan().clone().indices() {
+            self.take_up(task, now, turn)?;
+        }
+        if self.state.is_cancelling() {
+            self.cancel_waiting(now, turn)?;
+        }
+        Ok(())
+    }
+
+    fn take_up(&mut self, task: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        match self.state.task(task).stage.clone() {
+            Stage::Working { .. } => {
+                // Nobody saw this agent end: what it made is kept and the work repeated.
+                let end = AgentEnd {
+                    outcome: AgentOutcome::Interrupted,
+                    exit_code: None,
+                    session: None,
+                    usage: Usage::default(),
+                    duration_ms: 0,
+                    summary: String::new(),
+                    killed: Some("the engine ended".to_owned()),
+                };
+                self.agent_ended(task, end, now, turn)
+            }
+            Stage::Snapshotting { .. } => {
+                self.take_tree(task, turn);
+                Ok(())
+            }
+            Stage::Settling { outcome } => self.settle(task, outcome, None, now, turn),
+            Stage::Pending { .. } => self.skip_hopeless(task, now, turn),
+            Stage::Queued { prepared: Some(prepared), .. } if prepared.commit == *self.state.tip() => {
+                // That it landed is recorded; only its end is missing.
+                self.done(task, Some(prepared.commit), now, turn)
+            }
+            Stage::Failed { .. } => self.write_dead_letter(task, now, turn),
+            Stage::Checking { .. }
+            | Stage::Queued { .. }
+            | Stage::Conflicted
+            | Stage::Done
+            | Stage::Skipped { .. }
+            | Stage::Cancelled => Ok(()),
+        }
+    }
+
+    /// Skips a pending task whose dependency ended without being done. Such a task exists only when
+    /// the log was cut inside a turn.
+    fn skip_hopeless(&mut self, task: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+        let lost = self.state.unmet(task).find(|dep| self.state.task(*dep).stage.kind().is_final());
+        let Some(lost) = lost else { return Ok(()) };
+        let root = match self.state.task(lost).stage {
+            Stage::Skipped { because: Some(first), .. } => first,
+            _ => lost,
+        };
+        let reason = format!("task {} is not done", self.state.plan().id(root));
+        self.emit_task(task, TaskEvent::Skipped { reason, because: Some(root) }, now, turn)?;
+        self.skip_dependants(task, now, turn)
+    }
+}

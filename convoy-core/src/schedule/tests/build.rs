@@ -1,0 +1,85 @@
+//! Specs and states made by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::{EVENT_FORMAT, RunOptions, Started};
+use crate::plan::{Plan, plan};
+use crate::spec::{Concurrency, OnExhausted, OnFailure, Retry, Spec, Task, Worktree};
+use crate::state::RunState;
+use crate::types::{ConvoyId, Oid, TaskId, Timestamp};
+
+/// A task that depends on nothing and is tried once.
+pub(super) fn task(id: &str) -> Task {
+    Task {
+        id: TaskId::new(id).expect("valid"),
+        prompt: format!("do {id}"),
+        agent: "developer".into(),
+        adapter: None,
+        model: None,
+        timeout: Duration::from_secs(60),
+        max_retries: 0,
+        retry: Retry { backoff: Duration::from_secs(2), max_backoff: Duration::from_secs(30), jitter: false },
+        on_exhausted: OnExhausted::Dlq,
+        gates: Vec::new(),
+        gate_timeout: Duration::from_secs(60),
+        description: id.into(),
+        depends_on: Vec::new(),
+        files: Vec::new(),
+        priority: 0,
+        locks: Vec::new(),
+        env: BTreeMap::new(),
+    }
+}
+
+/// A spec of these tasks that lets four agents work at once and goes on after a failure.
+pub(super) fn spec(tasks: Vec<Task>) -> Spec {
+    Spec {
+        name: "test".into(),
+        version: 1,
+        description: None,
+        concurrency: Concurrency::Fixed(4),
+        on_failure: OnFailure::Continue,
+        adapter: None,
+        adapters: BTreeMap::new(),
+        branch: None,
+        max_swarm_concurrency: 8,
+        tasks,
+        locks: BTreeMap::new(),
+        env: BTreeMap::new(),
+        worktree: Worktree::default(),
+        unsupported: Vec::new(),
+    }
+}
+
+/// The plan of a spec that is known to be valid.
+pub(super) fn planned(spec: Spec) -> Arc<Plan> {
+    Arc::new(plan(Arc::new(spec)).expect("a valid spec"))
+}
+
+/// Object id number `n`.
+pub(super) fn oid(n: u64) -> Oid {
+    Oid::new(format!("{n:040x}")).expect("valid")
+}
+
+/// When every test convoy starts.
+pub(super) const START: Timestamp = Timestamp(1_000_000);
+
+/// The state right after the start.
+pub(super) fn fresh(plan: &Arc<Plan>) -> RunState {
+    let started = Started {
+        name: plan.spec().name.clone(),
+        spec_digest: "0".into(),
+        options: RunOptions::default(),
+        adapter: None,
+        branch: "refs/heads/main".into(),
+        base: oid(1),
+        integration_ref: "refs/convoy/test/integration".into(),
+        inactive: Vec::new(),
+        tasks: u32::try_from(plan.len()).expect("few tasks"),
+        engine_version: "0".into(),
+        event_format: EVENT_FORMAT,
+    };
+    RunState::new(plan.clone(), ConvoyId::from_parts(1, 2), START, started)
+}

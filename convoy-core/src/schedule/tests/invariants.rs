@@ -1,0 +1,297 @@
+//! What holds for every convoy, whatever happens to it, told from the events and open actions alone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::build::fresh;
+use super::world::{Open, attempt_of, task_of};
+use crate::event::{AttemptKind, ConvoyEvent, Event, TaskEvent};
+use crate::plan::Plan;
+use crate::schedule::Action;
+use crate::spec::OnExhausted;
+use crate::state::{RunState, Stage, StageKind, view};
+use crate::types::{AttemptNo, ConvoyStatus, TaskIx, TaskStatus, Timestamp};
+
+/// What one attempt has recorded.
+#[derive(Debug, Default)]
+struct Attempt {
+    started: u32,
+    agent_ended: u32,
+    landed: u32,
+    done: u32,
+}
+
+/// A second state, made of the recorded events one by one, and what they count.
+pub(super) struct Watch {
+    plan: Arc<Plan>,
+    state: RunState,
+    attempts: HashMap<(TaskIx, AttemptNo), Attempt>,
+    /// Every move from stage to stage that was seen.
+    pub(super) moves: HashSet<(StageKind, StageKind)>,
+    /// Whether a person had final tasks taken up again.
+    retried: bool,
+}
+
+impl Watch {
+    /// The state that a log leads to.
+    pub(super) fn replayed(plan: &Arc<Plan>, log: &[(Timestamp, Event)]) -> Self {
+        let state = fresh(plan);
+        let mut watch = Self {
+            plan: plan.clone(),
+            state,
+            attempts: HashMap::new(),
+            moves: HashSet::new(),
+            retried: false,
+        };
+        for (time, event) in log {
+            watch.event(event, *time);
+        }
+        watch
+    }
+
+    pub(super) fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Follows one event, and looks whether it may happen.
+    pub(super) fn event(&mut self, event: &Event, now: Timestamp) {
+        let before = match event {
+            Event::Task { task, id, event, attempt } => {
+                assert_eq!(self.plan.id(*task), id);
+                self.before_task(*task, event);
+                self.count(*task, *attempt, event);
+                Some((*task, self.state.task(*task).stage.kind()))
+            }
+            Event::Convoy(ConvoyEvent::Finished(_) | ConvoyEvent::Failed(_) | ConvoyEvent::Cancelled(_)) => {
+                self.before_end(event);
+                None
+            }
+            Event::Convoy(_) | Event::Publish(_) => None,
+        };
+        self.state.apply(event, now).expect("a legal event");
+        if let Some((task, from)) = before {
+            let to = self.state.task(task).stage.kind();
+            if from != to {
+                self.moves.insert((from, to));
+            }
+        }
+        if let Event::Convoy(ConvoyEvent::Retried { tasks, .. }) = event {
+            assert!(!tasks.is_empty());
+            self.retried = true;
+        }
+    }
+
+    fn before_task(&self, ix: TaskIx, event: &TaskEvent) {
+        let state = &self.state;
+        let task = state.task(ix);
+        match event {
+            TaskEvent::Assigned { kind, .. } => {
+                assert_eq!(state.unmet(ix).count(), 0, "a start waits for its dependencies");
+                let held = state.is_paused() || state.is_cancelling() || state.is_interrupting();
+                assert!(!held && state.ended().is_none(), "nothing starts while the convoy is held");
+                let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
+                assert!(state.stopped_by().is_none() || goes_on, "a stop lets nothing new start: {kind:?}");
+            }
+            TaskEvent::Retried { failure: Some(_), retries, .. } => {
+                assert!(state.stopped_by().is_none(), "no retries after a stop");
+                assert_eq!(*retries, task.retries + 1);
+                assert!(*retries <= self.plan.spec_of(ix).max_retries);
+            }
+            TaskEvent::Retried { failure: None, retries, .. } => assert_eq!(*retries, task.retries),
+            TaskEvent::Skipped { because, .. } => {
+                let root = because.expect("a skip has a cause");
+                let kind = state.task(root).stage.kind();
+                assert!(kind.is_final() && kind != StageKind::Done, "the cause is not done: {kind:?}");
+            }
+            TaskEvent::DeadLettered(letter) => {
+                assert_ne!(self.plan.spec_of(ix).on_exhausted, OnExhausted::Skip);
+                assert_eq!(letter.attempts, task.attempts);
+            }
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, ix: TaskIx, attempt: Option<AttemptNo>, event: &TaskEvent) {
+        let newest = self.state.task(ix).attempt();
+        if let TaskEvent::Assigned { .. } = event {
+            let number = attempt.expect("an attempt");
+            assert_eq!(number.0, newest.map_or(1, |n| n.0 + 1), "attempts are numbered in order");
+            let old = self.attempts.insert((ix, number), Attempt::default());
+            assert!(old.is_none());
+            return;
+        }
+        assert_eq!(attempt, newest, "events belong to the newest attempt");
+        let Some(seen) = attempt.and_then(|attempt| self.attempts.get_mut(&(ix, attempt))) else { return };
+        match event {
+            TaskEvent::Started { .. } => seen.started += 1,
+            TaskEvent::AgentEnded { .. } => seen.agent_ended += 1,
+            TaskEvent::Landed { .. } => seen.landed += 1,
+            TaskEvent::Done { .. } => seen.done += 1,
+            _ => {}
+        }
+        let once = [seen.started, seen.agent_ended, seen.landed, seen.done].iter().all(|n| *n <= 1);
+        assert!(once, "{} happened twice to {ix:?} {attempt:?}: {seen:?}", event.type_name());
+    }
+
+    fn before_end(&self, event: &Event) {
+        let totals = self.state.totals();
+        assert_eq!(totals.open, 0, "every task is final at the end");
+        let status = match event {
+            Event::Convoy(ConvoyEvent::Finished(end)) => (end, ConvoyStatus::Done),
+            Event::Convoy(ConvoyEvent::Cancelled(end)) => (end, ConvoyStatus::Cancelled),
+            Event::Convoy(ConvoyEvent::Failed(end)) => (end, ConvoyStatus::Failed),
+            _ => panic!("no end"),
+        };
+        let expected = match (totals.done == totals.total, self.state.is_cancelling()) {
+            (true, _) => ConvoyStatus::Done,
+            (false, true) => ConvoyStatus::Cancelled,
+            (false, false) => ConvoyStatus::Failed,
+        };
+        assert_eq!((status.0.status, status.1, status.0.totals), (expected, expected, totals));
+        for (attempt, seen) in &self.attempts {
+            assert_eq!(seen.agent_ended, 1, "every start has one result: {attempt:?} {seen:?}");
+        }
+        for ix in self.plan.indices() {
+            self.task_at_end(ix);
+        }
+    }
+
+    fn task_at_end(&self, ix: TaskIx) {
+        let task = self.state.task(ix);
+        let newest = format!(".{}", task.attempts);
+        let letter = task.dead_letter.as_ref().is_some_and(|(id, _)| id.ends_with(&newest));
+        match &task.stage {
+            Stage::Done => assert!(task.no_changes || task.commit.is_some()),
+            Stage::Failed { .. } => {
+                let wanted = self.plan.spec_of(ix).on_exhausted != OnExhausted::Skip;
+                assert_eq!(letter, wanted, "a given up task has a dead letter");
+                assert!(task.failure.is_some());
+            }
+            Stage::Skipped { because, .. } => {
+                let root = because.expect("a cause");
+                let lost = self.state.task(root).stage.kind() != StageKind::Done;
+                assert!(lost || self.state.unmet(ix).next().is_some(), "a skip has a cause");
+            }
+            _ => {}
+        }
+        // Only a person who has a finished task done again can leave it behind its dependants.
+        let lost = self.state.unmet(ix).next().filter(|_| !self.retried);
+        let ran = matches!(task.stage, Stage::Done | Stage::Failed { .. });
+        assert!(lost.is_none() || !ran, "{ix:?} ran without {lost:?}");
+    }
+
+    /// What holds after a whole turn.
+    pub(super) fn turn(&self, live: &RunState, open: &[Open], now: Timestamp) {
+        assert_eq!(&self.state, live, "the recorded events say what the live state says");
+        let shown = view(live);
+        assert_eq!(shown.tasks.len(), self.plan.len());
+        let open_tasks = shown.tasks.iter().filter(|task| !task.status.is_final()).count();
+        assert_eq!(shown.totals.open as usize, open_tasks);
+        self.working(open);
+        self.under_way(open);
+        if !live.is_interrupting() {
+            self.nothing_idles(open, now);
+        }
+    }
+
+    fn holders(&self) -> Vec<TaskIx> {
+        let holds = |ix: &TaskIx| self.state.task(*ix).stage.kind().holds_slot();
+        self.plan.indices().filter(holds).collect()
+    }
+
+    fn lock_users(&self, holders: &[TaskIx], lock: &String) -> usize {
+        holders.iter().filter(|ix| self.plan.spec_of(**ix).locks.contains(lock)).count()
+    }
+
+    fn working(&self, open: &[Open]) {
+        let holders = self.holders();
+        assert!(holders.len() <= self.state.slot_limit() as usize, "never more than the slots");
+        for (lock, permits) in &self.plan.spec().locks {
+            let used = self.lock_users(&holders, lock);
+            assert!(used <= *permits as usize, "{lock} has {permits} permits, {used} hold it");
+        }
+        for ix in &holders {
+            let together = self.plan.task(*ix).overlaps.iter().find(|other| holders.contains(other));
+            assert!(together.is_none(), "{ix:?} and {together:?} work on the same files");
+        }
+        if !self.state.is_interrupting() {
+            let works = |open: &&Open| matches!(open.action, Action::Work(_) | Action::Snapshot(_));
+            let mut working: Vec<TaskIx> =
+                open.iter().filter(works).filter_map(|open| task_of(&open.action)).collect();
+            working.sort_unstable();
+            assert_eq!(working, holders, "who holds a slot works");
+        }
+    }
+
+    /// How much of each kind is under way.
+    fn under_way(&self, open: &[Open]) {
+        let count = |is: fn(&Action) -> bool| open.iter().filter(|open| is(&open.action)).count();
+        assert!(count(|a| matches!(a, Action::Prepare { .. } | Action::Advance { .. })) <= 1, "one landing");
+        assert!(count(|a| matches!(a, Action::Publish(_))) <= 1, "one publish at a time");
+        let checks = count(|a| matches!(a, Action::Check(_)));
+        assert!(checks <= self.state.slot_limit() as usize, "as many checks as slots");
+        let mut seen = HashSet::new();
+        let twice = open.iter().filter_map(|open| attempt_of(&open.action)).find(|key| !seen.insert(*key));
+        assert!(twice.is_none(), "two things at once are under way for {twice:?}");
+        let prepared = self
+            .plan
+            .indices()
+            .filter(|ix| matches!(&self.state.task(*ix).stage, Stage::Queued { prepared: Some(_), .. }));
+        assert!(prepared.count() <= 1, "one landing commit waits at a time");
+        if self.state.ended().is_some() {
+            assert!(open.iter().all(|open| matches!(open.action, Action::Publish(_))), "the end is the end");
+        }
+    }
+
+    /// Whatever can be done is being done.
+    fn nothing_idles(&self, open: &[Open], now: Timestamp) {
+        let state = &self.state;
+        let holders = self.holders();
+        let free = holders.len() < state.slot_limit() as usize;
+        let held = state.is_paused() || state.is_cancelling() || state.ended().is_some();
+        let under = |ix: TaskIx| open.iter().any(|open| task_of(&open.action) == Some(ix));
+        let checks = open.iter().filter(|open| matches!(open.action, Action::Check(_))).count();
+        let lands = |open: &Open| matches!(open.action, Action::Prepare { .. } | Action::Advance { .. });
+        let landing = open.iter().any(lands);
+        for ix in self.plan.indices() {
+            match state.task(ix).stage.kind() {
+                StageKind::Pending | StageKind::Conflicted if free && !held => {
+                    assert!(!self.could_start(ix, &holders, now), "{ix:?} could work and does not");
+                }
+                StageKind::Checking if checks < state.slot_limit() as usize => {
+                    assert!(under(ix), "{ix:?} could be checked and is not");
+                }
+                StageKind::Queued => assert!(landing, "{ix:?} could land and does not"),
+                StageKind::Settling => panic!("{ix:?} was left undecided"),
+                _ => {}
+            }
+        }
+        let publishing = open.iter().any(|open| matches!(open.action, Action::Publish(_)));
+        let blocked = state.publish().blocked.as_ref().is_some_and(|b| b.tip == *state.tip());
+        assert!(state.is_published() || publishing || blocked, "what landed could be published and is not");
+        let open_tasks = state.totals().open;
+        let ended = open_tasks > 0 || publishing || checks > 0 || state.ended().is_some();
+        assert!(ended, "nothing is left to do, and the convoy has not ended");
+    }
+
+    fn could_start(&self, ix: TaskIx, holders: &[TaskIx], now: Timestamp) -> bool {
+        let time = match &self.state.task(ix).stage {
+            Stage::Pending { not_before, .. } => not_before.is_none_or(|time| time <= now),
+            _ => true,
+        };
+        let locks = &self.plan.spec().locks;
+        let locks_free = self
+            .plan
+            .spec_of(ix)
+            .locks
+            .iter()
+            .all(|lock| self.lock_users(holders, lock) < locks[lock] as usize);
+        let alone = self.plan.task(ix).overlaps.iter().all(|other| !holders.contains(other));
+        time && locks_free && alone && self.state.unmet(ix).count() == 0
+    }
+
+    /// The statuses of all tasks in file order.
+    pub(super) fn statuses(&self) -> Vec<TaskStatus> {
+        self.plan.indices().map(|ix| self.state.task(ix).stage.status()).collect()
+    }
+}

@@ -1,0 +1,130 @@
+//! Random graphs of tasks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::build::{planned, spec, task};
+use crate::plan::Plan;
+use crate::spec::{Concurrency, OnExhausted, OnFailure, Spec, Task};
+use crate::types::TaskId;
+
+/// One task in few numbers, so that a failing case is short to read and to shrink.
+#[derive(Debug, Clone)]
+pub(super) struct TaskShape {
+    /// How far back in the order of the graph its dependencies stand, modulo what there is.
+    depends_on: Vec<usize>,
+    /// Bit n: holds lock n.
+    locks: u8,
+    priority: i64,
+    max_retries: u32,
+    on_exhausted: OnExhausted,
+    /// How far back a task stands that works on the same files.
+    overlaps: Option<usize>,
+}
+
+/// A spec in few numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    tasks: Vec<TaskShape>,
+    permits: Vec<u32>,
+    concurrency: Concurrency,
+    max_swarm: u32,
+    on_failure: OnFailure,
+    /// The file lists tasks before what they depend on.
+    reversed: bool,
+}
+
+fn task_shape() -> impl Strategy<Value = TaskShape> {
+    let on_exhausted =
+        prop_oneof![6 => Just(OnExhausted::Dlq), 3 => Just(OnExhausted::Skip), 1 => Just(OnExhausted::Stop)];
+    let locks = prop_oneof![2 => Just(0_u8), 1 => 0_u8..8];
+    let overlaps = prop_oneof![3 => Just(None), 1 => (0_usize..8).prop_map(Some)];
+    let depends_on = prop::collection::vec(0_usize..8, 0..3);
+    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, overlaps).prop_map(
+        |(depends_on, locks, priority, max_retries, on_exhausted, overlaps)| TaskShape {
+            depends_on,
+            locks,
+            priority,
+            max_retries,
+            on_exhausted,
+            overlaps,
+        },
+    )
+}
+
+/// Random specs of at most `most` tasks.
+pub(super) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
+    let tasks = prop::collection::vec(task_shape(), 0..=most);
+    let permits = prop::collection::vec(1_u32..=3, 3);
+    let concurrency =
+        prop_oneof![4 => (1_u32..=5).prop_map(Concurrency::Fixed), 1 => Just(Concurrency::Auto)];
+    let on_failure = prop_oneof![4 => Just(OnFailure::Continue), 1 => Just(OnFailure::Stop)];
+    (tasks, permits, concurrency, 1_u32..=8, on_failure, any::<bool>()).prop_map(
+        |(tasks, permits, concurrency, max_swarm, on_failure, reversed)| Shape {
+            tasks,
+            permits,
+            concurrency,
+            max_swarm,
+            on_failure,
+            reversed,
+        },
+    )
+}
+
+impl Shape {
+    /// The plan of the spec that this stands for.
+    pub(super) fn plan(&self) -> Arc<Plan> {
+        let mut tasks: Vec<Task> = (0..self.tasks.len()).map(|i| self.task(i)).collect();
+        self.share_files(&mut tasks);
+        if self.reversed {
+            tasks.reverse();
+        }
+        let locks: BTreeMap<String, u32> =
+            self.permits.iter().enumerate().map(|(i, n)| (format!("lock{i}"), *n)).collect();
+        planned(Spec {
+            concurrency: self.concurrency,
+            max_swarm_concurrency: self.max_swarm,
+            on_failure: self.on_failure,
+            locks,
+            ..spec(tasks)
+        })
+    }
+
+    fn dependencies(&self, i: usize) -> Vec<usize> {
+        let back = self.tasks[i].depends_on.iter().filter(|_| i > 0);
+        let mut all: Vec<usize> = back.map(|back| i - 1 - back % i).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn task(&self, i: usize) -> Task {
+        let shape = &self.tasks[i];
+        let id = |i: usize| TaskId::new(format!("t{i}")).expect("valid");
+        Task {
+            depends_on: self.dependencies(i).into_iter().map(id).collect(),
+            locks: (0..3).filter(|n| shape.locks & (1 << n) != 0).map(|n| format!("lock{n}")).collect(),
+            priority: shape.priority,
+            max_retries: shape.max_retries,
+            on_exhausted: shape.on_exhausted,
+            ..task(&format!("t{i}"))
+        }
+    }
+
+    /// Lets tasks of different phases name the same file; within a phase the plan refuses that.
+    fn share_files(&self, tasks: &mut [Task]) {
+        let mut phases: Vec<usize> = Vec::new();
+        for i in 0..self.tasks.len() {
+            let before = self.dependencies(i).into_iter().map(|dep| phases[dep]).max().unwrap_or(0);
+            phases.push(before + 1);
+        }
+        for (i, back) in self.tasks.iter().enumerate().filter_map(|(i, shape)| Some((i, shape.overlaps?))) {
+            if let Some(other) = i.checked_sub(back + 1).filter(|other| phases[*other] != phases[i]) {
+                tasks[i].files.push(format!("file{other}-{i}"));
+                tasks[other].files.push(format!("file{other}-{i}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! A world without processes and git: it holds what the scheduler asked for, and answers.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::build::{START, oid};
+use super::choose::Choices;
+use super::invariants::Watch;
+use crate::event::{AgentOutcome, Event, Request, RequestKind, Work};
+use crate::plan::Plan;
+use crate::schedule::{
+    Action, AdvanceReport, AgentEnd, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
+    SnapshotReport, StartedReport, Turn,
+};
+use crate::state::{Moving, Prepared, RunState, Stage};
+use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp, Usage};
+
+/// More turns than any run of the sizes used here takes.
+const TURNS: usize = 20_000;
+
+/// Something that was asked for and is not answered yet.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) action: Action,
+    /// Whether its end was asked for, and whether the convoy can be resumed then.
+    stop: Option<bool>,
+    /// How far an agent is: 0 not started, 1 about to be called, 2 a process.
+    progress: u8,
+    /// The turn that asked for it.
+    turn: usize,
+}
+
+/// The scheduler with its log and its surroundings.
+pub(super) struct World {
+    pub(super) plan: Arc<Plan>,
+    pub(super) scheduler: Scheduler,
+    pub(super) now: Timestamp,
+    pub(super) log: Vec<(Timestamp, Event)>,
+    pub(super) open: Vec<Open>,
+    pub(super) watch: Watch,
+    turns: usize,
+    /// Length of the log before the newest turn.
+    turn_start: usize,
+    /// What git holds: the integration ref.
+    tip: Oid,
+    /// Everything that ever was the integration ref.
+    landed: HashSet<Oid>,
+    oids: u64,
+}
+
+impl World {
+    /// A convoy that has just begun.
+    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+        let mut world = Self::at(plan, Vec::new(), START);
+        world.input(Input::Begin { resumed: false });
+        world
+    }
+
+    /// A convoy with this log, before anybody takes it up.
+    fn at(plan: &Arc<Plan>, log: Vec<(Timestamp, Event)>, now: Timestamp) -> Self {
+        let watch = Watch::replayed(plan, &log);
+        let state = watch.state().clone();
+        let tip = state.tip().clone();
+        // Ids of the log are not given out again.
+        let oids = 1_000_000 * (1 + u64::try_from(log.len()).expect("a short log"));
+        Self {
+            plan: plan.clone(),
+            turns: 0,
+            turn_start: log.len(),
+            scheduler: Scheduler::new(state),
+            now,
+            log,
+            open: Vec::new(),
+            watch,
+            landed: HashSet::from([tip.clone()]),
+            tip,
+            oids,
+        }
+    }
+
+    /// A convoy whose engine died after the first events of a log, and another one takes it up.
+    pub(super) fn resumed(plan: &Arc<Plan>, log: &[(Timestamp, Event)], moved: bool) -> Self {
+        let now = log.last().map_or(START, |(time, _)| *time).plus(Duration::from_secs(1));
+        let mut world = Self::at(plan, log.to_vec(), now);
+        if let (true, Some(prepared)) = (moved, world.prepared()) {
+            world.land(&prepared);
+        }
+        world.input(Input::Begin { resumed: true });
+        world
+    }
+
+    pub(super) fn state(&self) -> &RunState {
+        self.scheduler.state()
+    }
+
+    /// The landing commit that is written, and of which nobody knows whether it landed.
+    fn prepared(&self) -> Option<Prepared> {
+        self.plan.indices().find_map(|ix| match &self.state().task(ix).stage {
+            Stage::Queued { prepared, .. } => prepared.clone(),
+            _ => None,
+        })
+    }
+
+    /// One turn, with everything that must hold after it.
+    pub(super) fn input(&mut self, input: Input) -> Turn {
+        let mut twin = self.scheduler.clone();
+        let turn = self.scheduler.handle(input.clone(), self.now).expect("a legal turn");
+        let again = twin.handle(input, self.now).expect("a legal turn");
+        assert_eq!(turn, again, "deciding twice gives the same");
+        assert_eq!(twin.state(), self.scheduler.state(), "and leads to the same");
+        (self.turns, self.turn_start) = (self.turns + 1, self.log.len());
+        for event in &turn.events {
+            self.log.push((self.now, event.clone()));
+            self.watch.event(event, self.now);
+        }
+        for action in &turn.actions {
+            self.ask(action.clone());
+        }
+        self.watch.turn(self.scheduler.state(), &self.open, self.now);
+        turn
+    }
+
+    fn ask(&mut self, action: Action) {
+        match action {
+            Action::Stop { task, resumable } => {
+                let about = self.open.iter_mut().filter(|open| task_of(&open.action) == Some(task));
+                let asked: usize = about.map(|open| open.stop = Some(resumable)).map(|()| 1).sum();
+                assert!(asked > 0, "nothing of task {task:?} is under way that could be stopped");
+            }
+            Action::Prepare { ref tip, .. } => {
+                assert_eq!(tip, &self.tip, "work lands on the newest tip");
+                self.open.push(Open { action, stop: None, progress: 0, turn: self.turns });
+            }
+            action => self.open.push(Open { action, stop: None, progress: 0, turn: self.turns }),
+        }
+    }
+
+    pub(super) fn request(&mut self, kind: RequestKind) -> Turn {
+        self.input(Input::Request(Request { actor: "me".into(), kind }))
+    }
+
+    /// Goes on until the convoy has ended and nothing is under way.
+    pub(super) fn run(&mut self, choices: &mut Choices<'_>) {
+        for _ in 0..TURNS {
+            if self.state().ended().is_some() && self.open.is_empty() {
+                return;
+            }
+            self.step(choices);
+        }
+        panic!("the run does not end: {:?}", self.open);
+    }
+
+    /// Answers something that is open, or lets time pass when nothing is.
+    pub(super) fn step(&mut self, choices: &mut Choices<'_>) {
+        if !self.open.is_empty() {
+            let at = choices.pick(self.open.len());
+            self.answer(at, choices);
+        } else if self.state().is_interrupting() {
+            self.resume(0, choices);
+        } else if let Some(time) = self.scheduler.next_wake() {
+            self.now = self.now.max(time);
+            self.input(Input::Tick);
+        } else if self.state().is_paused() {
+            self.request(RequestKind::Unpause);
+        } else {
+            panic!("nothing is under way, and the convoy has not ended");
+        }
+    }
+
+    /// The engine dies; of the newest turn the last events were not recorded. Another one takes it up.
+    pub(super) fn resume(&mut self, lost: usize, choices: &mut Choices<'_>) {
+        let kept = self.log.len().saturating_sub(lost).max(self.turn_start);
+        let recorded = kept == self.log.len();
+        self.log.truncate(kept);
+        // Nothing is done before its turn is recorded.
+        let mut asked = self.open.iter().filter(|open| recorded || open.turn < self.turns);
+        // A landing commit may have reached the ref or not.
+        let advance = asked.find_map(|open| match &open.action {
+            Action::Advance { prepared, .. } => Some(prepared.clone()),
+            _ => None,
+        });
+        if let (Some(prepared), true) = (advance, choices.one_in(2)) {
+            self.land(&prepared);
+        }
+        let (tip, landed, oids) = (self.tip.clone(), std::mem::take(&mut self.landed), self.oids);
+        *self = Self { tip, landed, oids, ..Self::at(&self.plan.clone(), self.log.clone(), self.now) };
+        self.input(Input::Begin { resumed: true });
+    }
+
+    /// Moves the integration ref, if it is where the landing commit was made for.
+    fn land(&mut self, prepared: &Prepared) {
+        if self.tip == prepared.onto {
+            self.tip = prepared.commit.clone();
+            assert!(self.landed.insert(self.tip.clone()), "a commit lands once");
+        }
+    }
+
+    fn new_oid(&mut self) -> Oid {
+        self.oids += 1;
+        oid(self.oids)
+    }
+
+    /// Answers the open action at this position.
+    pub(super) fn answer(&mut self, at: usize, choices: &mut Choices<'_>) {
+        let mut open = self.open.remove(at);
+        match open.action.clone() {
+            Action::Work(order) => {
+                let report = work_report(&mut open, choices);
+                let over = matches!(report, Report::AgentEnded(_));
+                if !over {
+                    self.open.insert(at, open);
+                }
+                self.input(Input::worker(order.task, order.attempt, report));
+            }
+            Action::Snapshot(order) => {
+                let report = self.snapshot_report(order.succeeded, &order.base, choices);
+                self.input(Input::worker(order.task, order.attempt, Report::Snapshot(report)));
+            }
+            Action::Check(order) => {
+                let report = check_report(&open, choices);
+                if matches!(report, Report::Gate { .. }) {
+                    self.open.insert(at, open);
+                }
+                self.input(Input::worker(order.task, order.attempt, report));
+            }
+            Action::Prepare { task, attempt, .. } => {
+                let report = self.prepare_report(choices);
+                self.input(Input::worker(task, attempt, Report::Prepared(report)));
+            }
+            Action::Advance { task, attempt, prepared } => {
+                let report = self.advance_report(prepared, choices);
+                self.input(Input::worker(task, attempt, Report::Advanced(report)));
+            }
+            Action::Publish(order) => {
+                let report = self.publish_report(order, choices);
+                self.input(Input::Publish(report));
+            }
+            Action::Stop { .. } => panic!("a stop has no answer of its own"),
+        }
+    }
+
+    fn snapshot_report(&mut self, succeeded: bool, base: &Oid, choices: &mut Choices<'_>) -> SnapshotReport {
+        match choices.pick(12) {
+            10 => SnapshotReport::NoWorktree,
+            11 => SnapshotReport::Failed(Failure::new(FailureKind::Snapshot, "an unfinished merge")),
+            n => {
+                let changed = succeeded && n < 8;
+                let (commit, tree) = (self.new_oid(), self.new_oid());
+                let kept_ref = "refs/convoy/test/kept".to_owned();
+                let work = Work { commit, tree, base: base.clone(), changed, kept_ref };
+                SnapshotReport::Taken { work, rebased: n == 1 }
+            }
+        }
+    }
+
+    fn prepare_report(&mut self, choices: &mut Choices<'_>) -> PrepareReport {
+        let onto = self.tip.clone();
+        match choices.pick(8) {
+            5 => PrepareReport::Nothing,
+            6 => PrepareReport::Conflict { files: vec!["a".into()], onto, tree: self.new_oid() },
+            7 => PrepareReport::Failed(Failure::new(FailureKind::MergeError, "no space left")),
+            _ => PrepareReport::Prepared(Prepared { commit: self.new_oid(), onto }),
+        }
+    }
+
+    fn advance_report(&mut self, prepared: Prepared, choices: &mut Choices<'_>) -> AdvanceReport {
+        if choices.one_in(8) && !self.landed.contains(&prepared.commit) {
+            self.tip = self.new_oid();
+            self.landed.insert(self.tip.clone());
+        }
+        self.land(&prepared);
+        match self.landed.contains(&prepared.commit) {
+            true => AdvanceReport::Landed,
+            false => AdvanceReport::Moved { tip: self.tip.clone() },
+        }
+    }
+
+    fn publish_report(&mut self, order: PublishOrder, choices: &mut Choices<'_>) -> PublishReport {
+        let blocked =
+            |tip| PublishReport::Blocked { tip, reason: "in the way".into(), paths: vec!["a".into()] };
+        match (order, choices.pick(6)) {
+            (PublishOrder::Plan { tip, .. }, 5) => blocked(tip),
+            (PublishOrder::Plan { tip, .. }, 4) => PublishReport::UpToDate { commit: self.new_oid(), tip },
+            (PublishOrder::Plan { tip, known }, n) => {
+                let to = if n == 3 { self.new_oid() } else { tip.clone() };
+                PublishReport::Planned(Moving { from: known, to, tip, checkout: None, lock: None })
+            }
+            (PublishOrder::Move { moving, .. }, 5) => blocked(moving.tip),
+            (PublishOrder::Move { moving, .. }, 4) => PublishReport::Moved { tip: moving.tip },
+            (PublishOrder::Move { moving, .. }, _) => PublishReport::Done(moving),
+        }
+    }
+}
+
+/// The task that an action is about.
+pub(super) fn task_of(action: &Action) -> Option<TaskIx> {
+    attempt_of(action).map(|(task, _)| task)
+}
+
+/// The attempt that an action is about.
+pub(super) fn attempt_of(action: &Action) -> Option<(TaskIx, AttemptNo)> {
+    match action {
+        Action::Work(order) => Some((order.task, order.attempt)),
+        Action::Snapshot(order) => Some((order.task, order.attempt)),
+        Action::Check(order) => Some((order.task, order.attempt)),
+        Action::Prepare { task, attempt, .. } | Action::Advance { task, attempt, .. } => {
+            Some((*task, *attempt))
+        }
+        Action::Publish(_) | Action::Stop { .. } => None,
+    }
+}
+
+/// The next thing that an agent at work says.
+fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
+    if let (Some(resumable), false) = (open.stop, choices.one_in(4)) {
+        let outcome = if resumable { AgentOutcome::Interrupted } else { AgentOutcome::Cancelled };
+        return Report::AgentEnded(agent_end(outcome));
+    }
+    if choices.one_in(5) {
+        return Report::AgentEnded(agent_end(AgentOutcome::Failed { failure: choices.agent_failure() }));
+    }
+    open.progress += 1;
+    match open.progress {
+        1 => Report::Started(started()),
+        2 => Report::Spawned { pid: 7, start_time: 8 },
+        _ => Report::AgentEnded(agent_end(AgentOutcome::Succeeded)),
+    }
+}
+
+fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
+    if open.stop.is_some() && !choices.one_in(4) {
+        return Report::CheckStopped;
+    }
+    match choices.pick(8) {
+        5 => {
+            let (passed, exit_code) = (true, Some(0));
+            Report::Gate { gate: "true".into(), passed, exit_code, duration_ms: 1, output: String::new() }
+        }
+        6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
+        7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
+        _ => Report::Checked(None),
+    }
+}
+
+/// A call of an agent.
+pub(super) fn started() -> StartedReport {
+    StartedReport {
+        adapter: "test".into(),
+        model: None,
+        worktree: "/w".into(),
+        prompt_bytes: 5,
+        session: "fresh".into(),
+    }
+}
+
+/// The end of an agent.
+pub(super) fn agent_end(outcome: AgentOutcome) -> AgentEnd {
+    AgentEnd {
+        outcome,
+        exit_code: Some(0),
+        session: None,
+        usage: Usage { output: Some(1), ..Usage::default() },
+        duration_ms: 1,
+        summary: String::new(),
+        killed: None,
+    }
+}
