@@ -56,7 +56,6 @@ const MAX_ANSWER: usize = 256 * 1024 * 1024;
 pub(super) struct Program {
     pub(super) path: PathBuf,
     pub(super) env: BTreeMap<OsString, OsString>,
-    pub(super) cookie: Option<String>,
     pub(super) timeout: Duration,
     pub(super) lock_wait: Duration,
 }
@@ -98,6 +97,7 @@ pub(super) struct Call {
     env: Vec<(&'static str, OsString)>,
     stdin: Vec<u8>,
     max: usize,
+    cookie: Option<String>,
 }
 
 impl Call {
@@ -111,7 +111,14 @@ impl Call {
             env: Vec::new(),
             stdin: Vec::new(),
             max: MAX_ANSWER,
+            cookie: None,
         }
+    }
+
+    /// Marks the program, so that it is found when it survives a crash.
+    pub(super) fn cookie(mut self, cookie: Option<String>) -> Self {
+        self.cookie = cookie;
+        self
     }
 
     pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -289,7 +296,7 @@ impl Program {
             cwd: cwd.clone(),
             env,
             stdin: call.stdin.clone(),
-            cookie: self.cookie.clone(),
+            cookie: call.cookie.clone(),
         }
     }
 }

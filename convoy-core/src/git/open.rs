@@ -21,7 +21,6 @@ impl Repository {
         let program = Program {
             path: options.program.unwrap_or_else(|| "git".into()),
             env: Program::environment(&options.env),
-            cookie: options.cookie,
             timeout: options.timeout,
             lock_wait: options.lock_wait,
         };
@@ -54,7 +53,7 @@ impl Repository {
             committer,
             registering: tokio::sync::Mutex::new(()),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), cookie: options.cookie })
     }
 }
 

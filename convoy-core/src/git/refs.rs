@@ -1,8 +1,8 @@
 //! Refs: reading them, and moving them by compare-and-swap.
 
+use super::call::{Call, Place};
 use super::error::GitError;
 use super::repository::Repository;
-use crate::git::call::{Call, Place};
 use crate::types::Oid;
 
 /// What HEAD is on.
@@ -76,10 +76,12 @@ impl Repository {
         }
     }
 
-    /// The commit that a name, ref or id stands for; `None` when there is none.
+    /// The commit that a name, ref or id stands for; `None` when there is none. `HEAD` is that of the worktree
+    /// that the repository was opened in.
     pub async fn resolve(&self, rev: &str) -> Result<Option<Oid>, GitError> {
         let commit = format!("{rev}^{{commit}}");
-        let call = self.call("rev-parse").args(["-q", "--verify", "--end-of-options"]).arg(commit);
+        let place = Place::GitDir(self.inner.git_dir.clone());
+        let call = Call::new(&place, "rev-parse").args(["-q", "--verify", "--end-of-options"]).arg(commit);
         let answer = self.run(call).await?;
         match answer.code {
             0 => answer.oid().map(Some),

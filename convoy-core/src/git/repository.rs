@@ -83,6 +83,7 @@ impl ObjectFormat {
 #[derive(Debug, Clone)]
 pub struct Repository {
     pub(super) inner: Arc<Inner>,
+    pub(super) cookie: Option<String>,
 }
 
 #[derive(Debug)]
@@ -130,6 +131,12 @@ impl Repository {
         &self.inner.committer
     }
 
+    /// The same repository, opened once; what is started through this handle carries another mark.
+    #[must_use]
+    pub fn with_cookie(&self, cookie: impl Into<String>) -> Self {
+        Self { inner: Arc::clone(&self.inner), cookie: Some(cookie.into()) }
+    }
+
     pub(super) fn place(&self) -> Place {
         Place::GitDir(self.inner.common_dir.clone())
     }
@@ -139,11 +146,11 @@ impl Repository {
     }
 
     pub(super) async fn run(&self, call: Call) -> Result<Answer, GitError> {
-        self.inner.program.run(call).await
+        self.inner.program.run(call.cookie(self.cookie.clone())).await
     }
 
     pub(super) async fn ok(&self, call: Call) -> Result<Answer, GitError> {
-        self.inner.program.ok(call).await
+        self.run(call).await?.success()
     }
 }
 

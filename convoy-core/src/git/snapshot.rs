@@ -51,15 +51,25 @@ const UNFINISHED: &[(&str, &str)] = &[
     ("BISECT_START", "bisect"),
 ];
 
-impl Files {
-    /// The operation that is under way in the worktree.
-    pub(super) fn unfinished(&self) -> Option<&'static str> {
-        let found = UNFINISHED.iter().find(|(file, _)| exists(&self.git_dir.join(file)));
-        found.map(|(_, operation)| *operation)
-    }
-}
-
 impl Repository {
+    /// The operation that is under way in a worktree.
+    pub(super) async fn unfinished(&self, files: &Files) -> Result<Option<&'static str>, GitError> {
+        for (file, operation) in UNFINISHED {
+            if exists(&files.git_dir.join(file)) {
+                return Ok(Some(operation));
+            }
+        }
+        // Two of the files are refs in a repository that keeps those in tables.
+        if exists(&files.git_dir.join("reftable")) {
+            for (name, operation) in [("CHERRY_PICK_HEAD", "cherry-pick"), ("REVERT_HEAD", "revert")] {
+                if self.run(files.call("rev-parse").args(["-q", "--verify", name])).await?.code == 0 {
+                    return Ok(Some(operation));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Records what the HEAD of a worktree resolves to, plus everything that is uncommitted and not ignored, as
     /// a commit: HEAD itself when that says it all. No hook runs, nothing is signed. HEAD, index and files stay
     /// as they are.
@@ -117,7 +127,7 @@ impl Repository {
             self.ok(call("read-tree").arg(start.as_str())).await?;
         }
         let unmerged = self.ok(call("ls-files").args(["-u", "-z"])).await?;
-        let operation = files.unfinished();
+        let operation = self.unfinished(files).await?;
         if operation.is_some() || !unmerged.stdout.is_empty() {
             let path_in = |entry: &[u8]| entry.splitn(2, |&b| b == b'\t').last().map(show_path);
             let mut unmerged: Vec<String> = unmerged.fields().filter_map(path_in).collect();

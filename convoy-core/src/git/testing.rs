@@ -54,13 +54,20 @@ impl Scratch {
 
     /// As [`new`](Self::new), with arguments for `git init`.
     pub(crate) async fn with(init: &[&str]) -> Self {
+        Self::try_with(init).await.expect("git can make such a repository")
+    }
+
+    /// As [`with`](Self::with); `None` when this git cannot make such a repository.
+    pub(crate) async fn try_with(init: &[&str]) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let root = dir.path().canonicalize().expect("exists").join("the repo");
         std::fs::create_dir(&root).expect("creates");
-        let (ok, said) = try_git(&root, &[&["init", "-q", "-b", "main"], init].concat()).await;
-        assert!(ok, "{said}");
+        let (ok, _) = try_git(&root, &[&["init", "-q", "-b", "main"], init].concat()).await;
+        if !ok {
+            return None;
+        }
         let repo = Repository::open(&root, options()).await.expect("opens");
-        Self { dir, root, repo }
+        Some(Self { dir, root, repo })
     }
 
     /// The folder around the repository.

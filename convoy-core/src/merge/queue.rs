@@ -99,7 +99,7 @@ pub enum MergeError {
 /// [`settle`](Self::settle) tells what is still to be done. One landing per ref is under way at a time, but an
 /// implementation must not rely on it.
 ///
-/// What every implementation guarantees is checked by [`conformance`](super::conformance).
+/// What every implementation guarantees is checked by `merge::conformance` (feature `testing`).
 pub trait MergeQueue: Send + Sync + fmt::Debug {
     /// Merges the work onto the tip, without touching files or refs, and writes the landing commit: always a
     /// commit of its own with the parents (tip, work), also where a fast-forward would do. When this returns

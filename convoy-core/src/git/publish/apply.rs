@@ -19,6 +19,8 @@ impl Repository {
     /// whether or not the branch had moved. A lock that it left is for the caller to remove first, by
     /// [`remove_stale_lock`](super::remove_stale_lock). Repeating it is harmless.
     ///
+    /// A call whose future is dropped leaves what a crash leaves, save the lock.
+    ///
     /// # Errors
     /// A failure of git or of the disk, after which files may be half written: call again with `recover`.
     pub async fn apply_publish(&self, planned: &PublishMove, recover: bool) -> Result<Published, GitError> {
@@ -53,8 +55,8 @@ impl Repository {
     ) -> Result<Published, GitError> {
         let program = &self.inner.program;
         let lock = files.index_lock();
-        let cookie = program.cookie.as_deref();
-        let Some(_held) = IndexLock::take(lock.clone(), cookie, program.lock_wait).await? else {
+        let Some(_held) = IndexLock::take(lock.clone(), self.cookie.as_deref(), program.lock_wait).await?
+        else {
             return Ok(Published::Blocked(Blocked::new(BlockReason::Locked { lock })));
         };
         // Only now does what is seen stay as it is, as far as git's own programs go.
@@ -99,7 +101,7 @@ impl Repository {
             unmerged = list.fields().filter_map(path_in).collect();
             unmerged.dedup();
         }
-        let operation = match files.unfinished() {
+        let operation = match self.unfinished(files).await? {
             None if unmerged.is_empty() => return Ok(None),
             found => found.unwrap_or("merge"),
         };

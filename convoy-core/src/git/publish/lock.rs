@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::git::call::{Backoff, Files};
 use crate::git::error::GitError;
+use crate::git::files::IndexCopy;
 use crate::process::{boot_id, start_time};
 
 /// How the file begins. A lock without it is another program's.
@@ -122,7 +123,8 @@ pub enum StaleLock {
     Foreign,
 }
 
-/// Removes an index lock that a dead publisher left. Any other stays.
+/// Removes an index lock that a dead publisher left, with its half-made copies of the index. Any other stays.
+/// The programs that the publisher had started must have ended.
 ///
 /// # Errors
 /// [`GitError::Io`].
@@ -136,6 +138,11 @@ pub fn remove_stale_lock(path: &Path) -> Result<StaleLock, GitError> {
         None => Ok(StaleLock::Foreign),
         Some(holder) if holder.alive() => Ok(StaleLock::Held),
         Some(_) => {
+            for name in ["publish", "adopt"] {
+                if let Some(git_dir) = path.parent() {
+                    drop(IndexCopy::empty(git_dir, name));
+                }
+            }
             fs::remove_file(path).map_err(GitError::io("delete", path))?;
             Ok(StaleLock::Removed)
         }

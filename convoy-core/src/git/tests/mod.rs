@@ -1,5 +1,6 @@
 //! Tests on real repositories, by topic.
 
+mod flavours;
 mod open;
 mod publish;
 mod publish_recover;
