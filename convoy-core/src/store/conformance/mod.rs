@@ -2,6 +2,25 @@
 //!
 //! Give a [`Place`] to [`run_all`], or use [`store_conformance!`](crate::store_conformance) in a test
 //! module to get one test for each case. The cases panic where the store is wrong; that is their use.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use convoy_core::store::{MemoryStore, Store, conformance};
+//!
+//! #[derive(Default)]
+//! struct Memory(MemoryStore);
+//!
+//! impl conformance::Place for Memory {
+//!     fn open(&self) -> Arc<dyn Store> {
+//!         Arc::new(self.0.reopen())
+//!     }
+//! }
+//!
+//! convoy_core::store_conformance!(Memory::default());
+//! # fn main() {
+//! conformance::run_all(|| Box::new(Memory::default()));
+//! # }
+//! ```
 
 mod cases_lease;
 mod cases_log;
