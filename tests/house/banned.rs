@@ -21,7 +21,7 @@ impl Role {
             Self::TestProgram
         } else if path.starts_with("convoy-ffi/") {
             Self::CInterface
-        } else if path.starts_with("examples/") {
+        } else if path.split('/').any(|folder| folder == "examples") {
             Self::Program
         } else {
             Self::Library
@@ -169,7 +169,8 @@ mod tests {
     fn programs_print_and_read_their_environment_and_few_may_sleep() {
         let text = "fn f() { println!(); std::env::var(\"HOME\"); }";
         let sleep = "fn f() { std::thread::sleep(d) }";
-        for path in ["examples/convoy-cli/src/main.rs", "tests/src/bin/agent.rs"] {
+        let show = "convoy-core/examples/show.rs";
+        for path in ["examples/convoy-cli/src/main.rs", show, "tests/src/bin/agent.rs"] {
             assert_eq!(found(path, text), [""; 0], "{path}");
             for text in ["fn f() { todo!() }", "#[allow(x)] fn f() {}", "fn f() { unsafe {} }"] {
                 assert_eq!(found(path, text).len(), 1, "{path}: {text}");
