@@ -72,9 +72,7 @@ pub enum GitError {
         path: PathBuf,
     },
     /// The worktree is in the middle of an operation, so that its files are no finished state.
-    #[error(
-        "an unfinished {operation} is in {path:?}: conclude it, or abort it with `git {operation} --abort`"
-    )]
+    #[error("an unfinished {operation} is in {path:?}: conclude or abort it; `git status` there says how")]
     Unfinished {
         /// The worktree.
         path: PathBuf,
