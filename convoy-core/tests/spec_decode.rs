@@ -5,6 +5,7 @@ use std::time::Duration;
 use convoy_core::plan::check;
 use convoy_core::spec::{
     Concurrency, EnvValue, OnExhausted, OnFailure, OutputFormat, PromptVia, UsageMode, decode, decode_bytes,
+    decode_with,
 };
 
 const FULL: &str = r#"
@@ -153,37 +154,59 @@ fn the_smallest_file_has_all_defaults() {
     );
 }
 
-/// Texts around the YAML rather than in it: what is said of them, at which place.
 #[test]
-fn files_that_are_no_plain_yaml_are_read_or_refused_with_a_place() {
+fn the_host_decides_what_looks_like_a_secret() {
+    let text = "name: n\nversion: 1\nenv: {A: hunter2, B: {from_env: hunter2}}\nadapters: {m: {command: [m], env: {C: hunter2}}}\ntasks: [{id: a, prompt: hunter2, env: {D: hunter2}}]\n";
+    assert_eq!(decode(text).problems, []);
+    let decoded = decode_with(text, &|value| value == "hunter2");
+    let places: Vec<(u32, &str)> = decoded.problems.iter().map(|p| (p.line, p.path.as_str())).collect();
+    assert_eq!(places, [(3, "env.A"), (4, "adapters.m.env.C"), (5, "tasks[0].env.D")]);
+    assert!(decoded.problems.iter().all(|p| !p.to_string().contains("hunter2")));
+}
+
+#[test]
+fn adapters_are_checked_as_a_whole() {
+    let cases = [
+        (
+            "{command: [m, \"{{prompt}}\"]}",
+            "adapters.m.command: may hold `{{prompt}}` only with `prompt: arg`",
+        ),
+        ("{command: [m], prompt: arg}", "adapters.m.command: must hold `{{prompt}}` with `prompt: arg`"),
+        ("{command: [m], resume: [m, -c]}", "adapters.m.resume: must hold `{{session}}`"),
+        ("{command: [m], model: [--model]}", "adapters.m.model: must hold `{{model}}`"),
+        ("{command: [m], mcp_config: [--mcp]}", "adapters.m.mcp_config: must hold `{{file}}`"),
+        ("{command: [m], fields: {result: /r}}", "adapters.m.fields: need JSON to point into"),
+        ("{command: [\"\", x]}", "adapters.m.command: must start with a program"),
+        ("{output: json}", "adapters.m.command: is required and missing"),
+    ];
+    for (profile, expected) in cases {
+        let text = format!("name: n\nversion: 1\nadapters:\n  m: {profile}\ntasks: [{{id: a, prompt: p}}]\n");
+        assert_refused(text.as_bytes(), &format!("error: {expected}"));
+    }
+}
+
+fn assert_refused(bytes: &[u8], expected: &str) {
+    let decoded = decode_bytes(bytes);
+    let all: Vec<String> = decoded.problems.iter().map(ToString::to_string).collect();
+    assert!(decoded.spec.is_none());
+    assert!(all.iter().any(|p| p.contains(expected)), "{expected}\n{}", all.join("\n"));
+}
+
+#[test]
+fn byte_order_marks_line_ends_directives_and_json_are_fine() {
     const GOOD: &str = "name: n\nversion: 1\ntasks:\n  - {id: a, prompt: p}\n";
     let json =
         r#"{"name": "n", "version": 1, "tasks": [{"id": "a", "prompt": "tab\t \u00e9 \ud83d\ude00 \/"}]}"#;
     let pretty = "{\n\t\"name\": \"n\",\n\t\"version\": 1,\n\t\"tasks\": [\n\t\t{\"id\": \"a\", \"prompt\": \"p\"}\n\t]\n}\n";
-    for good in [
-        GOOD.to_owned(),
-        format!("\u{feff}{GOOD}"),
-        GOOD.replace('\n', "\r\n"),
-        format!("%YAML 1.2\n---\n{GOOD}...\n"),
-        json.to_owned(),
-        pretty.to_owned(),
-    ] {
+    let directive = format!("%YAML 1.2\n---\n{GOOD}...\n");
+    for good in [GOOD, &format!("\u{feff}{GOOD}"), &GOOD.replace('\n', "\r\n"), &directive, json, pretty] {
         let decoded = decode_bytes(good.as_bytes());
         assert!(decoded.spec.is_some() && decoded.problems.is_empty(), "{good:?}: {:?}", decoded.problems);
     }
-    let anchors: String =
-        (0..40)
-            .map(|i| {
-                if i == 0 {
-                    "a0: &a0 [x, x]\n".into()
-                } else {
-                    format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1)
-                }
-            })
-            .collect();
-    let deep_aliases: String = (0..200)
-        .map(|i| if i == 0 { "a0: &a0 [x]\n".into() } else { format!("a{i}: &a{i} [*a{}]\n", i - 1) })
-        .collect();
+}
+
+#[test]
+fn files_that_are_no_convoy_file_are_refused_with_a_place() {
     let cases: [(&[u8], &str); 16] = [
         (b"", "1:1: error: the file is empty"),
         (b"# only a comment\n", "1:1: error: the file is empty"),
@@ -205,19 +228,36 @@ fn files_that_are_no_plain_yaml_are_read_or_refused_with_a_place() {
         (b"tasks:\n\t- a\n", "error: a tab is used for indentation"),
         (b"? [a]\n: b\n", "error: a key must be text, found a list"),
     ];
-    let deep = "[".repeat(100_000);
-    let deep_block: String = (0..3000).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
-    let bombs: [(&[u8], &str); 5] = [
-        (anchors.as_bytes(), "error: more than 4000000 values"),
-        (deep_aliases.as_bytes(), "error: nested deeper than 100 levels"),
-        (deep.as_bytes(), "error: nested deeper than 100 levels"),
-        (deep_block.as_bytes(), "error: nested deeper than 100 levels"),
-        (&vec![b' '; 16 * 1024 * 1024 + 1], "1:1: error: has 16777217 bytes"),
-    ];
-    for (bytes, expected) in cases.into_iter().chain(bombs) {
-        let decoded = decode_bytes(bytes);
-        let all: Vec<String> = decoded.problems.iter().map(ToString::to_string).collect();
-        assert!(decoded.spec.is_none());
-        assert!(all.iter().any(|p| p.contains(expected)), "{expected}\n{}", all.join("\n"));
+    for (bytes, expected) in cases {
+        assert_refused(bytes, expected);
     }
+}
+
+/// `a0: &a0 [x]`, then `n` anchors that each hold the one before `times` times.
+fn anchors(n: usize, times: usize) -> String {
+    let mut text = "a0: &a0 [x]\n".to_owned();
+    for i in 1..n {
+        let before = vec![format!("*a{}", i - 1); times].join(", ");
+        text.push_str(&format!("a{i}: &a{i} [{before}]\n"));
+    }
+    text
+}
+
+#[test]
+fn files_made_to_exhaust_the_reader_are_refused() {
+    let merges = format!(
+        "a: &a {{{}}}\nb: [{}]\n",
+        (0..2000).map(|i| format!("k{i}: 1, ")).collect::<String>(),
+        "{<<: *a}, ".repeat(5000)
+    );
+    let deep_block: String = (0..3000).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+    assert_refused(anchors(40, 2).as_bytes(), "error: more than 4000000 values");
+    assert_refused(merges.as_bytes(), "error: b[250].<<: merge keys bring in more than 500000 keys");
+    assert_refused(anchors(200, 1).as_bytes(), "error: nested deeper than 100 levels");
+    assert_refused("[".repeat(100_000).as_bytes(), "error: nested deeper than 100 levels");
+    assert_refused(deep_block.as_bytes(), "error: nested deeper than 100 levels");
+    assert_refused(&vec![b' '; 16 * 1024 * 1024 + 1], "1:1: error: has 16777217 bytes");
+    assert_refused("a: &a [*a]\n".as_bytes(), "error: this alias (*) stands inside its own anchor (&)");
+    let keys: String = (0..20_000).map(|i| format!("key{i}: 1\n")).collect();
+    assert_refused(keys.as_bytes(), "10001:1: warning: and 10001 more warnings");
 }

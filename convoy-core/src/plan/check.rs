@@ -25,7 +25,7 @@ pub fn check(text: &str) -> Checked {
     finish(spec::draft(text, &spec::looks_secret))
 }
 
-/// [`check`] with another test for texts in `env` that look like a secret.
+/// [`check()`] with another test for texts in `env` that look like a secret.
 pub fn check_with(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Checked {
     finish(spec::draft(text, looks_secret))
 }
@@ -54,10 +54,12 @@ fn finish(draft: Draft) -> Checked {
             let whole = view(task);
             View { id: whole.id.filter(|_| has_id), ..whole }
         });
-        problems.extend(found.iter().map(|problem| placed(problem, &places)));
+        for problem in &found {
+            problems.push(placed(problem, &places));
+        }
         parts = good;
     }
-    spec::sort(&mut problems);
+    let problems = problems.sorted();
     let broken = problems.iter().any(Problem::is_error);
     let spec = spec.filter(|_| !broken).map(Arc::new);
     let plan = spec.as_ref().zip(parts).map(|(spec, parts)| parts.into_plan(Arc::clone(spec)));

@@ -1,6 +1,6 @@
 //! A valid spec to a plan: graph, phases, longest paths, exclusions. Pure.
 //!
-//! [`check`] goes the whole way from text to plan and reports every problem with its place; [`plan()`]
+//! [`check()`] goes the whole way from text to plan and reports every problem with its place; [`plan()`]
 //! starts from a spec that is already decoded.
 
 mod build;

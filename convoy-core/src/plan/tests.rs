@@ -191,6 +191,17 @@ fn a_chain_of_ten_thousand_tasks_on_one_path_is_planned() {
     assert!(found[0].to_string().contains("… 9981 more …"), "{}", found[0]);
 }
 
+#[test]
+fn fifty_thousand_tasks_are_within_the_limits() {
+    let tasks: String = (0..50_000)
+        .map(|i| format!("- {{id: t{i}, prompt: p, files: [src/{i}], depends_on: [t{}]}}\n", i / 2))
+        .collect();
+    let text = format!("name: n\nversion: 1\ntasks:\n{}", tasks.replacen(", depends_on: [t0]", "", 1));
+    let checked = check(&text);
+    assert_eq!(checked.problems, []);
+    assert_eq!(checked.plan.map(|plan| (plan.len(), plan.phases())), Some((50_000, 17)));
+}
+
 /// Whether one path covers the other, by definition.
 fn paths_overlap(a: &str, b: &str) -> bool {
     let literal = |path: &str| match path.find(['*', '?']) {

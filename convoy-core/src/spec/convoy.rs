@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::model::{Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, Worktree};
 use super::places::Places;
-use super::problem::{Path, Problem};
+use super::problem::{Path, Problem, Problems};
 use super::rules::normalise;
 use super::tree::{Node, Value};
 use super::value::{Item, Record, Val};
@@ -13,7 +13,7 @@ use super::{cross, profile};
 
 /// Makes the typed spec and collects what is wrong between fields.
 pub(super) struct Maker<'a> {
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
     pub(super) looks_secret: &'a dyn Fn(&str) -> bool,
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::problem::{Path, Problem, Shown};
+use super::problem::{Path, Problem, Problems, Shown};
 use super::value::Record;
 
 /// Checks between the keys of the top level.
-pub(super) fn top_level(record: &Record, problems: &mut Vec<Problem>) {
+pub(super) fn top_level(record: &Record, problems: &mut Problems) {
     if record.slot("version").is_none() {
         let message = match record.slot("defaults") {
             Some(_) => "is missing and taken as 1; opencastle 0.27 ignored `defaults` in such a file",
@@ -27,13 +27,13 @@ pub(super) fn top_level(record: &Record, problems: &mut Vec<Problem>) {
 }
 
 /// Checks between the keys of a task.
-pub(super) fn task(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn task(record: &Record, path: &Path<'_>, problems: &mut Problems) {
     hooks(record, path, &["pre_task", "post_task"], problems);
     steps(record, path, problems);
     templates(record, path, problems);
 }
 
-fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Vec<Problem>) {
+fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Problems) {
     let list = Path::Key(path, "hooks");
     for (index, hook) in record.records("hooks") {
         let here = Path::Index(&list, index);
@@ -56,7 +56,7 @@ fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Vec<P
     }
 }
 
-fn triggers(watch: &Record, problems: &mut Vec<Problem>) {
+fn triggers(watch: &Record, problems: &mut Problems) {
     let watch_path = Path::Key(&Path::Root, "watch");
     let list = Path::Key(&watch_path, "triggers");
     for (index, trigger) in watch.records("triggers") {
@@ -84,7 +84,7 @@ fn triggers(watch: &Record, problems: &mut Vec<Problem>) {
     }
 }
 
-fn steps(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
+fn steps(record: &Record, path: &Path<'_>, problems: &mut Problems) {
     let list = Path::Key(path, "steps");
     let mut ids = HashSet::new();
     for (index, step) in record.records("steps") {
@@ -108,7 +108,7 @@ fn steps(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// Placeholders that nothing fills: they are sent as they are.
-fn templates(record: &Record, path: &Path<'_>, problems: &mut Vec<Problem>) {
+fn templates(record: &Record, path: &Path<'_>, problems: &mut Problems) {
     let mut inputs = HashSet::new();
     for (_, input) in record.records("inputs") {
         inputs.extend(input.text("as").or_else(|| input.text("name")));

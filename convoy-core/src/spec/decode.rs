@@ -3,7 +3,7 @@
 use super::convoy;
 use super::model::Spec;
 use super::places::Places;
-use super::problem::{self, Path, Pos, Problem};
+use super::problem::{Path, Pos, Problem, Problems};
 use super::secrets;
 use super::table::CONVOY;
 use super::walk::Walker;
@@ -28,12 +28,12 @@ pub(crate) struct Draft {
     pub(crate) spec: Option<Spec>,
     pub(crate) places: Places,
     /// In the order of finding.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Problems,
 }
 
 /// Decodes the text of a convoy file and checks everything that can be checked field by field. What
 /// concerns several tasks (cycles, overlapping partitions, unknown dependencies) is found by
-/// [`crate::plan::check`], which includes this.
+/// [`crate::plan::check()`], which includes this.
 ///
 /// The text may start with a byte order mark, use any line ends, or be JSON. It is bounded: at most
 /// [`MAX_BYTES`], 100 levels of nesting, four million values with aliases written out.
@@ -90,12 +90,12 @@ fn end_of(text: &str) -> Pos {
 pub(crate) fn draft(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Draft {
     let nothing = |problems| Draft { spec: None, places: Places::default(), problems };
     if text.len() > MAX_BYTES {
-        return nothing(vec![too_large(text.len())]);
+        return nothing(too_large(text.len()).into());
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, mut problems) = yaml::parse(text);
     let Some(root) = root.filter(|root| root.meaning() != Some(super::tree::Meaning::Null)) else {
-        if problems.is_empty() {
+        if problems.errors() == 0 {
             let message = "the file is empty; a convoy has at least `name` and `tasks`";
             problems.push(Problem::error(Pos::START, "", message));
         }
@@ -116,9 +116,9 @@ pub(crate) fn draft(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Draft {
 }
 
 impl Draft {
-    fn finish(mut self) -> Decoded {
-        problem::sort(&mut self.problems);
-        let broken = self.problems.iter().any(Problem::is_error);
-        Decoded { spec: self.spec.filter(|_| !broken), problems: self.problems }
+    fn finish(self) -> Decoded {
+        let problems = self.problems.sorted();
+        let broken = problems.iter().any(Problem::is_error);
+        Decoded { spec: self.spec.filter(|_| !broken), problems }
     }
 }

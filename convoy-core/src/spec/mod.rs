@@ -40,5 +40,5 @@ pub use self::schema::json_schema;
 pub(crate) use self::decode::{Draft, draft, text_of};
 pub(crate) use self::near::nearest;
 pub(crate) use self::places::{Place, Places};
-pub(crate) use self::problem::{Shown, sort};
+pub(crate) use self::problem::Shown;
 pub(crate) use self::secrets::looks_secret;

@@ -104,9 +104,81 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Sorts by position, errors before warnings at the same place; otherwise in the order of finding.
-pub(crate) fn sort(problems: &mut [Problem]) {
-    problems.sort_by_key(|p| (p.line, p.column, p.severity));
+/// Collects problems. A broken file of millions of lines must not become gigabytes of messages, so
+/// only so many are kept; the rest is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    errors: Kept,
+    warnings: Kept,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    list: Vec<Problem>,
+    dropped: usize,
+    /// Where the first dropped one stands.
+    from: Option<Pos>,
+}
+
+impl Kept {
+    /// Most problems of a severity that are reported one by one.
+    const MOST: usize = 10_000;
+
+    fn all(mut self) -> Vec<Problem> {
+        if let Some(mut last) = self.from.zip(self.list.last()).map(|(pos, last)| Problem {
+            line: pos.line,
+            column: pos.column,
+            path: String::new(),
+            hint: None,
+            ..last.clone()
+        }) {
+            last.message = format!("and {} more {}s", self.dropped, last.severity);
+            self.list.push(last);
+        }
+        self.list
+    }
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        let kept = if problem.is_error() { &mut self.errors } else { &mut self.warnings };
+        if kept.list.len() < Kept::MOST {
+            kept.list.push(problem);
+        } else {
+            kept.dropped += 1;
+            kept.from = kept.from.or(Some(problem.pos()));
+        }
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.list.len() + self.errors.dropped
+    }
+
+    /// Adds a hint to the newest error, if that was kept.
+    pub(super) fn hint_newest_error(&mut self, hint: impl Into<String>) {
+        if self.errors.dropped == 0
+            && let Some(newest) = self.errors.list.pop()
+        {
+            self.errors.list.push(newest.with_hint(hint));
+        }
+    }
+
+    /// All, sorted by position, errors before warnings at the same place.
+    pub(crate) fn sorted(self) -> Vec<Problem> {
+        let mut all = self.errors.all();
+        all.extend(self.warnings.all());
+        all.sort_by_key(|p| (p.line, p.column));
+        all
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        let mut problems = Self::default();
+        problems.push(problem);
+        problems
+    }
 }
 
 /// A field path that is written out only when a problem needs it.
@@ -126,13 +198,22 @@ impl fmt::Display for Path<'_> {
                 if !matches!(parent, Path::Root) {
                     write!(f, "{parent}.")?;
                 }
-                let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-                if !key.is_empty() && key.bytes().all(plain) {
-                    f.write_str(key)
-                } else {
-                    write!(f, "{}", Shown(key))
-                }
+                write!(f, "{}", PathKey(key))
             }
+        }
+    }
+}
+
+/// A key in a path: as it is when it is short and plain, else quoted, escaped and cut.
+pub(super) struct PathKey<'a>(pub(super) &'a str);
+
+impl fmt::Display for PathKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        match self.0 {
+            "<<" => f.write_str("<<"),
+            key if (1..=60).contains(&key.len()) && key.bytes().all(plain) => f.write_str(key),
+            key => write!(f, "{}", Shown(key)),
         }
     }
 }
@@ -162,5 +243,19 @@ mod tests {
             Problem::error(at, Path::Key(&task, "my key"), "is wrong").with_hint("a").with_hint("b");
         assert_eq!(problem.to_string(), "3:7: error: tasks[2].\"my key\": is wrong (a; b)");
         assert_eq!(Problem::warning(at, "", "odd").to_string(), "3:7: warning: odd");
+        let long = "k".repeat(100);
+        assert_eq!(Path::Key(&Path::Root, &long).to_string(), format!("{:?}…", &long[..60]));
+    }
+
+    #[test]
+    fn beyond_ten_thousand_warnings_are_only_counted_and_hide_no_error() {
+        let mut problems = Problems::default();
+        for line in 1..=10_002 {
+            problems.push(Problem::warning(Pos { line, column: 1 }, "", "odd"));
+        }
+        problems.push(Problem::error(Pos { line: 10_003, column: 1 }, "name", "bad"));
+        assert_eq!(problems.errors(), 1);
+        let last: Vec<String> = problems.sorted().iter().skip(10_000).map(Problem::to_string).collect();
+        assert_eq!(last, ["10001:1: warning: and 2 more warnings", "10003:1: error: name: bad"]);
     }
 }

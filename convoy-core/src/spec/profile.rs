@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{CliProfile, EnvValue, FieldMap, OutputFormat, PromptVia, TerminalField, UsageMode};
-use super::problem::{Path, Problem};
+use super::problem::{Path, Problem, Problems};
 use super::value::Record;
 
 /// The keys whose arguments must hold a placeholder, and the placeholder.
@@ -15,7 +15,7 @@ pub(super) fn profile(
     record: &Record,
     env: BTreeMap<String, EnvValue>,
     path: &Path<'_>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> CliProfile {
     let prompt = if record.text("prompt") == Some("arg") { PromptVia::Arg } else { PromptVia::Stdin };
     let output = match record.text("output") {
@@ -43,7 +43,7 @@ pub(super) fn profile(
     }
 }
 
-fn placeholders(record: &Record, prompt: PromptVia, path: &Path<'_>, problems: &mut Vec<Problem>) {
+fn placeholders(record: &Record, prompt: PromptVia, path: &Path<'_>, problems: &mut Problems) {
     let holds = |key: &str, placeholder: &str| {
         record.texts(key).is_some_and(|arguments| arguments.iter().any(|a| a.contains(placeholder)))
     };

@@ -10,7 +10,7 @@ const NUMBER_TEXT: &str = r"^\s*[+-]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][+-]?[0-9]
 const MAX_SECONDS: u32 = 24 * 24 * 3600;
 
 /// The JSON Schema (draft 2020-12) of a convoy file. It describes types and limits of single fields;
-/// what concerns several fields or tasks only [`crate::plan::check`] finds. Keys that the format does
+/// what concerns several fields or tasks only [`crate::plan::check()`] finds. Keys that the format does
 /// not have are refused here, where `check` may only warn of them; keys that start with `x-` are free.
 pub fn json_schema() -> Value {
     let mut definitions = Map::new();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::model::UnsupportedField;
 use super::near::nearest;
-use super::problem::{Path, Pos, Problem, Shown};
+use super::problem::{Path, Pos, Problem, Problems, Shown};
 use super::scalar;
 use super::table::{self, Field, Kind, Least, Off, Section, Status};
 use super::tree::{Entry, Meaning, Node, Scalar, Value};
@@ -13,7 +13,7 @@ use super::value::{Item, Record, Slot, Val};
 /// Collects problems while it turns nodes into checked values.
 #[derive(Default)]
 pub(super) struct Walker {
-    problems: Vec<Problem>,
+    problems: Problems,
     unsupported: Vec<UnsupportedField>,
     /// Above 0 inside a field that is already said to be unsupported, or switched off.
     quiet: u32,
@@ -22,12 +22,12 @@ pub(super) struct Walker {
 
 impl Walker {
     /// Starts with problems that are already known.
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+    pub(super) fn new(problems: Problems) -> Self {
         Self { problems, ..Self::default() }
     }
 
     /// The problems, and the fields that are written but not built.
-    pub(super) fn finish(self) -> (Vec<Problem>, Vec<UnsupportedField>) {
+    pub(super) fn finish(self) -> (Problems, Vec<UnsupportedField>) {
         (self.problems, self.unsupported)
     }
 
@@ -41,10 +41,9 @@ impl Walker {
         None
     }
 
+    /// A hint for the error just found.
     fn hint(&mut self, hint: impl Into<String>) {
-        if let Some(last) = self.problems.pop() {
-            self.problems.push(last.with_hint(hint));
-        }
+        self.problems.hint_newest_error(hint);
     }
 
     /// Checks a mapping; `None` when the node is none.
@@ -79,12 +78,12 @@ impl Walker {
     fn slot(&mut self, field: &'static Field, entry: &Entry, path: &Path<'_>) -> Slot {
         let path = Path::Key(path, field.key);
         let node = entry.value.as_ref();
-        let before = self.problems.len();
+        let before = self.problems.errors();
         let is_container = matches!(field.status, Status::Built);
         self.quiet += u32::from(!is_container);
         let val = self.field_value(field, node, &path);
         self.quiet -= u32::from(!is_container);
-        if val.is_none() && field.ours && self.problems.len() > before {
+        if val.is_none() && field.ours && self.problems.errors() > before {
             self.hint(format!(
                 "`{0}` is a new field; if it is a key of your own, rename it to `x-{0}`",
                 field.key

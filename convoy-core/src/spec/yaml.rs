@@ -1,11 +1,12 @@
 //! YAML text to a tree with places. Bounded in time, memory and depth whatever the text is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Seen;
 use std::rc::Rc;
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, Span, Tag, options};
 
-use super::problem::{Pos, Problem, Shown};
+use super::problem::{PathKey, Pos, Problem, Problems, Shown};
 use super::tree::{Entry, Node, Scalar, Value};
 
 /// Most levels of nesting, aliases followed. The format itself needs about ten.
@@ -13,10 +14,12 @@ const MAX_DEPTH: u32 = 100;
 /// Most values, aliases counted as if they were written out: 50,000 tasks of 20 paths have less than
 /// two million.
 const MAX_NODES: u64 = 4_000_000;
+/// Most keys that merge keys (`<<`) bring in. They are copied, where aliases are shared.
+const MAX_MERGED: usize = 500_000;
 
 /// The document, as far as it could be read; `None` when it is empty or its syntax is broken. Problems
 /// are syntax errors, duplicate keys, and notes about merge keys and tags.
-pub(super) fn parse(text: &str) -> (Option<Rc<Node>>, Vec<Problem>) {
+pub(super) fn parse(text: &str) -> (Option<Rc<Node>>, Problems) {
     let mut options: Options = options! {
         flow_nesting_limit: MAX_DEPTH as usize,
         block_nesting_limit: MAX_DEPTH as usize,
@@ -78,7 +81,8 @@ enum FrameKind {
 #[derive(Default)]
 struct MapFrame {
     entries: Vec<Entry>,
-    seen: HashSet<Rc<str>>,
+    /// Where each key was first written.
+    seen: HashMap<Rc<str>, Pos>,
     key: Key,
     merged: Vec<(Pos, Rc<Node>)>,
 }
@@ -96,12 +100,13 @@ enum Key {
 
 #[derive(Default)]
 struct Builder {
-    problems: Vec<Problem>,
+    problems: Problems,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
     documents: u32,
     spent: u64,
+    merged: usize,
 }
 
 impl Builder {
@@ -258,8 +263,14 @@ impl Builder {
             match &part.value {
                 Value::Map(entries) => {
                     self.spend(part.weight, at)?;
+                    self.merged += entries.len();
+                    if self.merged > MAX_MERGED {
+                        let message = format!("merge keys bring in more than {MAX_MERGED} keys");
+                        return Err(Problem::error(at, &path, message));
+                    }
                     for entry in entries {
-                        if map.seen.insert(Rc::clone(&entry.key)) {
+                        if let Seen::Vacant(new) = map.seen.entry(Rc::clone(&entry.key)) {
+                            new.insert(entry.key_pos);
                             *weight = weight.saturating_add(entry.value.weight);
                             map.entries.push(entry.clone());
                         }
@@ -285,7 +296,7 @@ fn place_in(stack: &[Frame]) -> String {
             FrameKind::List(items) => path.push_str(&format!("[{}]", items.len())),
             FrameKind::Map(MapFrame { key: Key::Text(key, _), .. }) => {
                 path.push_str(if path.is_empty() { "" } else { "." });
-                path.push_str(key);
+                path.push_str(&PathKey(key).to_string());
             }
             FrameKind::Map(_) => {}
         }
@@ -304,15 +315,14 @@ impl MapFrame {
             return None;
         }
         let key: Rc<str> = scalar.text.as_str().into();
-        if self.seen.insert(Rc::clone(&key)) {
+        let first = *self.seen.entry(Rc::clone(&key)).or_insert(node.pos);
+        if first == node.pos {
             self.key = Key::Text(key, node.pos);
             return None;
         }
         self.key = Key::Refused;
-        let first =
-            self.entries.iter().find(|entry| entry.key == key).map_or(node.pos.line, |e| e.key_pos.line);
-        let message = format!("duplicate key {}, first written in line {first}", Shown(&key));
-        Some(Problem::error(node.pos, &key, message).with_hint("remove one of them"))
+        let message = format!("duplicate key {}, first written in line {}", Shown(&key), first.line);
+        Some(Problem::error(node.pos, PathKey(&key), message).with_hint("remove one of them"))
     }
 
     fn take_value(&mut self, value: Rc<Node>) -> Option<Problem> {
