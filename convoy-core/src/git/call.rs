@@ -234,11 +234,15 @@ impl Program {
     }
 
     /// Runs a call, whatever its exit code. When a lock is held it is tried again, for as long as the options
-    /// say.
+    /// say; likewise when it stumbled over a worktree that is being made.
     pub(super) async fn run(&self, call: Call) -> Result<Answer, GitError> {
         let mut backoff = Backoff::new(self.lock_wait);
+        let mut half_made = Backoff::new(self.lock_wait.max(HALF_MADE));
         loop {
             let answer = self.once(&call).await?;
+            if sees_half_made_worktree(&answer) && half_made.wait().await {
+                continue;
+            }
             let Some(lock) = held_lock(&answer) else { return Ok(answer) };
             if !backoff.wait().await {
                 return Err(GitError::Locked { path: lock });
@@ -305,6 +309,15 @@ fn option(name: &str, path: &Path) -> OsString {
     let mut option = OsString::from(name);
     option.push(path);
     option
+}
+
+/// How long another program may at least take to make the entry of a worktree.
+const HALF_MADE: Duration = Duration::from_secs(1);
+
+/// Whether a call failed because another program makes a worktree at this moment: git reads the entries of all
+/// worktrees for many purposes, and makes one in several steps.
+fn sees_half_made_worktree(answer: &Answer) -> bool {
+    answer.code != 0 && answer.stderr.contains("failed to read") && answer.stderr.contains("/commondir")
 }
 
 /// The lock file that an answer complains of, if it does.

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::call::{Backoff, Files};
+use super::call::Files;
 use super::error::GitError;
 use super::files::{IndexCopy, delete_tree, exists, free_name, replace_file};
 use super::repository::{Repository, path_of};
@@ -73,16 +73,8 @@ impl Repository {
 
     /// Makes the entry and the folder, without files.
     async fn register(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
-        let mut backoff = Backoff::new(self.inner.program.lock_wait.max(std::time::Duration::from_secs(1)));
-        loop {
-            let call = self.call("worktree").args(["add", "--detach", "--no-checkout"]);
-            let answer = self.run(call.arg(path).arg(commit.as_str())).await?;
-            // Another program that makes a worktree at this moment: its entry is half there.
-            let raced = answer.code != 0 && answer.stderr.contains("commondir");
-            if !raced || !backoff.wait().await {
-                return answer.success().map(drop);
-            }
-        }
+        let call = self.call("worktree").args(["add", "--detach", "--no-checkout"]);
+        self.ok(call.arg(path).arg(commit.as_str())).await.map(drop)
     }
 
     /// What there is of the worktree at a path.

@@ -50,6 +50,30 @@ async fn many_are_made_and_removed_at_once() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "no other way to make a pipe is on every platform")]
+async fn a_worktree_that_another_program_is_making_is_waited_for() {
+    let s = Scratch::new().await;
+    let base = s.write("a", "1\n").commit("one").await;
+    let path = s.outside().join("wt");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    // git writes this file of an entry last. Reading the pipe in its place, git is held until it is written,
+    // and sees then what it sees of a file that is made but not written yet: nothing.
+    let file = s.root.join(".git/worktrees/wt/commondir");
+    let made = file.with_extension("made");
+    std::fs::rename(&file, &made).expect("moves");
+    let fifo = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(fifo.expect("mkfifo runs").success());
+    let finish = tokio::task::spawn_blocking(move || {
+        let pipe = std::fs::OpenOptions::new().write(true).open(&file).expect("git reads it");
+        std::fs::rename(&made, &file).expect("is made now");
+        drop(pipe);
+    });
+    let list = s.repo.list_worktrees().await.expect("lists");
+    finish.await.expect("finishes");
+    assert_eq!((list.len(), &list[1].path), (2, &path));
+}
+
+#[tokio::test]
 async fn what_is_in_the_way_is_never_deleted_and_a_lost_folder_is_replaced() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
