@@ -1,2 +1,8 @@
 //! The `convoy` program.
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    convoy_cli::main()
+}

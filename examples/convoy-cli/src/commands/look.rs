@@ -1,0 +1,142 @@
+//! `status`, `list`, `events`: what is stored. They change nothing and create nothing.
+
+use std::time::Duration;
+
+use convoy_core::event::EventRecord;
+use convoy_core::store::ConvoySummary;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::exit::{Exit, Failure};
+use crate::render::{describe, safe_line, short_branch, status_lines, table};
+
+/// How often a followed convoy is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// Events read at once.
+const BATCH: usize = 1_000;
+
+/// A convoy and its tasks.
+pub(super) async fn status(app: &mut App, wanted: Option<&str>, json: bool) -> Result<Exit, Failure> {
+    let (engine, id) = app.convoy(wanted).await?;
+    let view = engine.status(&id).await?;
+    if json {
+        app.out.json(&encoded(&view)?);
+    } else {
+        let running = engine.is_running(&id).await?;
+        let hints = app.hints();
+        app.out.lines(&status_lines(&view, running, &hints));
+    }
+    Ok(Exit::Success)
+}
+
+/// All convoys.
+pub(super) async fn list(app: &mut App, json: bool) -> Result<Exit, Failure> {
+    let convoys = match app.stored().await? {
+        Some(engine) => engine.list().await?,
+        None => Vec::new(),
+    };
+    if json {
+        app.out.json(&encoded(&convoys)?);
+        return Ok(Exit::Success);
+    }
+    if convoys.is_empty() {
+        app.out.note(app.nothing().message);
+        return Ok(Exit::Success);
+    }
+    let header = ["CONVOY", "STATUS", "DONE", "BRANCH", "STARTED", "NAME"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(convoys.iter().map(row)).collect();
+    app.out.lines(&table(&rows));
+    Ok(Exit::Success)
+}
+
+fn row(convoy: &ConvoySummary) -> Vec<String> {
+    let branch = short_branch(&convoy.branch);
+    vec![
+        convoy.id.to_string(),
+        convoy.status.to_string(),
+        format!("{}/{}", convoy.totals.done, convoy.totals.total),
+        if convoy.published { branch } else { format!("{branch} (not published)") },
+        convoy.created_at.to_string(),
+        safe_line(&convoy.name),
+    ]
+}
+
+fn encoded(value: &impl serde::Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::io("write JSON", error))
+}
+
+/// What happened. `follow`: waits for more as long as an engine runs the convoy.
+pub(super) async fn events(
+    app: &mut App,
+    wanted: Option<&str>,
+    follow: bool,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let (engine, id) = app.convoy(wanted).await?;
+    let mut after = 0;
+    loop {
+        // Asked before reading, so that what was recorded meanwhile is still read.
+        let running = follow && engine.is_running(&id).await?;
+        loop {
+            let batch = engine.events(&id, after, BATCH).await?;
+            for record in &batch {
+                show(app, record, json);
+            }
+            after = batch.last().map_or(after, |record| record.seq);
+            if batch.len() < BATCH || app.out.is_closed() {
+                break;
+            }
+        }
+        if !running || app.out.is_closed() {
+            return Ok(Exit::Success);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn show(app: &mut App, record: &EventRecord, json: bool) {
+    if json {
+        app.out.json_line(&record.to_flat_json());
+    } else {
+        app.out.line(event_line(record));
+    }
+}
+
+fn event_line(record: &EventRecord) -> String {
+    format!("{}  {:<24}  {}", record.time, record.event.type_name(), describe(record))
+}
+
+#[cfg(test)]
+mod tests {
+    use convoy_core::event::TaskEvent;
+    use convoy_core::types::{ConvoyId, ConvoyStatus, Timestamp, Totals};
+
+    use super::*;
+    use crate::testing::task_record;
+
+    #[test]
+    fn an_event_is_a_line_with_its_time_and_type() {
+        let record = task_record(1, "a", Some(1), 1_500, TaskEvent::Killed { reason: "timeout".into() });
+        let wanted = "1970-01-01T00:00:01.500Z  worker_killed             a: the agent was ended: timeout";
+        assert_eq!(event_line(&record), wanted);
+    }
+
+    #[test]
+    fn a_convoy_is_a_row_that_says_whether_it_is_published() {
+        let convoy = ConvoySummary {
+            id: ConvoyId::from_parts(1, 1),
+            name: "x\u{7}".into(),
+            status: ConvoyStatus::Done,
+            branch: "refs/heads/main".into(),
+            published: false,
+            unfinished: true,
+            created_at: Timestamp(0),
+            finished_at: None,
+            totals: Totals { total: 3, done: 2, ..Totals::default() },
+        };
+        let wanted = ["done", "2/3", "main (not published)", "1970-01-01T00:00:00.000Z", "x\u{fffd}"];
+        assert_eq!(row(&convoy)[1..], wanted);
+        let published = ConvoySummary { published: true, ..convoy };
+        assert_eq!(row(&published)[3], "main");
+    }
+}

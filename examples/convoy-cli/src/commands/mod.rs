@@ -1,0 +1,63 @@
+//! The commands, one function each.
+
+mod check;
+mod control;
+mod dlq;
+mod logs;
+mod look;
+mod plan;
+mod run;
+mod spec;
+
+use crate::app::App;
+use crate::args::{Command, DlqCommand};
+use crate::exit::{Exit, Failure};
+
+impl Command {
+    /// Whether a program reads the output.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Run(args) => args.json,
+            Self::Resume { json, .. }
+            | Self::Retry { json, .. }
+            | Self::Status { json, .. }
+            | Self::List { json }
+            | Self::Events { json, .. }
+            | Self::Check { json, .. }
+            | Self::Publish { json, .. }
+            | Self::Dlq(DlqCommand::List { json, .. } | DlqCommand::Retry { json, .. }) => *json,
+            Self::Logs { .. }
+            | Self::Schema
+            | Self::Dlq(DlqCommand::Resolve { .. })
+            | Self::Cancel(_)
+            | Self::Pause(_)
+            | Self::Unpause(_)
+            | Self::Demo => false,
+        }
+    }
+}
+
+/// Does what was typed.
+pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => run::run(app, args).await,
+        Command::Resume { convoy, json } => run::resume(app, convoy.as_deref(), json).await,
+        Command::Retry { convoy, tasks, json } => {
+            run::retry(app, convoy.convoy.as_deref(), &tasks, json).await
+        }
+        Command::Publish { convoy, json } => run::publish(app, convoy.convoy.as_deref(), json).await,
+        Command::Status { convoy, json } => look::status(app, convoy.convoy.as_deref(), json).await,
+        Command::List { json } => look::list(app, json).await,
+        Command::Events { convoy, follow, json } => {
+            look::events(app, convoy.convoy.as_deref(), follow, json).await
+        }
+        Command::Logs { task, convoy, attempt } => logs::logs(app, &task, convoy.as_deref(), attempt).await,
+        Command::Check { file, json, strict } => check::check(app, &file, json, strict),
+        Command::Schema => Ok(check::schema(app)),
+        Command::Dlq(command) => dlq::execute(app, command).await,
+        Command::Cancel(convoy) => control::cancel(app, convoy.convoy.as_deref()).await,
+        Command::Pause(convoy) => control::pause(app, convoy.convoy.as_deref()).await,
+        Command::Unpause(convoy) => control::unpause(app, convoy.convoy.as_deref()).await,
+        Command::Demo => crate::demo::demo(app).await,
+    }
+}

@@ -1,0 +1,154 @@
+//! Convoy files: read, checked, their problems written out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use convoy_core::plan::{Checked, Plan, check_bytes};
+use convoy_core::secret::looks_secret;
+use convoy_core::spec::{EnvValue, MAX_BYTES, Problem, Severity, Spec};
+
+use crate::app::App;
+use crate::exit::Failure;
+use crate::render::{count, safe_line};
+
+/// The bytes of a convoy file: at most one more than are allowed, so that the check sees it.
+pub(super) fn read(app: &App, file: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", file.display()));
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let opened = File::open(app.host.absolute(file)).map_err(failed)?;
+    opened.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+pub(super) fn checked(bytes: &[u8]) -> Checked {
+    check_bytes(bytes, &looks_secret)
+}
+
+/// `FILE:LINE:COL: error|warning: FIELD: …`.
+pub(super) fn problem_line(file: &Path, problem: &Problem) -> String {
+    safe_line(&format!("{}:{problem}", file.display()))
+}
+
+/// A convoy file that may be run.
+pub(super) struct Usable {
+    pub(super) text: String,
+    pub(super) plan: Plan,
+}
+
+/// Reads a convoy file for a run. Says every problem; refuses errors and fields that are not built yet.
+pub(super) fn usable(app: &mut App, file: &Path) -> Result<Usable, Failure> {
+    let bytes = read(app, file)?;
+    let checked = checked(&bytes);
+    let problems: Vec<Problem> =
+        checked.problems.iter().map(|p| as_run(p, checked.spec.as_deref())).collect();
+    for problem in &problems {
+        app.out.note(problem_line(file, problem));
+    }
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    match (checked.plan, String::from_utf8(bytes)) {
+        (Some(plan), Ok(text)) if errors == 0 => Ok(Usable { text, plan }),
+        _ => {
+            let number = u64::try_from(errors).unwrap_or(u64::MAX);
+            Err(Failure::spec(format!("{} is refused: {}", file.display(), count(number, "error"))))
+        }
+    }
+}
+
+/// The problem as a run sees it: what a check only warns of because it is not built yet, a run refuses.
+fn as_run(problem: &Problem, spec: Option<&Spec>) -> Problem {
+    let here = (problem.line, problem.column, &problem.path);
+    let unsupported = spec.is_some_and(|spec| {
+        spec.unsupported.iter().any(|field| (field.line, field.column, &field.path) == here)
+    });
+    let mut problem = problem.clone();
+    if unsupported {
+        problem.severity = Severity::Error;
+    }
+    problem
+}
+
+/// The variables of the host's environment that a spec names.
+pub(super) fn named_variables(spec: &Spec) -> BTreeSet<String> {
+    let named = |env: &BTreeMap<String, EnvValue>| {
+        let names = env.values().filter_map(|value| match value {
+            EnvValue::FromEnv(name) => Some(name.clone()),
+            EnvValue::Literal(_) => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    let profiles = spec.adapters.values().map(|profile| &profile.env);
+    let tasks = spec.tasks.iter().map(|task| &task.env);
+    std::iter::once(&spec.env).chain(profiles).chain(tasks).flat_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Place;
+
+    const GOOD: &str = "name: x\ntasks:\n  - id: a\n    prompt: p\n";
+
+    #[test]
+    fn a_good_file_is_usable_and_a_warning_is_said() {
+        let place = Place::new();
+        let text = format!("x-free: 1\nsomething-of-mine: 2\nversion: 1\n{GOOD}");
+        place.write("good.yml", &text);
+        let (mut app, captured) = place.app();
+        let usable = usable(&mut app, Path::new("good.yml")).expect("usable");
+        assert_eq!((usable.plan.len(), usable.text), (1, text));
+        let said = captured.stderr();
+        assert!(said.starts_with("good.yml:2:1: warning: something-of-mine: unknown key"), "{said}");
+        assert_eq!((said.lines().count(), captured.stdout().as_str()), (1, ""));
+    }
+
+    #[test]
+    fn what_is_wrong_or_not_built_is_refused_with_its_place() {
+        let cases = [
+            ("name: x\ntasks: []\n", "f.yml:2:8: error: tasks: "),
+            (
+                &*format!("{GOOD}    steps: [{{prompt: q}}]\n"),
+                "f.yml:5:5: error: tasks[0].steps: not supported yet: steps",
+            ),
+            (
+                &*format!("version: 1\nbudget: {{tokens: 5}}\n{GOOD}"),
+                "f.yml:2:1: error: budget: not supported yet: budget",
+            ),
+            ("", "f.yml:1:1: error: the file is empty"),
+        ];
+        for (text, wanted) in cases {
+            let place = Place::new();
+            place.write("f.yml", text);
+            let (mut app, captured) = place.app();
+            let failure = usable(&mut app, Path::new("f.yml")).err().expect("refused");
+            let said = captured.stderr();
+            assert!(said.lines().any(|line| line.starts_with(wanted)), "{wanted}: {said}");
+            assert_eq!((failure.exit.code(), failure.kind), (2, "invalid_spec"));
+            assert!(failure.message.starts_with("f.yml is refused: "), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_or_too_large_is_bad_usage() {
+        let place = Place::new();
+        let (mut app, captured) = place.app();
+        let failure = usable(&mut app, Path::new("absent.yml")).err().expect("refused");
+        assert!(failure.message.starts_with("cannot read absent.yml: "), "{failure:?}");
+        assert_eq!(failure.exit.code(), 2);
+        place.write("large.yml", &"# \n".repeat(MAX_BYTES / 3 + 2));
+        assert!(usable(&mut app, Path::new("large.yml")).is_err());
+        assert!(captured.stderr().contains("large.yml:1:1: error: "), "{}", captured.stderr());
+    }
+
+    #[test]
+    fn the_variables_that_a_file_names_are_those_from_the_environment() {
+        let text = "name: x\nenv: {A: {from_env: TOP}, B: text}\nadapters:\n  s: {command: [sh], env: {K: {from_env: KEY}}}\n\
+                    tasks:\n  - {id: a, prompt: p, env: {C: {from_env: TASK}}}\n";
+        let checked = checked(text.as_bytes());
+        let spec = checked.spec.expect("valid");
+        let wanted = ["KEY", "TASK", "TOP"].map(str::to_owned);
+        assert_eq!(named_variables(&spec), BTreeSet::from(wanted));
+    }
+}

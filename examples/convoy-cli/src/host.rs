@@ -1,0 +1,160 @@
+//! The one place that looks at the process: its environment, its working directory, its terminal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use convoy_core::agent::scrub;
+
+use crate::exit::Failure;
+use crate::output::Out;
+
+/// Variables that `--clean-env` passes on. Names that end with `*` are prefixes.
+const CLEAN: [&str; 18] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TMPDIR",
+    "TERM",
+    "TZ",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_*",
+];
+
+/// What the process was given.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    /// How the person called this program, for commands to type next.
+    pub(crate) program: String,
+    pub(crate) cwd: PathBuf,
+    /// Variables whose names and values are UTF-8; agents cannot be given others.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Where scratch folders are made.
+    pub(crate) temp: PathBuf,
+}
+
+impl Host {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads them for the engine")]
+    pub(crate) fn of_process() -> Result<Self, Failure> {
+        let cwd =
+            std::env::current_dir().map_err(|error| Failure::io("find the current directory", error))?;
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let env = std::env::vars_os().filter_map(text).collect();
+        let program = called_as(std::env::args_os().next());
+        Ok(Self { program, cwd, env, temp: std::env::temp_dir() })
+    }
+
+    /// The environment of everything that the engine starts: all of the process's own, less what marks a
+    /// surrounding agent or points git elsewhere.
+    pub(crate) fn whole_env(&self) -> BTreeMap<String, String> {
+        let mut env = self.env.clone();
+        scrub(&mut env);
+        env
+    }
+
+    /// The same with only the variables that every program needs, and those in `named`.
+    pub(crate) fn clean_env(&self, named: &BTreeSet<String>) -> BTreeMap<String, String> {
+        let mut env = self.whole_env();
+        env.retain(|name, _| named.contains(name) || is_clean(name));
+        env
+    }
+
+    /// Who acts, for the record.
+    pub(crate) fn actor(&self) -> String {
+        let mut known = ["USER", "LOGNAME"].iter().filter_map(|name| self.env.get(*name));
+        known.find(|name| !name.is_empty()).map_or_else(|| "convoy".to_owned(), Clone::clone)
+    }
+
+    /// The path as seen from the working directory.
+    pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
+        self.cwd.join(path)
+    }
+}
+
+/// The path the program was called by; its name alone where it was found by that.
+fn called_as(argument: Option<std::ffi::OsString>) -> String {
+    let text = argument.and_then(|argument| argument.into_string().ok());
+    text.filter(|text| text.contains('/')).unwrap_or_else(|| "convoy".to_owned())
+}
+
+fn is_clean(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_proxy = upper.ends_with("_PROXY");
+    CLEAN.iter().any(|known| match known.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        // Proxies are written in either case.
+        None => *known == if is_proxy { upper.as_str() } else { name },
+    })
+}
+
+/// The process's own output, live where it is a terminal that can be redrawn.
+pub(crate) fn process_output(env: &BTreeMap<String, String>) -> Out {
+    let dumb = env.get("TERM").is_some_and(|term| term == "dumb");
+    let live = std::io::stdout().is_terminal() && !dumb;
+    Out::new(Box::new(std::io::stdout()), Box::new(std::io::stderr()), live)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(pairs: &[(&str, &str)]) -> Host {
+        let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Host { program: called_as(None), cwd: PathBuf::from("/here"), env, temp: PathBuf::from("/tmp") }
+    }
+
+    fn names(env: &BTreeMap<String, String>) -> Vec<&str> {
+        env.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_whole_environment_lacks_marks_of_an_agent_and_of_git() {
+        let host = host(&[
+            ("CLAUDECODE", "1"),
+            ("CLAUDE_CODE_REMOTE_SESSION_ID", "r"),
+            ("CLAUDE_CODE_SESSION_ID", "s"),
+            ("GIT_DIR", "/x"),
+            ("GITHUB_TOKEN", "t"),
+            ("PATH", "/bin"),
+        ]);
+        assert_eq!(names(&host.whole_env()), ["GITHUB_TOKEN", "PATH"]);
+    }
+
+    #[test]
+    fn a_clean_environment_has_only_what_is_allowed_or_named() {
+        let host = host(&[
+            ("AWS_SECRET", "x"),
+            ("GIT_DIR", "/x"),
+            ("HOME", "/h"),
+            ("LC_ALL", "C"),
+            ("MY_KEY", "k"),
+            ("PATH", "/bin"),
+            ("PATHS", "no"),
+            ("https_proxy", "p"),
+            ("path", "no"),
+        ]);
+        let named = BTreeSet::from(["MY_KEY".to_owned(), "GIT_DIR".to_owned(), "ABSENT".to_owned()]);
+        assert_eq!(names(&host.clean_env(&named)), ["HOME", "LC_ALL", "MY_KEY", "PATH", "https_proxy"]);
+    }
+
+    #[test]
+    fn paths_are_seen_from_the_working_directory_and_the_actor_has_a_name() {
+        let known = host(&[("USER", ""), ("LOGNAME", "ann")]);
+        assert_eq!(known.absolute(Path::new("a/b")), Path::new("/here/a/b"));
+        assert_eq!(known.absolute(Path::new("/a")), Path::new("/a"));
+        assert_eq!(known.actor(), "ann");
+        assert_eq!(host(&[("USER", "")]).actor(), "convoy");
+    }
+}

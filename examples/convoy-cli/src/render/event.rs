@@ -1,0 +1,224 @@
+//! Events as lines.
+
+use convoy_core::event::{
+    AgentOutcome, AttemptKind, ConvoyEvent, Event, EventRecord, PublishEvent, TaskEvent,
+};
+use convoy_core::types::{Failure, Oid, Timestamp};
+
+use super::{count, duration, safe_line, short_branch, some_of};
+
+/// The event in words, whatever it is.
+pub(crate) fn describe(record: &EventRecord) -> String {
+    match &record.event {
+        Event::Convoy(event) => convoy(event),
+        Event::Publish(event) => publish(event),
+        Event::Task { id, event, .. } => {
+            let attempt = record.worker_id().map_or(0, |worker| number_of(worker.as_str()));
+            format!("{}: {}", safe_line(id.as_str()), task(event, attempt, record.time))
+        }
+    }
+}
+
+/// The event in words if a person who watches wants to know of it.
+pub(crate) fn notable(record: &EventRecord) -> Option<String> {
+    let wanted = match &record.event {
+        Event::Convoy(event) => match event {
+            ConvoyEvent::Resumed { .. }
+            | ConvoyEvent::Paused { .. }
+            | ConvoyEvent::Unpaused { .. }
+            | ConvoyEvent::CancelRequested { .. }
+            | ConvoyEvent::Interrupted { .. }
+            | ConvoyEvent::Retried { .. } => true,
+            // The first and the last line of a run say it.
+            _ => false,
+        },
+        // That it is published is said at the end; it happens many times on the way there.
+        Event::Publish(event) => matches!(event, PublishEvent::Blocked { .. }),
+        Event::Task { event, .. } => match event {
+            TaskEvent::Started { .. }
+            | TaskEvent::Killed { .. }
+            | TaskEvent::Conflict { .. }
+            | TaskEvent::ConflictFailed { .. }
+            | TaskEvent::Done { .. }
+            | TaskEvent::Retried { .. }
+            | TaskEvent::Failed { .. }
+            | TaskEvent::Skipped { .. }
+            | TaskEvent::Cancelled {}
+            | TaskEvent::DeadLettered(_)
+            | TaskEvent::DeadLetterResolved { .. } => true,
+            TaskEvent::Gate { passed, .. } => !passed,
+            TaskEvent::Snapshot { rebased, .. } => *rebased,
+            _ => false,
+        },
+    };
+    wanted.then(|| describe(record))
+}
+
+/// The attempt in `<convoy>.<task>.<attempt>`.
+fn number_of(worker: &str) -> u32 {
+    worker.rsplit('.').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+fn short(commit: &Oid) -> &str {
+    commit.as_str().get(..10).unwrap_or_default()
+}
+
+fn convoy(event: &ConvoyEvent) -> String {
+    match event {
+        ConvoyEvent::Started(started) => format!(
+            "started: {}, {} onto {}",
+            safe_line(&started.name),
+            count(started.tasks, "task"),
+            short_branch(&started.branch)
+        ),
+        ConvoyEvent::Resumed { .. } => "resumed".to_owned(),
+        ConvoyEvent::Paused { actor } => {
+            format!("paused by {}: running agents finish, nothing starts", safe_line(actor))
+        }
+        ConvoyEvent::Unpaused { actor } => format!("unpaused by {}", safe_line(actor)),
+        ConvoyEvent::CancelRequested { actor } => {
+            format!("cancelled by {}: running agents are being ended", safe_line(actor))
+        }
+        ConvoyEvent::Interrupted { reason } => format!("interrupted: {}", safe_line(reason)),
+        ConvoyEvent::Retried { tasks, actor } => {
+            let number = u64::try_from(tasks.len()).unwrap_or(u64::MAX);
+            format!("{} taken up again by {}", count(number, "task"), safe_line(actor))
+        }
+        ConvoyEvent::SwarmConcurrency { effective_concurrency, pending_count, .. } => {
+            format!("up to {}, {pending_count} open", count(*effective_concurrency, "agent"))
+        }
+        ConvoyEvent::Finished(_) => "ended: every task is done".to_owned(),
+        ConvoyEvent::Failed(end) => {
+            format!("ended: {} of {} done", end.totals.done, count(end.totals.total, "task"))
+        }
+        ConvoyEvent::Cancelled(_) => "ended: cancelled".to_owned(),
+        other => other.type_name().to_owned(),
+    }
+}
+
+fn publish(event: &PublishEvent) -> String {
+    match event {
+        PublishEvent::Published { branch, commit, .. } => {
+            format!("published to {} at {}", short_branch(branch), short(commit))
+        }
+        PublishEvent::Blocked { branch, reason, paths, .. } => {
+            let paths = if paths.is_empty() { String::new() } else { format!(": {}", some_of(paths)) };
+            format!("not published to {}: {}{paths}", short_branch(branch), safe_line(reason))
+        }
+        PublishEvent::Started { from, to, .. } => {
+            format!("moving the branch from {} to {}", short(from), short(to))
+        }
+        PublishEvent::Voided { .. } => "the branch was moved by somebody else; looking again".to_owned(),
+        other => other.type_name().to_owned(),
+    }
+}
+
+fn task(event: &TaskEvent, attempt: u32, time: Timestamp) -> String {
+    match event {
+        TaskEvent::Assigned { kind, agent, .. } => {
+            let why = match kind {
+                AttemptKind::First => "",
+                AttemptKind::Retry => ", a retry",
+                AttemptKind::Repeat => ", repeats one that was interrupted",
+                AttemptKind::Resolve => ", to resolve a conflict",
+                _ => ", again",
+            };
+            format!("attempt {attempt} for {}{why}", safe_line(agent))
+        }
+        TaskEvent::Started { adapter, model, .. } => {
+            let model = model.as_ref().map(|model| format!(" {}", safe_line(model))).unwrap_or_default();
+            let again = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            format!("started ({}{model}{again})", safe_line(adapter))
+        }
+        TaskEvent::Spawned { pid, .. } => format!("the agent runs as process {pid}"),
+        TaskEvent::AgentEnded { outcome, duration_ms, .. } => {
+            let how = match outcome {
+                AgentOutcome::Succeeded => "finished".to_owned(),
+                AgentOutcome::Failed { failure } => format!("failed ({})", failed(failure)),
+                AgentOutcome::Interrupted => "was interrupted".to_owned(),
+                AgentOutcome::Cancelled => "was cancelled".to_owned(),
+                _ => "ended".to_owned(),
+            };
+            format!("the agent {how} after {}", millis(*duration_ms))
+        }
+        TaskEvent::Killed { reason } => format!("the agent was ended: {}", safe_line(reason)),
+        _ => after_work(event, time),
+    }
+}
+
+fn after_work(event: &TaskEvent, time: Timestamp) -> String {
+    match event {
+        TaskEvent::Snapshot { work, rebased } => match work {
+            Some(_) if *rebased => {
+                "the agent moved away from where it began: its files became one commit there".to_owned()
+            }
+            Some(work) if work.changed => format!("its work is commit {}", short(&work.commit)),
+            Some(_) => "it changed nothing".to_owned(),
+            None => "there is no work to take".to_owned(),
+        },
+        TaskEvent::Gate { gate, passed, exit_code, duration_ms, .. } => {
+            let how = match (passed, exit_code) {
+                (true, _) => "passed".to_owned(),
+                (false, Some(code)) => format!("failed with exit code {code}"),
+                (false, None) => "failed".to_owned(),
+            };
+            format!("gate {} {how} after {}", safe_line(gate), millis(*duration_ms))
+        }
+        TaskEvent::Queued { .. } => "passed its checks, waits to land".to_owned(),
+        TaskEvent::Prepared { commit, .. } => format!("landing as {}", short(commit)),
+        TaskEvent::Unprepared { .. } => "the tip moved; landing again".to_owned(),
+        TaskEvent::Landed { commit } => format!("landed as {}", short(commit)),
+        TaskEvent::Conflict { conflicting_files, .. } => {
+            format!(
+                "conflicts with what landed meanwhile in {}; an agent resolves it",
+                some_of(conflicting_files)
+            )
+        }
+        TaskEvent::ConflictFailed { conflicting_files, attempts } => {
+            let tries = count(*attempts, "conflict");
+            format!("the conflict in {} stays unresolved after {tries}", some_of(conflicting_files))
+        }
+        _ => end(event, time),
+    }
+}
+
+fn end(event: &TaskEvent, time: Timestamp) -> String {
+    match event {
+        TaskEvent::Done { commit: Some(commit), .. } => format!("done, landed as {}", short(commit)),
+        TaskEvent::Done { commit: None, .. } => "done, nothing changed".to_owned(),
+        TaskEvent::Retried { failure, not_before, retries, .. } => {
+            let wait = not_before.since(time);
+            let wait = if wait.is_zero() { String::new() } else { format!(" in {}", duration(wait)) };
+            match failure {
+                Some(failure) => format!("failed ({}); retry {retries}{wait}", failed(failure)),
+                None => format!("was interrupted; starts again{wait}"),
+            }
+        }
+        TaskEvent::Failed { status, failure, stops, .. } => {
+            let stops = if *stops { "; it stops the convoy" } else { "" };
+            format!("{status} ({}){stops}", failed(failure))
+        }
+        TaskEvent::Skipped { reason, .. } => format!("skipped: {}", safe_line(reason)),
+        TaskEvent::Cancelled {} => "cancelled; its work is kept".to_owned(),
+        TaskEvent::DeadLettered(letter) => format!("kept as dead letter {}", safe_line(&letter.dlq_id)),
+        TaskEvent::DeadLetterResolved { dlq_id, actor, resolution } => format!(
+            "dead letter {} closed by {}: {}",
+            safe_line(dlq_id),
+            safe_line(actor),
+            safe_line(resolution)
+        ),
+        other => other.type_name().to_owned(),
+    }
+}
+
+fn millis(millis: u64) -> String {
+    duration(std::time::Duration::from_millis(millis))
+}
+
+/// `timeout: the agent ran longer than 5m`.
+pub(super) fn failed(failure: &Failure) -> String {
+    format!("{}: {}", safe_line(&failure.kind.to_string()), safe_line(&failure.message))
+}
+
+#[cfg(test)]
+mod tests;

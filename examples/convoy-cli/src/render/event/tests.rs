@@ -1,0 +1,232 @@
+//! Every event in words, and which of them are shown.
+
+use convoy_core::event::{DeadLetter, End, Work};
+use convoy_core::types::{ConvoyStatus, FailureKind, TaskIx, TaskStatus, Totals, Usage};
+
+use super::*;
+use crate::testing::{convoy_record, oid, publish_record, started, task_record};
+
+fn failure() -> Failure {
+    Failure::new(FailureKind::Gate("sh \u{1b}[31mtest.sh".into()), "exit code 3\nmore")
+}
+
+/// The event of an attempt (0 = of none), whether it is shown, and its words.
+type Case = (TaskEvent, u32, bool, &'static str);
+
+fn agent_cases() -> Vec<Case> {
+    let ended = |outcome| TaskEvent::AgentEnded {
+        outcome,
+        exit_code: None,
+        session: None,
+        usage: Usage::default(),
+        duration_ms: 61_000,
+        summary: String::new(),
+    };
+    let start = |model: Option<&str>| TaskEvent::Started {
+        adapter: "claude".into(),
+        model: model.map(str::to_owned),
+        worktree: "w".into(),
+        prompt_bytes: 1,
+        session: "fresh".into(),
+    };
+    let assigned = |kind| TaskEvent::Assigned { kind, agent: "developer".into(), base: oid('a') };
+    vec![
+        (assigned(AttemptKind::First), 1, false, "a: attempt 1 for developer"),
+        (assigned(AttemptKind::Resolve), 2, false, "a: attempt 2 for developer, to resolve a conflict"),
+        (start(None), 1, true, "a: started (claude)"),
+        (start(Some("opus")), 2, true, "a: started (claude opus, attempt 2)"),
+        (TaskEvent::Spawned { pid: 7, start_time: 1 }, 1, false, "a: the agent runs as process 7"),
+        (ended(AgentOutcome::Succeeded), 1, false, "a: the agent finished after 1m 01s"),
+        (
+            ended(AgentOutcome::Failed { failure: failure() }),
+            1,
+            false,
+            "a: the agent failed (gate:sh test.sh: exit code 3 …) after 1m 01s",
+        ),
+        (TaskEvent::Killed { reason: "timeout".into() }, 1, true, "a: the agent was ended: timeout"),
+    ]
+}
+
+fn check_cases() -> Vec<Case> {
+    let work = Work { commit: oid('b'), tree: oid('c'), base: oid('a'), changed: true, kept_ref: "r".into() };
+    let gate = |passed| TaskEvent::Gate {
+        gate: "sh test.sh".into(),
+        passed,
+        exit_code: (!passed).then_some(3),
+        duration_ms: 1500,
+        output: String::new(),
+    };
+    vec![
+        (
+            TaskEvent::Snapshot { work: Some(work.clone()), rebased: false },
+            1,
+            false,
+            "a: its work is commit bbbbbbbbbb",
+        ),
+        (
+            TaskEvent::Snapshot { work: Some(work), rebased: true },
+            1,
+            true,
+            "a: the agent moved away from where it began: its files became one commit there",
+        ),
+        (gate(true), 1, false, "a: gate sh test.sh passed after 1.5s"),
+        (gate(false), 1, true, "a: gate sh test.sh failed with exit code 3 after 1.5s"),
+        (TaskEvent::Queued { commit: oid('b') }, 1, false, "a: passed its checks, waits to land"),
+        (TaskEvent::Landed { commit: oid('b') }, 1, false, "a: landed as bbbbbbbbbb"),
+        (
+            TaskEvent::Conflict {
+                attempt: 1,
+                conflicting_files: vec!["f\u{7}.txt".into()],
+                onto: oid('a'),
+                tree: oid('b'),
+            },
+            1,
+            true,
+            "a: conflicts with what landed meanwhile in f\u{fffd}.txt; an agent resolves it",
+        ),
+    ]
+}
+
+fn end_cases() -> Vec<Case> {
+    let done = |commit: Option<Oid>| TaskEvent::Done {
+        no_changes: commit.is_none(),
+        commit,
+        exit_code: 0,
+        retries: 0,
+    };
+    let retried = |failure, not_before| TaskEvent::Retried {
+        previous_status: TaskStatus::GateFailed,
+        failure,
+        not_before: Timestamp(not_before),
+        retries: 1,
+    };
+    let failed = |stops| TaskEvent::Failed {
+        status: TaskStatus::GateFailed,
+        reason: "gate-failed".into(),
+        failure: failure(),
+        gate: None,
+        exit_code: None,
+        stops,
+    };
+    let letter = DeadLetter {
+        dlq_id: "d1".into(),
+        agent: "x".into(),
+        failure_type: "error".into(),
+        attempts: 2,
+        error: "e".into(),
+    };
+    vec![
+        (done(Some(oid('c'))), 1, true, "a: done, landed as cccccccccc"),
+        (done(None), 1, true, "a: done, nothing changed"),
+        (retried(Some(failure()), 0), 1, true, "a: failed (gate:sh test.sh: exit code 3 …); retry 1"),
+        (
+            retried(Some(failure()), 6_000),
+            1,
+            true,
+            "a: failed (gate:sh test.sh: exit code 3 …); retry 1 in 5.0s",
+        ),
+        (retried(None, 0), 1, true, "a: was interrupted; starts again"),
+        (failed(false), 2, true, "a: gate-failed (gate:sh test.sh: exit code 3 …)"),
+        (failed(true), 2, true, "a: gate-failed (gate:sh test.sh: exit code 3 …); it stops the convoy"),
+        (
+            TaskEvent::Skipped { reason: "b failed".into(), because: Some(TaskIx(1)) },
+            0,
+            true,
+            "a: skipped: b failed",
+        ),
+        (TaskEvent::Cancelled {}, 1, true, "a: cancelled; its work is kept"),
+        (TaskEvent::DeadLettered(letter), 2, true, "a: kept as dead letter d1"),
+    ]
+}
+
+#[test]
+fn task_events_read_well_and_the_notable_ones_are_shown() {
+    for (event, attempt, shown, text) in [agent_cases(), check_cases(), end_cases()].concat() {
+        let record = task_record(1, "a", (attempt > 0).then_some(attempt), 1_000, event);
+        assert_eq!(describe(&record), text);
+        assert_eq!(notable(&record).is_some(), shown, "{text}");
+    }
+}
+
+#[test]
+fn convoy_events_read_well_and_the_notable_ones_are_shown() {
+    let end = End {
+        status: ConvoyStatus::Failed,
+        totals: Totals { total: 8, done: 7, failed: 1, ..Totals::default() },
+    };
+    let cases = [
+        (ConvoyEvent::Started(Box::new(started(8))), false, "started: demo, 8 tasks onto main"),
+        (ConvoyEvent::Resumed { original_created_at: Timestamp(0) }, true, "resumed"),
+        (
+            ConvoyEvent::Paused { actor: "ann".into() },
+            true,
+            "paused by ann: running agents finish, nothing starts",
+        ),
+        (ConvoyEvent::Unpaused { actor: "ann".into() }, true, "unpaused by ann"),
+        (
+            ConvoyEvent::CancelRequested { actor: "ann".into() },
+            true,
+            "cancelled by ann: running agents are being ended",
+        ),
+        (ConvoyEvent::Interrupted { reason: "Ctrl-C".into() }, true, "interrupted: Ctrl-C"),
+        (
+            ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "ann".into() },
+            true,
+            "1 task taken up again by ann",
+        ),
+        (
+            ConvoyEvent::SwarmConcurrency { phase: 1, pending_count: 5, effective_concurrency: 3 },
+            false,
+            "up to 3 agents, 5 open",
+        ),
+        (ConvoyEvent::Finished(end), false, "ended: every task is done"),
+        (ConvoyEvent::Failed(end), false, "ended: 7 of 8 tasks done"),
+    ];
+    for (event, shown, text) in cases {
+        let record = convoy_record(1, 0, event);
+        assert_eq!(describe(&record), text);
+        assert_eq!(notable(&record).is_some(), shown, "{text}");
+    }
+}
+
+#[test]
+fn branch_events_read_well_and_the_notable_ones_are_shown() {
+    let branch = || "refs/heads/main".to_owned();
+    let cases = [
+        (
+            PublishEvent::Published { branch: branch(), commit: oid('b'), tip: oid('c') },
+            false,
+            "published to main at bbbbbbbbbb",
+        ),
+        (
+            PublishEvent::Blocked {
+                branch: branch(),
+                reason: "local changes".into(),
+                paths: vec!["a".into(), "b".into()],
+                tip: oid('c'),
+            },
+            true,
+            "not published to main: local changes: a, b",
+        ),
+        (
+            PublishEvent::Blocked {
+                branch: branch(),
+                reason: "it was deleted".into(),
+                paths: vec![],
+                tip: oid('c'),
+            },
+            true,
+            "not published to main: it was deleted",
+        ),
+        (
+            PublishEvent::Voided { tip: oid('c') },
+            false,
+            "the branch was moved by somebody else; looking again",
+        ),
+    ];
+    for (event, shown, text) in cases {
+        let record = publish_record(1, 0, event);
+        assert_eq!(describe(&record), text);
+        assert_eq!(notable(&record).is_some(), shown, "{text}");
+    }
+}

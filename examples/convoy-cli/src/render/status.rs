@@ -1,0 +1,307 @@
+//! A convoy for people: a table of its tasks, what became of it, and what to type next.
+
+use std::path::Path;
+
+use convoy_core::state::{ConvoyView, TaskView};
+use convoy_core::types::{ConvoyStatus, TaskStatus};
+
+use super::event::failed;
+use super::{count, duration, safe_line, short_branch, some_of, table, thousands};
+
+/// How commands are written so that they work from where the person stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Hints {
+    /// The program, with the options that tell where.
+    command: String,
+}
+
+impl Hints {
+    /// Commands of this program with these options, as they were given.
+    pub(crate) fn new(program: &str, repo: Option<&Path>, state_dir: Option<&Path>) -> Self {
+        let mut command = quoted(program);
+        for (option, path) in [("--repo", repo), ("--state-dir", state_dir)] {
+            if let Some(path) = path {
+                command.push_str(&format!(" {option} {}", quoted(&path.to_string_lossy())));
+            }
+        }
+        Self { command }
+    }
+
+    /// A command line.
+    pub(crate) fn line(&self, rest: &str) -> String {
+        format!("{} {rest}", self.command)
+    }
+}
+
+/// The text as a shell reads it back.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    let text = safe_line(text);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// `status` for people. `running`: a live engine runs it.
+pub(crate) fn status_lines(view: &ConvoyView, running: bool, hints: &Hints) -> Vec<String> {
+    let live = match (running, view.status.is_final()) {
+        (true, _) => "",
+        (false, true) => "",
+        (false, false) => ", no engine runs it",
+    };
+    let mut lines = vec![format!("{}  {}  {}{live}", view.convoy_id, safe_line(&view.name), view.status)];
+    lines.push(String::new());
+    let header = ["TASK", "STATUS", "ATTEMPTS", "NOTE"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(view.tasks.iter().map(row)).collect();
+    lines.extend(table(&rows));
+    lines.push(String::new());
+    lines.push(totals(view));
+    lines.extend(branch(view));
+    lines.extend(next(view, running, hints));
+    lines
+}
+
+/// The end of a run for people.
+pub(crate) fn summary_lines(view: &ConvoyView, interrupted: bool, hints: &Hints) -> Vec<String> {
+    let first = match (interrupted, view.status) {
+        (true, _) => format!("interrupted: {}", totals(view)),
+        (false, ConvoyStatus::Done) => totals(view),
+        (false, status) => format!("{status}: {}", totals(view)),
+    };
+    let mut lines = vec![first];
+    let open = view.tasks.iter().filter(|task| is_trouble(task)).take(10);
+    lines.extend(open.map(|task| {
+        let status = task.status.as_str();
+        let note = note(task);
+        let note = if note.is_empty() { note } else { format!(" ({note})") };
+        format!("  {}: {status}{note}", safe_line(task.id.as_str()))
+    }));
+    lines.extend(branch(view));
+    lines.extend(next(view, false, hints));
+    lines
+}
+
+fn is_trouble(task: &TaskView) -> bool {
+    matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::GateFailed)
+}
+
+fn row(task: &TaskView) -> Vec<String> {
+    vec![safe_line(task.id.as_str()), task.status.to_string(), task.attempts.to_string(), note(task)]
+}
+
+/// What there is to say of a task beside its status.
+fn note(task: &TaskView) -> String {
+    let waits = task.waiting_for.as_ref().map(|what| match task.status {
+        TaskStatus::Skipped => safe_line(what),
+        _ => format!("waits for {}", safe_line(what)),
+    });
+    let landed = task.commit.as_ref().map(|commit| commit.as_str().get(..10).unwrap_or_default().to_owned());
+    let same = task.no_changes.map(|_| "no changes".to_owned());
+    // The failure of an earlier attempt matters only until the task is done.
+    let failure = task.failure.as_ref().filter(|_| task.status != TaskStatus::Done).map(failed);
+    let letter = task.dead_letter.as_ref().map(|id| format!("dead letter {}", safe_line(id)));
+    let tokens = task.tokens.map(|tokens| format!("{} tokens", thousands(tokens)));
+    let cost = task.cost_usd.map(|cost| cost.to_string());
+    let parts = [landed, same, waits, failure, letter, tokens, cost];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn totals(view: &ConvoyView) -> String {
+    let totals = &view.totals;
+    let numbers = [
+        (totals.failed, "failed"),
+        (totals.timed_out, "timed out"),
+        (totals.skipped, "skipped"),
+        (totals.cancelled, "cancelled"),
+        (totals.open, "open"),
+    ];
+    let mut line = match totals.total {
+        1 if totals.done == 1 => "the task is done".to_owned(),
+        all if totals.done == all => format!("all {all} tasks are done"),
+        all => format!("{} of {} done", totals.done, count(all, "task")),
+    };
+    for (number, what) in numbers.into_iter().filter(|(number, _)| *number > 0) {
+        line.push_str(&format!(", {number} {what}"));
+    }
+    if let Some(tokens) = view.tokens {
+        line.push_str(&format!(" · {} tokens", thousands(tokens)));
+    }
+    if let Some(cost) = view.cost_usd {
+        line.push_str(&format!(" · {cost}"));
+    }
+    if let Some(end) = view.finished_at {
+        line.push_str(&format!(" · {}", duration(end.since(view.created_at))));
+    }
+    line
+}
+
+/// Where the work is.
+fn branch(view: &ConvoyView) -> Vec<String> {
+    let name = short_branch(&view.branch);
+    if view.totals.done == 0 && view.published {
+        return vec![format!("nothing landed yet; it will be on {name}")];
+    }
+    if view.published {
+        return vec![format!("everything that landed is on {name}")];
+    }
+    let mut lines = Vec::new();
+    match &view.publish_blocked {
+        Some(reason) => lines.push(format!("not on {name}: {}", safe_line(reason))),
+        None => lines.push(format!("not all on {name} yet")),
+    }
+    if let Some(paths) = &view.paths_in_the_way {
+        lines.push(format!("in the way: {}", some_of(paths)));
+    }
+    lines.push(format!("everything that landed is kept: git log {}", quoted(&view.integration_ref)));
+    lines
+}
+
+/// What to type next.
+fn next(view: &ConvoyView, running: bool, hints: &Hints) -> Vec<String> {
+    let id = view.convoy_id.as_str();
+    let mut lines = Vec::new();
+    let mut say = |rest: String, what: &str| lines.push(format!("next: {}   # {what}", hints.line(&rest)));
+    if running {
+        say(format!("events {id} --follow"), "watch it");
+        return lines;
+    }
+    match view.status {
+        ConvoyStatus::Done if view.published => {}
+        ConvoyStatus::Done => say(format!("publish {id}"), "once nothing is in the way"),
+        ConvoyStatus::Failed | ConvoyStatus::Cancelled => {
+            if let Some(task) = view.tasks.iter().find(|task| is_trouble(task) && task.attempts > 0) {
+                let task = quoted(task.id.as_str());
+                say(format!("logs {task} --convoy {id}"), "what its agent printed");
+            }
+            say(format!("retry {id}"), "take up what is not done");
+            if !view.published {
+                say(format!("publish {id}"), "bring what landed onto the branch");
+            }
+        }
+        _ => say(format!("resume {id}"), "continue where it stopped"),
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use convoy_core::types::{Cost, Failure, FailureKind, Timestamp};
+
+    use super::*;
+    use crate::testing::{oid, view};
+
+    fn hints() -> Hints {
+        Hints::new("convoy", Some(Path::new("/my repo")), None)
+    }
+
+    fn command(rest: &str) -> String {
+        rest.replace("ID", view(&[]).convoy_id.as_str())
+    }
+
+    fn failed_view() -> ConvoyView {
+        let mut view = view(&[
+            ("a", TaskStatus::Done),
+            ("long name", TaskStatus::GateFailed),
+            ("c", TaskStatus::Skipped),
+            ("d", TaskStatus::Pending),
+            ("e", TaskStatus::Done),
+        ]);
+        view.status = ConvoyStatus::Failed;
+        view.finished_at = Some(Timestamp(65_000));
+        view.tokens = Some(1234);
+        view.cost_usd = Some(Cost::from(1.5));
+        view.tasks[0].commit = Some(oid('c'));
+        view.tasks[0].failure = Some(Failure::new(FailureKind::Error, "earlier"));
+        view.tasks[1].failure =
+            Some(Failure::new(FailureKind::Gate("npm test".into()), "exit \u{1b}[1mcode 1\nx"));
+        view.tasks[1].dead_letter = Some("d1".into());
+        view.tasks[1].attempts = 2;
+        view.tasks[2].waiting_for = Some("long name failed".into());
+        view.tasks[3].waiting_for = Some("task c".into());
+        view.tasks[4].no_changes = Some(true);
+        view
+    }
+
+    #[test]
+    fn a_failed_convoy_shows_its_tasks_and_what_to_type_next() {
+        let wanted = [
+            &*command("ID  demo  failed"),
+            "",
+            "TASK       STATUS       ATTEMPTS  NOTE",
+            "a          done         1         cccccccccc",
+            "long name  gate-failed  2         gate:npm test: exit code 1 …, dead letter d1",
+            "c          skipped      1         long name failed",
+            "d          pending      1         waits for task c",
+            "e          done         1         no changes",
+            "",
+            "2 of 5 tasks done, 1 failed, 1 skipped, 1 open · 1,234 tokens · $1.5000 · 1m 05s",
+            "everything that landed is on main",
+            &command(
+                "next: convoy --repo '/my repo' logs 'long name' --convoy ID   # what its agent printed",
+            ),
+            &command("next: convoy --repo '/my repo' retry ID   # take up what is not done"),
+        ];
+        assert_eq!(status_lines(&failed_view(), false, &hints()), wanted);
+    }
+
+    #[test]
+    fn the_summary_of_a_run_names_what_failed() {
+        let lines = summary_lines(&failed_view(), false, &hints());
+        let totals = "2 of 5 tasks done, 1 failed, 1 skipped, 1 open · 1,234 tokens · $1.5000 · 1m 05s";
+        assert_eq!(lines[0], format!("failed: {totals}"));
+        assert_eq!(lines[1], "  long name: gate-failed (gate:npm test: exit code 1 …, dead letter d1)");
+        assert_eq!(lines.len(), 5);
+    }
+
+    #[test]
+    fn what_to_type_next_follows_from_the_status() {
+        let hints = Hints::new("convoy", None, None);
+        let cases = [
+            (ConvoyStatus::Done, true, false, ""),
+            (ConvoyStatus::Done, false, false, "next: convoy publish ID   # once nothing is in the way"),
+            (ConvoyStatus::Running, false, false, "next: convoy resume ID   # continue where it stopped"),
+            (ConvoyStatus::Paused, false, false, "next: convoy resume ID   # continue where it stopped"),
+            (ConvoyStatus::Running, false, true, "next: convoy events ID --follow   # watch it"),
+            (ConvoyStatus::Cancelled, true, false, "next: convoy retry ID   # take up what is not done"),
+        ];
+        for (status, published, running, wanted) in cases {
+            let view = ConvoyView { status, published, ..view(&[("a", TaskStatus::Done)]) };
+            assert_eq!(
+                next(&view, running, &hints).join("\n"),
+                command(wanted),
+                "{status} {published} {running}"
+            );
+        }
+    }
+
+    #[test]
+    fn work_that_is_not_on_the_branch_is_said_to_be_kept_and_why() {
+        let blocked = ConvoyView {
+            published: false,
+            publish_blocked: Some("local changes".into()),
+            paths_in_the_way: Some(vec!["a.txt".into(), "b\u{7}".into()]),
+            ..view(&[("a", TaskStatus::Done)])
+        };
+        let wanted = [
+            "not on main: local changes",
+            "in the way: a.txt, b\u{fffd}",
+            "everything that landed is kept: git log refs/convoy/x/integration",
+        ];
+        assert_eq!(branch(&blocked), wanted);
+        let first =
+            &status_lines(&ConvoyView { status: ConvoyStatus::Running, ..blocked }, false, &hints())[0];
+        assert_eq!(*first, command("ID  demo  running, no engine runs it"));
+        assert_eq!(branch(&view(&[])), ["nothing landed yet; it will be on main"]);
+    }
+
+    #[test]
+    fn a_quoted_text_reads_back() {
+        for (text, wanted) in
+            [("a/b-1", "a/b-1"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")]
+        {
+            assert_eq!(quoted(text), wanted);
+        }
+    }
+}
