@@ -30,7 +30,6 @@ impl Live {
         }
         for (row, line) in self.rows.iter().zip(lines) {
             row.set_message(line);
-            row.tick();
         }
     }
 
