@@ -150,6 +150,9 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
+        if task.index() >= self.state.plan().len() {
+            return Ok(());
+        }
         match &self.state.task(task).dead_letter {
             Some((dlq_id, true)) => {
                 let event = TaskEvent::DeadLetterResolved { dlq_id: dlq_id.clone(), actor, resolution };

@@ -114,11 +114,12 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<Result<(), Stale>, IllegalEvent> {
-        if matches!(report, Report::Checked(_) | Report::CheckStopped) {
-            self.queues.checking.remove(&task);
-        }
         let known = task.index() < self.state.plan().len();
         if !known || self.state.task(task).attempt() != Some(attempt) {
+            return Ok(Err(Stale));
+        }
+        if matches!(report, Report::Checked(_) | Report::CheckStopped) && !self.queues.checking.remove(&task)
+        {
             return Ok(Err(Stale));
         }
         match (report, self.state.task(task).stage.clone()) {

@@ -162,6 +162,8 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
     use StageKind as K;
     let kind = task.stage.kind();
     let stay = |ok: bool| ok.then_some(None);
+    // A landing commit that is written may have landed: the task cannot end any other way before that is known.
+    let may_end = !kind.is_final() && !matches!(task.stage, Stage::Queued { prepared: Some(_), .. });
     match (event, &task.stage) {
         (TaskEvent::Assigned { base, .. }, Stage::Pending { .. } | Stage::Conflicted) => {
             Some(Some(Stage::Working { base: base.clone(), started: false }))
@@ -182,21 +184,23 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::Retried { failure: None, .. }, Stage::Settling { .. }) if task.conflict.is_some() => {
             Some(Some(Stage::Conflicted))
         }
-        (
-            TaskEvent::Retried { not_before, failure, .. },
-            Stage::Settling { .. } | Stage::Checking { .. } | Stage::Queued { .. },
-        ) => Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: failure.is_none() })),
-        (TaskEvent::Failed { status, .. }, _) if !kind.is_final() && is_failure(*status) => {
+        (TaskEvent::Retried { not_before, failure: None, .. }, Stage::Settling { .. }) => {
+            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: true }))
+        }
+        (TaskEvent::Retried { not_before, failure: Some(_), .. }, _) if may_end && kind != K::Pending => {
+            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: false }))
+        }
+        (TaskEvent::Failed { status, .. }, _) if may_end && is_failure(*status) => {
             Some(Some(Stage::Failed { status: *status }))
         }
-        (TaskEvent::Skipped { reason, because }, _) if !kind.is_final() => {
+        (TaskEvent::Skipped { reason, because }, _) if may_end => {
             Some(Some(Stage::Skipped { reason: reason.clone(), because: *because }))
         }
-        (TaskEvent::Cancelled {}, _) if !kind.is_final() => Some(Some(Stage::Cancelled)),
+        (TaskEvent::Cancelled {}, _) if may_end => Some(Some(Stage::Cancelled)),
         (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
         (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
         (TaskEvent::Gate { .. }, _) => stay(kind == K::Checking),
-        (TaskEvent::ConflictFailed { .. }, _) => stay(matches!(kind, K::Queued | K::Settling)),
+        (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
         (TaskEvent::DeadLettered(_), _) => stay(kind == K::Failed),
         (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
             stay(task.dead_letter.as_ref().is_some_and(|(id, _)| id == dlq_id))

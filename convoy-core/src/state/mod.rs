@@ -9,6 +9,9 @@ mod run;
 mod stage;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::apply::IllegalEvent;
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::run::RunState;

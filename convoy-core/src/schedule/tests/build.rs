@@ -33,6 +33,12 @@ pub(super) fn task(id: &str) -> Task {
     }
 }
 
+/// A task that depends on others.
+pub(super) fn after(id: &str, depends_on: &[&str]) -> Task {
+    let depends_on = depends_on.iter().map(|id| TaskId::new(id).expect("valid")).collect();
+    Task { depends_on, ..task(id) }
+}
+
 /// A spec of these tasks that lets four agents work at once and goes on after a failure.
 pub(super) fn spec(tasks: Vec<Task>) -> Spec {
     Spec {

@@ -55,30 +55,30 @@ impl Watch {
 
     /// Follows one event, and looks whether it may happen.
     pub(super) fn event(&mut self, event: &Event, now: Timestamp) {
-        let before = match event {
+        let concerned = match event {
             Event::Task { task, id, event, attempt } => {
                 assert_eq!(self.plan.id(*task), id);
                 self.before_task(*task, event);
                 self.count(*task, *attempt, event);
-                Some((*task, self.state.task(*task).stage.kind()))
+                vec![*task]
             }
             Event::Convoy(ConvoyEvent::Finished(_) | ConvoyEvent::Failed(_) | ConvoyEvent::Cancelled(_)) => {
                 self.before_end(event);
-                None
+                Vec::new()
             }
-            Event::Convoy(_) | Event::Publish(_) => None,
+            Event::Convoy(ConvoyEvent::Retried { tasks, .. }) => {
+                assert!(!tasks.is_empty());
+                self.retried = true;
+                tasks.clone()
+            }
+            Event::Convoy(_) | Event::Publish(_) => Vec::new(),
         };
+        let kinds = |state: &RunState| -> Vec<StageKind> {
+            concerned.iter().map(|ix| state.task(*ix).stage.kind()).collect()
+        };
+        let before = kinds(&self.state);
         self.state.apply(event, now).expect("a legal event");
-        if let Some((task, from)) = before {
-            let to = self.state.task(task).stage.kind();
-            if from != to {
-                self.moves.insert((from, to));
-            }
-        }
-        if let Event::Convoy(ConvoyEvent::Retried { tasks, .. }) = event {
-            assert!(!tasks.is_empty());
-            self.retried = true;
-        }
+        self.moves.extend(before.into_iter().zip(kinds(&self.state)).filter(|(from, to)| from != to));
     }
 
     fn before_task(&self, ix: TaskIx, event: &TaskEvent) {

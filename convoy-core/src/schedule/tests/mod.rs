@@ -2,7 +2,14 @@
 
 mod build;
 mod choose;
+mod conflict;
+mod control;
+
 mod invariants;
+mod moves;
+mod outcomes;
 mod properties;
+mod retry;
 mod shape;
+mod steps;
 mod world;

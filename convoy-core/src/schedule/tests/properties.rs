@@ -19,7 +19,7 @@ fn part(divisor: u32) -> Config {
     Config { cases: usual.cases.div_ceil(divisor), failure_persistence: None, ..usual }
 }
 
-fn choices(most: usize) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn choices(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
 }
 
@@ -76,7 +76,7 @@ fn stale(world: &mut World, choices: &mut Choices<'_>) {
 }
 
 /// Lives a convoy until the choices are used up and it has ended.
-fn live(shape: &Shape, bytes: &[u8]) -> World {
+pub(super) fn live(shape: &Shape, bytes: &[u8]) -> World {
     let mut choices = Choices::new(bytes);
     let mut world = World::new(&shape.plan());
     while !choices.are_used_up() {

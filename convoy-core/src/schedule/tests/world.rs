@@ -189,11 +189,18 @@ impl World {
     }
 
     /// Moves the integration ref, if it is where the landing commit was made for.
-    fn land(&mut self, prepared: &Prepared) {
+    pub(super) fn land(&mut self, prepared: &Prepared) {
         if self.tip == prepared.onto {
             self.tip = prepared.commit.clone();
             assert!(self.landed.insert(self.tip.clone()), "a commit lands once");
         }
+    }
+
+    /// The integration ref is moved by somebody who is not the engine.
+    pub(super) fn somebody_moves_the_ref(&mut self) -> Oid {
+        self.tip = self.new_oid();
+        self.landed.insert(self.tip.clone());
+        self.tip.clone()
     }
 
     fn new_oid(&mut self) -> Oid {
@@ -266,8 +273,7 @@ impl World {
 
     fn advance_report(&mut self, prepared: Prepared, choices: &mut Choices<'_>) -> AdvanceReport {
         if choices.one_in(8) && !self.landed.contains(&prepared.commit) {
-            self.tip = self.new_oid();
-            self.landed.insert(self.tip.clone());
+            self.somebody_moves_the_ref();
         }
         self.land(&prepared);
         match self.landed.contains(&prepared.commit) {

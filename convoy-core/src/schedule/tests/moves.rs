@@ -1,0 +1,38 @@
+//! Every move of the table is made by some convoy.
+
+use std::collections::HashSet;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use super::build::{planned, spec, task};
+use super::choose::Choices;
+use super::properties::{choices, live};
+use super::shape::shapes;
+use super::steps::{PLACES, brought};
+use crate::event::RequestKind;
+use crate::state::{StageKind, allowed};
+
+#[test]
+fn every_allowed_move_is_made_and_no_other() {
+    let mut runner = TestRunner::deterministic();
+    let mut made: HashSet<(StageKind, StageKind)> = HashSet::new();
+    for _ in 0..100 {
+        let case = (shapes(12), choices(600)).new_tree(&mut runner).expect("a case");
+        let (shape, bytes) = case.current();
+        made.extend(live(&shape, &bytes).watch.moves);
+    }
+    // A cancel rarely finds work that waits to land.
+    let plan = planned(spec(vec![task("a"), task("b")]));
+    for (_, bring) in PLACES {
+        let mut world = brought(&plan, bring);
+        world.request(RequestKind::Cancel);
+        world.run(&mut Choices::new(&[]));
+        made.extend(world.watch.moves);
+    }
+    for from in StageKind::ALL {
+        for to in StageKind::ALL {
+            assert_eq!(made.contains(&(from, to)), allowed(from, to), "{from:?} to {to:?}");
+        }
+    }
+}

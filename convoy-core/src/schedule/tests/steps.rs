@@ -1,0 +1,181 @@
+//! Answers given by hand: each step of a task by name.
+
+use std::sync::Arc;
+
+use super::build::oid;
+use super::world::{World, agent_end, started, task_of};
+use crate::event::{AgentOutcome, Event, Work};
+use crate::plan::Plan;
+use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, PublishOrder, PublishReport, Report};
+use crate::schedule::{SnapshotReport, Turn};
+use crate::state::{Prepared, StageKind, TaskState};
+use crate::types::{AttemptNo, Failure, FailureKind, TaskId, TaskIx, TaskStatus};
+
+/// The public names of the events of a turn.
+pub(super) fn names(turn: &Turn) -> Vec<&'static str> {
+    turn.events.iter().map(Event::type_name).collect()
+}
+
+/// The paths that every conflict here is about.
+pub(super) const FILES: [&str; 2] = ["a.rs", "b.rs"];
+
+impl World {
+    pub(super) fn ix(&self, id: &str) -> TaskIx {
+        self.plan.find(&TaskId::new(id).expect("valid")).expect("a task of this convoy")
+    }
+
+    pub(super) fn task(&self, id: &str) -> &TaskState {
+        self.state().task(self.ix(id))
+    }
+
+    pub(super) fn stage(&self, id: &str) -> StageKind {
+        self.task(id).stage.kind()
+    }
+
+    pub(super) fn status(&self, id: &str) -> TaskStatus {
+        self.task(id).stage.status()
+    }
+
+    /// What is under way for a task.
+    pub(super) fn asked(&self, id: &str) -> Option<&Action> {
+        let ix = self.ix(id);
+        self.open.iter().map(|open| &open.action).find(|action| task_of(action) == Some(ix))
+    }
+
+    /// A report of a task's newest attempt. What it answers is over with it, if it is a last word.
+    pub(super) fn say(&mut self, id: &str, report: Report) -> Turn {
+        let ix = self.ix(id);
+        let over = !matches!(report, Report::Started(_) | Report::Spawned { .. } | Report::Gate { .. });
+        let at = self.open.iter().position(|open| task_of(&open.action) == Some(ix));
+        if let (Some(at), true) = (at, over) {
+            self.open.remove(at);
+        }
+        let attempt = AttemptNo(self.task(id).attempts);
+        self.input(Input::worker(ix, attempt, report))
+    }
+
+    pub(super) fn starts(&mut self, id: &str) -> Turn {
+        self.say(id, Report::Started(started()))
+    }
+
+    pub(super) fn agent_ends(&mut self, id: &str, outcome: AgentOutcome) -> Turn {
+        self.say(id, Report::AgentEnded(agent_end(outcome)))
+    }
+
+    pub(super) fn agent_fails(&mut self, id: &str, kind: FailureKind) -> Turn {
+        self.agent_ends(id, AgentOutcome::Failed { failure: Failure::new(kind, "it did not work") })
+    }
+
+    /// The tree of an attempt became a commit.
+    pub(super) fn snapshot(&mut self, id: &str, changed: bool) -> Turn {
+        let n = 100 + u64::from(self.ix(id).0) * 100 + u64::from(self.task(id).attempts);
+        let (commit, tree, base) = (oid(n), oid(n + 50), self.state().tip().clone());
+        let work = Work { commit, tree, base, changed, kept_ref: "refs/convoy/test/kept".into() };
+        self.say(id, Report::Snapshot(SnapshotReport::Taken { work, rebased: false }))
+    }
+
+    /// The agent succeeds, and its work is a commit.
+    pub(super) fn works(&mut self, id: &str) -> Turn {
+        self.agent_ends(id, AgentOutcome::Succeeded);
+        self.snapshot(id, true)
+    }
+
+    pub(super) fn passes(&mut self, id: &str) -> Turn {
+        self.say(id, Report::Checked(None))
+    }
+
+    pub(super) fn gate_fails(&mut self, id: &str) -> Turn {
+        let failure = Failure::new(FailureKind::Gate("npm test".into()), "exit code 1");
+        self.say(id, Report::Checked(Some(failure)))
+    }
+
+    /// The landing commit is written.
+    pub(super) fn prepares(&mut self, id: &str) -> Turn {
+        let (commit, onto) = (oid(900_000 + self.log.len() as u64), self.state().tip().clone());
+        self.say(id, Report::Prepared(PrepareReport::Prepared(Prepared { commit, onto })))
+    }
+
+    pub(super) fn conflicts(&mut self, id: &str) -> Turn {
+        let files = FILES.map(str::to_owned).to_vec();
+        let onto = self.state().tip().clone();
+        self.say(id, Report::Prepared(PrepareReport::Conflict { files, onto, tree: oid(77) }))
+    }
+
+    pub(super) fn advances(&mut self, id: &str) -> Turn {
+        let Some(Action::Advance { prepared, .. }) = self.asked(id).cloned() else {
+            panic!("{id} is not to be advanced")
+        };
+        self.land(&prepared);
+        self.say(id, Report::Advanced(AdvanceReport::Landed))
+    }
+
+    /// Everything from the agent's end to the landing.
+    pub(super) fn lands(&mut self, id: &str) -> Turn {
+        self.works(id);
+        self.passes(id);
+        self.prepares(id);
+        self.advances(id)
+    }
+
+    /// Answers what is asked about the user's branch: it can be moved, and is.
+    pub(super) fn publishes(&mut self) -> Turn {
+        let mut last = Turn::default();
+        while let Some(at) = self.open.iter().position(|open| matches!(open.action, Action::Publish(_))) {
+            let Action::Publish(order) = self.open.remove(at).action else { panic!("found one") };
+            last = self.input(Input::Publish(match order {
+                PublishOrder::Plan { tip, .. } => PublishReport::UpToDate { commit: tip.clone(), tip },
+                PublishOrder::Move { moving, .. } => PublishReport::Done(moving),
+            }));
+        }
+        last
+    }
+
+    pub(super) fn retry(&mut self, ids: &[&str]) -> Turn {
+        let tasks = ids.iter().map(|id| self.ix(id)).collect();
+        self.input(Input::Retry { tasks, actor: "me".into() })
+    }
+
+    /// Time passes until the scheduler wants to be woken.
+    pub(super) fn wakes(&mut self) -> Turn {
+        self.now = self.scheduler.next_wake().expect("something waits for a time");
+        self.input(Input::Tick)
+    }
+}
+
+/// A way to bring task `a`, the first of its convoy, to a stage.
+pub(super) type Bring = fn(&mut World);
+
+/// Every place where a task can be when something happens to the convoy.
+pub(super) const PLACES: [(&str, Bring); 8] = [
+    ("working, not started", |_| {}),
+    ("working", |w| drop(w.starts("a"))),
+    ("snapshotting", |w| drop(w.agent_ends("a", AgentOutcome::Succeeded))),
+    ("checking", |w| drop(w.works("a"))),
+    ("landing, not prepared", |w| {
+        w.works("a");
+        w.passes("a");
+    }),
+    ("landing, prepared", |w| {
+        w.works("a");
+        w.passes("a");
+        w.prepares("a");
+    }),
+    ("waiting to land", |w| {
+        w.works("b");
+        w.passes("b");
+        w.works("a");
+        w.passes("a");
+    }),
+    ("resolving a conflict", |w| {
+        w.works("a");
+        w.passes("a");
+        w.conflicts("a");
+    }),
+];
+
+/// A convoy whose task `a` is in this place.
+pub(super) fn brought(plan: &Arc<Plan>, bring: Bring) -> World {
+    let mut world = World::new(plan);
+    bring(&mut world);
+    world
+}
