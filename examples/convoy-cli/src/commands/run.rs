@@ -14,6 +14,7 @@ use crate::exit::{Exit, Failure};
 /// Runs a convoy file.
 pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
     let usable = spec::usable(app, &args.file)?;
+    spec::adapters_exist(usable.plan.spec(), args.adapter.as_deref())?;
     let options = RunOptions { concurrency: args.concurrency, adapter: args.adapter, branch: args.branch };
     if args.dry_run {
         if args.json {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use convoy_core::agent::{Registry, canonical_name};
 use convoy_core::plan::{Checked, Plan, check_bytes};
 use convoy_core::secret::looks_secret;
 use convoy_core::spec::{EnvValue, MAX_BYTES, Problem, Severity, Spec};
@@ -68,6 +69,21 @@ fn as_run(problem: &Problem, spec: Option<&Spec>) -> Problem {
         problem.severity = Severity::Error;
     }
     problem
+}
+
+/// Whether every agent program that is named, here or in the file, is one that there is; whether it is
+/// installed only a run finds out.
+pub(super) fn adapters_exist(spec: &Spec, chosen: Option<&str>) -> Result<(), Failure> {
+    let registry = Registry::built_in().with_profiles(&spec.adapters);
+    let registry = registry.map_err(|error| Failure::usage(error.to_string()))?;
+    let detected = |name: &&str| name.is_empty() || *name == "auto";
+    let needed = spec.tasks.iter().any(|task| task.adapter.is_none());
+    let whole = chosen.or(spec.adapter.as_deref()).filter(|name| needed && !detected(name));
+    let tasks = spec.tasks.iter().filter_map(|task| task.adapter.as_deref());
+    for name in whole.into_iter().chain(tasks) {
+        registry.get(canonical_name(name)).map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The variables of the host's environment that a spec names.
@@ -140,6 +156,32 @@ mod tests {
         place.write("large.yml", &"# \n".repeat(MAX_BYTES / 3 + 2));
         assert!(usable(&mut app, Path::new("large.yml")).is_err());
         assert!(captured.stderr().contains("large.yml:1:1: error: "), "{}", captured.stderr());
+    }
+
+    #[test]
+    fn an_agent_program_that_nobody_knows_is_bad_usage() {
+        let file = |extra: &str| {
+            format!(
+                "name: x\nversion: 1\nadapters: {{mine: {{command: [sh]}}}}\ntasks:\n  - {{id: a, prompt: p{extra}}}\n"
+            )
+        };
+        let cases = [
+            ("", None, true),
+            ("", Some("mine"), true),
+            ("", Some("auto"), true),
+            ("", Some("claude-code"), true),
+            (", adapter: mine", None, true),
+            ("", Some("nobody"), false),
+            (", adapter: nobody", None, false),
+        ];
+        for (extra, chosen, known) in cases {
+            let spec = checked(file(extra).as_bytes()).spec.expect("valid");
+            let answer = adapters_exist(&spec, chosen);
+            assert_eq!(answer.is_ok(), known, "{extra} {chosen:?}");
+            if let Err(failure) = answer {
+                assert!(failure.exit.code() == 2 && failure.message.contains("nobody"), "{failure:?}");
+            }
+        }
     }
 
     #[test]
