@@ -183,7 +183,7 @@ impl EngineBuilder {
     async fn open_parts(self, create: bool) -> Result<Option<Parts>, Error> {
         let options =
             GitOptions { program: self.git.clone(), env: self.env.clone(), ..GitOptions::default() };
-        let repository = Repository::open(&self.repository, options.clone()).await.map_err(git_open_error)?;
+        let repository = Repository::open(&self.repository, options).await.map_err(git_open_error)?;
         let state_dir = self.state_dir.clone().unwrap_or_else(|| default_state_dir(&repository));
         let state_dir = std::path::absolute(&state_dir).map_err(|error| {
             Error::new(ErrorKind::Store, "the state directory has no absolute path").because(error)
@@ -202,7 +202,6 @@ impl EngineBuilder {
         };
         Ok(Some(Parts {
             repository,
-            git: options,
             store,
             clock: self.clock,
             registry: self.registry,

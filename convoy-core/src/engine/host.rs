@@ -16,7 +16,7 @@ use crate::agent::Registry;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
-use crate::git::{GitOptions, Repository};
+use crate::git::Repository;
 use crate::merge::MergeQueue;
 use crate::schedule::Input;
 use crate::store::Store;
@@ -28,7 +28,6 @@ const WORKER_THREADS: usize = 2;
 /// What all convoys of an engine share.
 pub(crate) struct Parts {
     pub(crate) repository: Repository,
-    pub(crate) git: GitOptions,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,

@@ -18,16 +18,19 @@ use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
 use crate::attempt::{Context, Dirs};
 use crate::error::{Error, ErrorKind};
-use crate::git::{Expected, GitOptions, RefUpdate, Repository};
+use crate::git::{Expected, RefUpdate};
 use crate::merge::GitMergeQueue;
-use crate::process;
+use crate::process::{self, Survivor};
 use crate::schedule::{Input, Scheduler};
 use crate::state::RunState;
-use crate::store::{Holder, Lease};
+use crate::store::{Holder, Lease, StoreError};
 use crate::types::ConvoyId;
 
 /// How often a run looks at its inbox.
 const INBOX_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a killed engine may take to be gone.
+const DYING: Duration = Duration::from_millis(300);
 
 /// How long git programs of a dead engine may take to end by themselves.
 const GIT_REST: Duration = Duration::from_secs(30);
@@ -39,7 +42,7 @@ pub(super) async fn take_up(
     first: impl FnOnce(&RunState) -> Result<Vec<Input>, Error>,
 ) -> Result<Run, Error> {
     let parts = &inner.parts;
-    let lease = parts.store.acquire(convoy, holder(), &is_alive).await.map_err(store_error)?;
+    let lease = acquire(parts, convoy).await?;
     let prepared = async {
         end_survivors(convoy, parts.grace).await?;
         // Only now is the log final: its writer is gone.
@@ -57,6 +60,19 @@ pub(super) async fn take_up(
             parts.store.release(&lease).await.map_err(store_error)?;
             Err(error)
         }
+    }
+}
+
+/// Takes the lease. A holder that was killed a moment ago may need another moment to be gone.
+async fn acquire(parts: &Parts, convoy: &ConvoyId) -> Result<Lease, Error> {
+    match parts.store.acquire(convoy, holder(), &is_alive).await {
+        Err(StoreError::Held { holder: theirs, .. }) if theirs.pid != std::process::id() => {
+            let dying =
+                Survivor { pid: theirs.pid, start_time: theirs.start_time, cookie: convoy.to_string() };
+            process::wait_gone(&[dying], DYING).await;
+            parts.store.acquire(convoy, holder(), &is_alive).await.map_err(store_error)
+        }
+        other => other.map_err(store_error),
     }
 }
 
@@ -163,9 +179,7 @@ async fn make_context(
     let convoy = state.convoy().clone();
     let started = state.started();
     // Programs of this run carry its cookie, so that a later engine finds those that outlive a crash.
-    let options = GitOptions { cookie: Some(convoy.to_string()), ..parts.git.clone() };
-    let path = parts.repository.main_worktree().unwrap_or_else(|| parts.repository.common_dir());
-    let repository = Repository::open(path, options).await.map_err(git_open_error)?;
+    let repository = parts.repository.with_cookie(convoy.as_str());
     let queue = match &parts.queue {
         Some(queue) => queue.clone(),
         None => Arc::new(GitMergeQueue::new(repository.clone())),

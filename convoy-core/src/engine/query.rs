@@ -63,7 +63,7 @@ pub(super) async fn is_running(parts: &Parts, convoy: &ConvoyId) -> Result<bool,
 /// Whether the process that holds a lease still lives: the same id, start and boot.
 pub(super) fn is_alive(holder: &Holder) -> bool {
     process::boot_id().unwrap_or_default() == holder.boot
-        && process::start_time(holder.pid).unwrap_or(0) == holder.start_time
+        && process::is_running(holder.pid, holder.start_time)
 }
 
 pub(super) async fn dead_letters(parts: &Parts, convoy: &ConvoyId) -> Result<Vec<DeadLetterView>, Error> {

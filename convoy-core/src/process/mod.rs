@@ -36,7 +36,7 @@ pub use command::{COOKIE, Command, Limits};
 pub use error::ProcessError;
 pub use exit::{Exit, Status, Stopped};
 pub use output::{Next, Sink, Stream};
-pub use procfs::{boot_id, start_time};
+pub use procfs::{boot_id, is_running, start_time};
 pub use run::run;
 pub use survivors::{Survivor, end, survivors, wait_gone};
 pub use tail::Tail;

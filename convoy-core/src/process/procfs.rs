@@ -24,6 +24,19 @@ pub fn start_time(pid: u32) -> Option<u64> {
     stat(i32::try_from(pid).ok()?).map(|stat| stat.start)
 }
 
+/// Whether the process that [`start_time`] named still runs: not when it is only a zombie that nobody has
+/// reaped yet.
+///
+/// Where there is no `/proc`, any process of this id counts: better one that is waited for in vain than two
+/// that believe they are alone.
+pub fn is_running(pid: u32, start_time: u64) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    if stat(1).is_none() {
+        return rustix::process::test_kill_process(pid).is_ok();
+    }
+    stat(pid.as_raw_nonzero().get()).is_some_and(|stat| stat.alive && stat.start == start_time)
+}
+
 /// The identity of this boot of the machine. `None` where the system does not tell.
 pub fn boot_id() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

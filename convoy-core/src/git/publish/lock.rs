@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::git::call::{Backoff, Files};
 use crate::git::error::GitError;
 use crate::git::files::IndexCopy;
-use crate::process::{boot_id, start_time};
+use crate::process::{boot_id, is_running, start_time};
 
 /// How the file begins. A lock without it is another program's.
 const MARK: &str = "convoy publish lock 1\n";
@@ -102,7 +102,7 @@ impl Holder {
             return false;
         }
         if let Some(start) = self.start {
-            return start_time(self.pid) == Some(start);
+            return is_running(self.pid, start);
         }
         // Without start times, any process with that number has to be taken for the holder.
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
