@@ -83,6 +83,18 @@ impl Host {
     }
 }
 
+/// Whether this process was started with the hangup signal ignored, or that cannot be told: then it has to
+/// stay so.
+pub(crate) fn hangup_is_ignored() -> bool {
+    std::fs::read_to_string("/proc/self/status").map_or(true, |status| ignores_hangup(&status))
+}
+
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit stands for signal 1.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 == 1)
+}
+
 /// The path the program was called by; its name alone where it was found by that.
 fn called_as(argument: Option<std::ffi::OsString>) -> String {
     let text = argument.and_then(|argument| argument.into_string().ok());
@@ -156,5 +168,27 @@ mod tests {
         assert_eq!(known.absolute(Path::new("/a")), Path::new("/a"));
         assert_eq!(known.actor(), "ann");
         assert_eq!(host(&[("USER", "")]).actor(), "convoy");
+    }
+
+    #[test]
+    fn a_process_under_nohup_is_told_by_its_mask() {
+        let cases = [
+            ("Name:\tx\nSigIgn:\t0000000000001000\n", false),
+            ("SigIgn:\t0000000000001001\n", true),
+            ("SigIgn:\tnonsense\n", true),
+            ("", true),
+        ];
+        for (status, ignores) in cases {
+            assert_eq!(ignores_hangup(status), ignores, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_program_called_by_a_path_is_shown_by_it() {
+        for (argument, wanted) in
+            [(Some("convoy"), "convoy"), (Some("./bin/convoy"), "./bin/convoy"), (None, "convoy")]
+        {
+            assert_eq!(called_as(argument.map(Into::into)), wanted);
+        }
     }
 }

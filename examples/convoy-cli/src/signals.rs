@@ -1,16 +1,19 @@
-//! Ctrl-C and the request to end. Handlers are installed only while a convoy runs here; every other
-//! command ends at once, as programs do.
+//! Ctrl-C, the request to end, the terminal that is closed. Handlers are installed only while a convoy
+//! runs here; every other command ends at once, as programs do.
 
 use std::future::Future;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
+use crate::host::hangup_is_ignored;
 
 /// The signals that end a run: the first gracefully, the second at once.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// `None` where the caller (`nohup`) wants it ignored.
+    hangup: Option<Signal>,
     seen: Option<&'static str>,
 }
 
@@ -18,11 +21,9 @@ impl Signals {
     /// Takes the signals over, for the rest of the process.
     pub(crate) fn install() -> Result<Self, Failure> {
         let take = |kind| signal(kind).map_err(|error| Failure::io("handle signals", error));
-        Ok(Self {
-            interrupt: take(SignalKind::interrupt())?,
-            terminate: take(SignalKind::terminate())?,
-            seen: None,
-        })
+        let hangup = if hangup_is_ignored() { None } else { Some(take(SignalKind::hangup())?) };
+        let (interrupt, terminate) = (take(SignalKind::interrupt())?, take(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup, seen: None })
     }
 
     /// The next signal and whether one came before it.
@@ -30,6 +31,7 @@ impl Signals {
         let name = tokio::select! {
             Some(()) = self.interrupt.recv() => "Ctrl-C",
             Some(()) = self.terminate.recv() => "SIGTERM",
+            Some(()) = received(&mut self.hangup) => "SIGHUP",
             else => std::future::pending().await,
         };
         (name, self.seen.replace(name).is_some())
@@ -49,6 +51,13 @@ impl Signals {
                 (_, again) = self.next() => if again { return Err(killed()) },
             }
         }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
     }
 }
 

@@ -6,7 +6,11 @@ use crate::place::{Place, ended, read_all};
 
 #[test]
 fn the_first_signal_ends_gracefully_and_the_run_can_be_resumed() {
-    for signal in ["-INT", "-TERM"] {
+    // Under `nohup` a hangup is ignored, here as in the program.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    let hangs_up = u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 0);
+    for signal in ["-INT", "-TERM"].into_iter().chain(hangs_up.then_some("-HUP")) {
         let place = Place::with_repo();
         for pipe in ["up", "never"] {
             place.pipe(pipe);
