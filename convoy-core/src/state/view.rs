@@ -1,5 +1,7 @@
 //! What people are shown of a convoy.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::run::RunState;
@@ -85,8 +87,7 @@ pub fn view(state: &RunState) -> ConvoyView {
     let usage = state.usage();
     let blocked = state.publish.blocked.as_ref().filter(|_| !state.is_published());
     let plan = state.plan();
-    let busy = state.tasks.iter().filter(|task| task.stage.kind().holds_slot()).count();
-    let full = busy >= state.slot_limit() as usize;
+    let taken = Taken::of(state);
     ConvoyView {
         convoy_id: state.convoy.clone(),
         name: state.started.name.clone(),
@@ -101,15 +102,38 @@ pub fn view(state: &RunState) -> ConvoyView {
         totals: state.totals(),
         tokens: usage.total_tokens(),
         cost_usd: usage.cost_usd,
-        tasks: plan.indices().map(|ix| task_view(state, ix, full)).collect(),
+        tasks: plan.indices().map(|ix| task_view(state, ix, &taken)).collect(),
     }
 }
 
-fn task_view(state: &RunState, ix: TaskIx, full: bool) -> TaskView {
+/// What the tasks that work hold, counted once for all that wait.
+struct Taken<'a> {
+    /// No slot is free.
+    full: bool,
+    /// Permits in use.
+    locks: HashMap<&'a str, u32>,
+}
+
+impl<'a> Taken<'a> {
+    fn of(state: &'a RunState) -> Self {
+        let plan = state.plan();
+        let works = |ix: &TaskIx| state.task(*ix).stage.kind().holds_slot();
+        let (mut slots, mut locks) = (0, HashMap::new());
+        for ix in plan.indices().filter(works) {
+            slots += 1;
+            for lock in &plan.spec_of(ix).locks {
+                *locks.entry(lock.as_str()).or_default() += 1;
+            }
+        }
+        Self { full: slots >= state.slot_limit(), locks }
+    }
+}
+
+fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
     let task = state.task(ix);
     let reason = match &task.stage {
         Stage::Skipped { reason, .. } => Some(reason.clone()),
-        _ => waiting_for(state, ix, full),
+        _ => waiting_for(state, ix, taken),
     };
     TaskView {
         id: state.plan().id(ix).clone(),
@@ -126,7 +150,7 @@ fn task_view(state: &RunState, ix: TaskIx, full: bool) -> TaskView {
     }
 }
 
-fn waiting_for(state: &RunState, ix: TaskIx, full: bool) -> Option<String> {
+fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String> {
     let plan = state.plan();
     match &state.task(ix).stage {
         Stage::Pending { not_before, .. } => {
@@ -138,7 +162,7 @@ fn waiting_for(state: &RunState, ix: TaskIx, full: bool) -> Option<String> {
                 return Some("the convoy is paused".to_owned());
             }
             let at = not_before.filter(|_| state.task(ix).failure.is_some());
-            let held = held_by(state, ix).or_else(|| full.then(|| "a free slot".to_owned()));
+            let held = held_by(state, ix, taken).or_else(|| taken.full.then(|| "a free slot".to_owned()));
             held.or_else(|| at.map(|time| format!("its retry, not before {time}")))
         }
         Stage::Conflicted => Some("a free slot, to resolve a conflict".to_owned()),
@@ -148,15 +172,15 @@ fn waiting_for(state: &RunState, ix: TaskIx, full: bool) -> Option<String> {
 }
 
 /// The lock or the overlapping task that keeps a task from starting.
-fn held_by(state: &RunState, ix: TaskIx) -> Option<String> {
+fn held_by(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String> {
     let plan = state.plan();
     let spec = plan.spec();
-    let works = |other: &TaskIx| *other != ix && state.task(*other).stage.kind().holds_slot();
     let lock = plan.spec_of(ix).locks.iter().find(|name| {
-        let users = plan.indices().filter(|other| works(other) && plan.spec_of(*other).locks.contains(name));
-        users.count() >= spec.locks.get(*name).map_or(1, |permits| *permits as usize)
+        let used = taken.locks.get(name.as_str()).copied().unwrap_or(0);
+        used >= spec.locks.get(*name).copied().unwrap_or(1)
     });
-    let overlap = plan.task(ix).overlaps.iter().find(|other| works(other));
+    let mut overlaps = plan.task(ix).overlaps.iter();
+    let overlap = overlaps.find(|other| state.task(**other).stage.kind().holds_slot());
     lock.map(|name| format!("lock {name}"))
         .or_else(|| overlap.map(|other| format!("task {}, which works on the same files", plan.id(*other))))
 }

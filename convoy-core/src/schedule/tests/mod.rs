@@ -11,5 +11,6 @@ mod outcomes;
 mod properties;
 mod retry;
 mod shape;
+mod shown;
 mod steps;
 mod world;
