@@ -30,6 +30,12 @@ pub fn scrub(env: &mut BTreeMap<String, String>) {
     env.retain(|name, _| !NESTED.contains(&name.as_str()) && !name.starts_with("GIT_"));
 }
 
+/// Whether a variable of the host would mislead a program that runs in a worktree: it points git at another
+/// repository, or says that the program runs inside another agent.
+pub fn misleads(name: &str) -> bool {
+    NESTED.contains(&name) || ELSEWHERE.contains(&name)
+}
+
 /// The environment of the program: the request's, less what misleads agents and git, with the
 /// profile's own on top.
 ///
@@ -39,7 +45,6 @@ pub(super) fn environment(
     env: &BTreeMap<String, String>,
     profile: &BTreeMap<String, EnvValue>,
 ) -> Result<BTreeMap<OsString, OsString>, String> {
-    let misleads = |name: &str| NESTED.contains(&name) || ELSEWHERE.contains(&name);
     let mut all: BTreeMap<OsString, OsString> = env
         .iter()
         .filter(|(name, _)| !misleads(name))

@@ -30,6 +30,6 @@ pub use self::adapter::{
     AgentAdapter, AgentOutcome, AgentReport, AgentRequest, AgentSink, Capabilities, Probe, ProbeContext,
 };
 pub use self::cli::CliAdapter;
-pub use self::environment::scrub;
+pub use self::environment::{misleads, scrub};
 pub use self::error::AgentError;
 pub use self::registry::{Registry, RegistryError, canonical_name};

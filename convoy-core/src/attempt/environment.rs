@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::agent::misleads;
 use crate::spec::{EnvValue, Spec, Task};
 
 /// Variables that hold the keys of agent programs, or give access to the user's other machines. What is
@@ -33,7 +34,8 @@ pub struct MissingVariable {
     pub name: String,
 }
 
-/// The environment of a task's agent: the host's, with the spec's and the task's on top.
+/// The environment of a task's agent: the host's, less what misleads programs in a worktree, with the spec's
+/// and the task's on top.
 ///
 /// # Errors
 /// [`MissingVariable`] when the host does not have one that the spec asks for.
@@ -43,7 +45,7 @@ pub fn agent_env(
     task: &Task,
 ) -> Result<BTreeMap<String, String>, MissingVariable> {
     let mut env = host.clone();
-    env.retain(|name, _| !name.starts_with("GIT_"));
+    env.retain(|name, _| !misleads(name));
     for (name, value) in spec.env.iter().chain(&task.env) {
         env.insert(name.clone(), resolve(host, value)?);
     }
@@ -87,4 +89,40 @@ pub fn secret_values(host: &BTreeMap<String, String>, spec: &Spec) -> Vec<String
         EnvValue::Literal(_) => None,
     });
     from_env.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::decode;
+
+    #[test]
+    fn agents_and_gates_get_the_hosts_variables_but_those_that_mislead_and_gates_no_keys() {
+        let text = "name: n\nversion: 1\nenv: {A: a, TOKEN: {from_env: SECRET}}\n\
+                    tasks: [{id: t, prompt: p, env: {A: b, OPENAI_API_KEY: {from_env: SECRET}}}]\n";
+        let spec = decode(text).spec.expect("valid");
+        let host: BTreeMap<String, String> = [
+            ("PATH", "/bin"),
+            ("GIT_AUTHOR_NAME", "me"),
+            ("GIT_SSH_COMMAND", "ssh -i key"),
+            ("GIT_DIR", "/elsewhere"),
+            ("GIT_INDEX_FILE", "/elsewhere/index"),
+            ("CLAUDECODE", "1"),
+            ("SSH_AUTH_SOCK", "/s"),
+            ("ANTHROPIC_API_KEY", "k"),
+            ("SECRET", "s"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let names = |env: BTreeMap<String, String>| env.into_keys().collect::<Vec<_>>().join(" ");
+        let agent = agent_env(&host, &spec, &spec.tasks[0]).expect("complete");
+        assert_eq!((agent["A"].as_str(), agent["TOKEN"].as_str()), ("b", "s"));
+        let all = "A ANTHROPIC_API_KEY GIT_AUTHOR_NAME GIT_SSH_COMMAND OPENAI_API_KEY PATH SECRET SSH_AUTH_SOCK TOKEN";
+        assert_eq!(names(agent), all);
+        let gate = gate_env(&host, &spec, &spec.tasks[0]).expect("complete");
+        // What the spec itself sets is wanted, whatever it is called.
+        assert_eq!(names(gate), "A GIT_AUTHOR_NAME GIT_SSH_COMMAND OPENAI_API_KEY PATH SECRET TOKEN");
+        let missing = agent_env(&BTreeMap::new(), &spec, &spec.tasks[0]).expect_err("nothing there");
+        assert!(missing.to_string().contains("SECRET"), "{missing}");
+    }
 }
