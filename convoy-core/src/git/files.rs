@@ -27,6 +27,29 @@ pub(super) fn free_name(path: &Path, before: &str, after: &str) -> Result<PathBu
     Err(GitError::io("find a free name beside", path)(io::ErrorKind::AlreadyExists.into()))
 }
 
+/// Moves whatever is at `from` to a name beside `path` that nobody else uses, and gives it: `before`, the last part
+/// of `path`, and a number. Others may do the same at the same moment, also in other processes.
+pub(super) fn set_aside(from: &Path, path: &Path, before: &str) -> Result<PathBuf, GitError> {
+    let is_folder = fs::symlink_metadata(from).map_err(GitError::io("find", from))?.is_dir();
+    for _ in 0..100 {
+        let place = free_name(path, before, "-")?;
+        // Who makes it, has it; what is moved then takes its place.
+        let claimed = match is_folder {
+            true => fs::create_dir(&place),
+            false => fs::File::create_new(&place).map(drop),
+        };
+        match claimed.and_then(|()| fs::rename(from, &place)) {
+            Ok(()) => return Ok(place),
+            Err(error) => match error.kind() {
+                // Somebody was faster, or emptied the trash meanwhile.
+                io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {}
+                _ => return Err(GitError::io("move", from)(error)),
+            },
+        }
+    }
+    Err(GitError::io("move", from)(io::ErrorKind::AlreadyExists.into()))
+}
+
 /// Replaces a file so that a reader sees the old or the new content, never a part. Its mode stays.
 pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<(), GitError> {
     // What a link points at is replaced, not the link.
@@ -139,6 +162,27 @@ mod tests {
         delete_tree(&dir.path().join("a")).await.expect("deletes");
         assert!(!dir.path().join("a").exists());
         delete_tree(&dir.path().join("a")).await.expect("is done");
+    }
+
+    #[test]
+    fn many_set_things_aside_at_once_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (root, beside) = (dir.path(), dir.path().join("place"));
+        for number in 0..16 {
+            fs::create_dir_all(root.join(format!("{number}/deep"))).expect("creates");
+        }
+        fs::write(root.join("file"), "x").expect("writes");
+        let places: Vec<PathBuf> = std::thread::scope(|scope| {
+            let (root, beside) = (&root, &beside);
+            let start =
+                |from: PathBuf| scope.spawn(move || set_aside(&from, beside, ".old-").expect("moves"));
+            let folders = (0..16).map(|number| start(root.join(number.to_string())));
+            let threads: Vec<_> = folders.chain([start(root.join("file"))]).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(places.iter().filter(|place| place.join("deep").is_dir()).count(), 16);
+        assert_eq!(places.iter().collect::<std::collections::BTreeSet<_>>().len(), 17);
+        assert_eq!(fs::read_dir(root).expect("lists").count(), 17);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::call::Files;
 use super::error::GitError;
-use super::files::{IndexCopy, delete_tree, exists, free_name, replace_file};
+use super::files::{IndexCopy, delete_tree, exists, free_name, replace_file, set_aside};
 use super::repository::{Repository, path_of};
 use crate::types::Oid;
 
@@ -122,9 +122,7 @@ impl Repository {
         let path = real(path).await?;
         let mut trash = None;
         if exists(&path) {
-            let place = free_name(&path, TRASH, "-")?;
-            tokio::fs::rename(&path, &place).await.map_err(GitError::io("move", &path))?;
-            trash = Some(place);
+            trash = Some(set_aside(&path, &path, TRASH)?);
         }
         self.forget(&path).await?;
         match trash {
@@ -220,8 +218,8 @@ impl Repository {
     async fn forget(&self, path: &Path) -> Result<(), GitError> {
         let _one_at_a_time = self.inner.registering.lock().await;
         let Some(entry) = self.entry_of(path).await? else { return Ok(()) };
-        let aside = free_name(&self.inner.common_dir.join("worktrees"), TRASH, "-")?;
-        tokio::fs::rename(&entry, &aside).await.map_err(GitError::io("move", &entry))?;
+        // Other convoys have a lock of their own, or are another process: they may do the same at this moment.
+        let aside = set_aside(&entry, &self.inner.common_dir.join("worktrees"), TRASH)?;
         delete_tree(&aside).await
     }
 }
