@@ -1,4 +1,3 @@
 //! The engine through its Rust interface, on real repositories, with agents written in Rust.
 
 mod runs;
-mod support;

@@ -4,9 +4,7 @@ use convoy_core::agent::AgentOutcome;
 use convoy_core::engine::Ended;
 use convoy_core::event::RunOptions;
 use convoy_core::types::ConvoyStatus;
-use convoy_tests::ScratchRepo;
-
-use crate::support::{Inline, engine, write};
+use convoy_tests::{Inline, ScratchRepo, engine, last_word, write};
 
 /// A spec with these tasks after its head.
 fn spec(head: &str, tasks: &str) -> String {
@@ -17,11 +15,10 @@ fn spec(head: &str, tasks: &str) -> String {
 async fn every_task_lands_and_the_checkout_follows() {
     let repo = ScratchRepo::new();
     let agent = Inline::new(|request| {
-        let name = request.prompt.rsplit(' ').next().unwrap_or_default().to_owned();
-        write(&request.cwd, &name, "made\n");
+        write(&request.cwd, last_word(&request.prompt), "made\n");
         AgentOutcome::Succeeded
     });
-    let engine = engine(&repo, agent).build().await.expect("an engine");
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
     let tasks: String = (0..20).map(|n| format!("  - {{id: t{n}, prompt: make f{n}.txt}}\n")).collect();
     let run = engine.start(&spec("concurrency: 4", &tasks), RunOptions::default()).await.expect("started");
     let outcome = run.wait().await.expect("an outcome");

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod host;
+mod inline;
 mod prompt;
 mod repo;
 
 pub use host::{ConvoyCmd, Outcome, Running};
+pub use inline::{Inline, engine, host_env, last_word, write};
 pub use prompt::{adapter, claude_on_path, prompt};
 pub use repo::{PATH, ScratchRepo, environment};

@@ -1,0 +1,196 @@
+//! Crashes between any two records, and who may take a convoy up.
+
+use std::sync::Arc;
+
+use convoy_core::agent::AgentOutcome;
+use convoy_core::error::ErrorKind;
+use convoy_core::event::EventRecord;
+use convoy_core::event::{Request, RunOptions};
+use convoy_core::store::{
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Store, StoreError,
+    StoredConvoy, When,
+};
+use convoy_core::types::{BoxFuture, ConvoyId, ConvoyStatus, Timestamp};
+use convoy_tests::{Inline, ScratchRepo, engine, write};
+
+use crate::support::{finish, landed, spec};
+
+/// The store of a process that dies while it records an event of a certain type.
+#[derive(Debug)]
+struct Dying {
+    inner: MemoryStore,
+    at: &'static str,
+    when: When,
+}
+
+impl Dying {
+    /// Somebody who lived before this machine was started.
+    fn dead(holder: Holder) -> Holder {
+        Holder { boot: "an earlier boot".to_owned(), ..holder }
+    }
+}
+
+impl Store for Dying {
+    fn create(&self, new: NewConvoy) -> BoxFuture<'_, Result<(Lease, Appended), StoreError>> {
+        let holder = Self::dead(new.holder);
+        self.inner.create(NewConvoy { holder, ..new })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        convoy: &'a ConvoyId,
+        holder: Holder,
+        is_alive: &'a (dyn Fn(&Holder) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.inner.acquire(convoy, Self::dead(holder), is_alive)
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.release(lease)
+    }
+
+    fn holder<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Option<Holder>, StoreError>> {
+        self.inner.holder(convoy)
+    }
+
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        expected: u64,
+        batch: Batch,
+    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+        if batch.events.iter().any(|event| event.type_name() == self.at) {
+            self.inner.fail_append_after(0, self.when);
+        }
+        self.inner.append(lease, expected, batch)
+    }
+
+    fn load<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<StoredConvoy, StoreError>> {
+        self.inner.load(convoy)
+    }
+
+    fn read_from<'a>(
+        &'a self,
+        convoy: Option<&'a ConvoyId>,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<EventRecord>, StoreError>> {
+        self.inner.read_from(convoy, after, limit)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ConvoySummary>, StoreError>> {
+        self.inner.list()
+    }
+
+    fn submit<'a>(
+        &'a self,
+        convoy: &'a ConvoyId,
+        request: Request,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.inner.submit(convoy, request, now)
+    }
+
+    fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
+        self.inner.inbox(convoy)
+    }
+}
+
+fn writer() -> Arc<Inline> {
+    Inline::new(|request| {
+        write(&request.cwd, "a.txt", "a\n");
+        AgentOutcome::Succeeded
+    })
+}
+
+/// Dies once, is resumed at once by another engine, and ends as if nothing had happened.
+async fn survives(at: &'static str, when: When) {
+    let case = format!("{at}, {when:?}");
+    let repo = ScratchRepo::new();
+    let (agent, memory) = (writer(), MemoryStore::new());
+    let store = Dying { inner: memory.clone(), at, when };
+    let first = engine(&repo).adapter(agent.clone()).store(Arc::new(store)).build().await.expect("an engine");
+    let run =
+        first.start(&spec("", "  - {id: a, prompt: do}\n"), RunOptions::default()).await.expect("started");
+    run.wait().await.expect_err(&case);
+    first.shutdown().await;
+
+    let store = Arc::new(memory.reopen());
+    let second = engine(&repo).adapter(agent.clone()).store(store).build().await.expect("an engine");
+    match second.resume(None).await {
+        Ok(run) => finish(&second, &run).await.assert_done(),
+        // The crash took nothing but the answer to the last record.
+        Err(error) => {
+            let over = matches!((at, when), ("branch_published" | "convoy_finished", When::AfterCommit));
+            assert!(over && error.kind() == ErrorKind::NothingToResume, "{case}: {error}");
+        }
+    }
+    let all = second.list().await.expect("a list");
+    assert_eq!((all.len(), all[0].status, all[0].published), (1, ConvoyStatus::Done, true), "{case}");
+    assert_eq!((landed(&repo, "main"), repo.files("main").len()), (vec!["a".to_owned()], 2), "{case}");
+    repo.assert_sound_and_clean();
+    assert_eq!(repo.worktrees().len(), 1, "{case}");
+    // That the agent ended is recorded at once: only what came before may be bought again.
+    // Both may have been recorded together.
+    let bought = match (at, when) {
+        ("task_started", _) => 1..=2,
+        ("task_agent_ended", When::BeforeCommit) => 2..=2,
+        _ => 1..=1,
+    };
+    assert!(bought.contains(&agent.requests().len()), "{case}: {} calls", agent.requests().len());
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_crash_before_the_work_is_a_commit_loses_nothing() {
+    for at in ["task_assigned", "task_started", "task_agent_ended", "task_snapshot"] {
+        for when in [When::BeforeCommit, When::AfterCommit] {
+            survives(at, when).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_landing_and_done_lands_the_work_exactly_once() {
+    for at in ["merge_queued", "merge_prepared", "merge_done", "task_done"] {
+        for when in [When::BeforeCommit, When::AfterCommit] {
+            survives(at, when).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_while_the_branch_moves_is_repaired() {
+    for at in ["branch_publish_started", "branch_published", "convoy_finished"] {
+        for when in [When::BeforeCommit, When::AfterCommit] {
+            survives(at, when).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_convoy_whose_engine_lives_is_refused_to_others() {
+    let repo = ScratchRepo::new();
+    let memory = MemoryStore::new();
+    let (go, gate) = tokio::sync::oneshot::channel::<()>();
+    let gate = Arc::new(tokio::sync::Mutex::new(Some(gate)));
+    let agent = Inline::waiting(move |_| {
+        let gate = gate.clone();
+        async move {
+            if let Some(gate) = gate.lock().await.take() {
+                gate.await.expect("the test lets it go");
+            }
+            AgentOutcome::Succeeded
+        }
+    });
+    let build = |store| engine(&repo).adapter(agent.clone()).store(Arc::new(store)).build();
+    let (one, two) = (build(memory.clone()).await.expect("one"), build(memory.reopen()).await.expect("two"));
+    let run =
+        one.start(&spec("", "  - {id: a, prompt: do}\n"), RunOptions::default()).await.expect("started");
+    let refused = two.resume(Some(run.id())).await.expect_err("it lives");
+    assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+    go.send(()).expect("the agent waits");
+    finish(&one, &run).await.assert_done();
+    one.shutdown().await;
+    two.shutdown().await;
+}

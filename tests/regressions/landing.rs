@@ -1,0 +1,220 @@
+//! Landing: what is no conflict, many at once, and what of the user's is in the way.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use convoy_core::agent::AgentOutcome;
+use convoy_core::event::RunOptions;
+use convoy_core::git::{GitOptions, Repository};
+use convoy_core::merge::{
+    Advance, GitMergeQueue, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled,
+};
+use convoy_core::types::{BoxFuture, ConvoyStatus};
+use convoy_tests::{Inline, ScratchRepo, engine, host_env, last_word, write};
+use tokio::sync::Barrier;
+
+use crate::support::{finish, kept, landed, quoted, run, run_with, spec};
+
+/// Writes `<last word>.txt`.
+fn writer() -> Arc<Inline> {
+    Inline::new(|request| {
+        let name = last_word(&request.prompt);
+        write(&request.cwd, &format!("{name}.txt"), &format!("{name}\n"));
+        AgentOutcome::Succeeded
+    })
+}
+
+/// Cannot prepare the landing of one task, so many times.
+#[derive(Debug)]
+struct Faulty {
+    inner: GitMergeQueue,
+    task: &'static str,
+    left: AtomicU32,
+}
+
+impl Faulty {
+    async fn on(repo: &ScratchRepo, task: &'static str, times: u32) -> Arc<Self> {
+        let mut options = GitOptions::default();
+        options.env = host_env(repo);
+        let repository = Repository::open(repo.root(), options).await.expect("a repository");
+        Arc::new(Self { inner: GitMergeQueue::new(repository), task, left: AtomicU32::new(times) })
+    }
+}
+
+impl MergeQueue for Faulty {
+    fn prepare<'a>(
+        &'a self,
+        request: &'a PrepareRequest,
+    ) -> BoxFuture<'a, Result<PrepareOutcome, MergeError>> {
+        let meant = request.message.contains(&format!("Convoy-Task: {}\n", self.task));
+        let one_less = |left: u32| left.checked_sub(1);
+        if meant && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            let source = "the medium is on strike".into();
+            return Box::pin(async { Err(MergeError::Failed { action: "prepare the landing", source }) });
+        }
+        self.inner.prepare(request)
+    }
+
+    fn advance<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        fence: u64,
+    ) -> BoxFuture<'a, Result<Advance, MergeError>> {
+        self.inner.advance(prepared, fence)
+    }
+
+    fn settle<'a>(&'a self, prepared: &'a Prepared) -> BoxFuture<'a, Result<Settled, MergeError>> {
+        self.inner.settle(prepared)
+    }
+}
+
+#[tokio::test]
+async fn a_landing_that_fails_without_a_conflict_fails_the_task_and_keeps_its_work() {
+    let tasks = "  - {id: a, prompt: make a}\n  - {id: b, prompt: make b, max_retries: 0}\n  - {id: c, prompt: make c}\n";
+    let repo = ScratchRepo::new();
+    let queue = Faulty::on(&repo, "b", u32::MAX).await;
+    let ran = run_with(engine(&repo).adapter(writer()).merge_queue(queue), &spec("", tasks)).await;
+    assert_eq!((ran.status(), ran.statuses().as_str()), (ConvoyStatus::Failed, "a=done b=failed c=done"));
+    assert_eq!(ran.failed_with("b"), "merge-error");
+    assert!(ran.failure("b").message.contains("the medium is on strike"), "{:?}", ran.failure("b"));
+    for kind in ["merge_done", "task_done", "merge_conflict_detected"] {
+        assert!(ran.events_of("b", kind).is_empty(), "{kind}");
+    }
+    assert_eq!(landed(&repo, "main"), ["a", "c"]);
+    assert!(kept(&repo).contains(&"1-b/attempt-1".to_owned()), "{:?}", kept(&repo));
+    let work = format!("refs/convoy/{}/1-b/attempt-1", ran.outcome.view.convoy_id);
+    assert_eq!(repo.tree(&work)["b.txt"], "b");
+    repo.assert_sound_and_clean();
+}
+
+#[tokio::test]
+async fn a_landing_that_failed_once_is_tried_again() {
+    let repo = ScratchRepo::new();
+    let queue = Faulty::on(&repo, "b", 1).await;
+    let tasks = "  - {id: b, prompt: make b, max_retries: 1}\n";
+    let ran = run_with(engine(&repo).adapter(writer()).merge_queue(queue), &spec("", tasks)).await;
+    ran.assert_done();
+    assert_eq!((ran.task("b").attempts, landed(&repo, "main")), (2, vec!["b".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_damaged_object_is_a_merge_error_of_its_task_alone() {
+    let repo = ScratchRepo::new();
+    // The gate judges the work, and then destroys the tree that is to be merged.
+    let gate = "tree=$(git for-each-ref --format='%(tree)' 'refs/convoy/*/1-b/attempt-1') && \
+                rm -f \"$(git rev-parse --git-common-dir)/objects/$(echo $tree | cut -c1-2)/$(echo $tree | cut -c3-)\"";
+    let tasks = format!(
+        "  - {{id: a, prompt: make a}}\n  - {{id: b, prompt: make b, depends_on: [a], max_retries: 0, gates: [{}]}}\n  \
+         - {{id: c, prompt: make c, depends_on: [a]}}\n",
+        quoted(gate)
+    );
+    let ran = run(&repo, writer(), &spec("", &tasks)).await;
+    assert_eq!(ran.statuses(), "a=done b=failed c=done");
+    assert_eq!(ran.failed_with("b"), "merge-error", "{:?}", ran.failure("b"));
+    assert_eq!(landed(&repo, "main"), ["a", "c"]);
+    assert!(kept(&repo).contains(&"1-b/attempt-1".to_owned()), "{:?}", kept(&repo));
+}
+
+#[tokio::test]
+async fn tasks_that_finish_at_the_same_moment_all_land_and_so_do_two_convoys() {
+    let repo = ScratchRepo::new();
+    let together = Arc::new(Barrier::new(8));
+    let agent = Inline::waiting(move |request| {
+        let together = together.clone();
+        async move {
+            let name = last_word(&request.prompt);
+            together.wait().await;
+            write(&request.cwd, &format!("{name}.txt"), name);
+            AgentOutcome::Succeeded
+        }
+    });
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let tasks = |convoy: &str| {
+        let task = |n| format!("  - {{id: t{n}, prompt: make {convoy}{n}}}\n");
+        spec("concurrency: 4", &(0..4).map(task).collect::<String>())
+    };
+    let one = engine.start(&tasks("x"), RunOptions::default()).await.expect("started");
+    let two = engine.start(&tasks("y"), RunOptions::default()).await.expect("started");
+    let (one, two) = tokio::join!(finish(&engine, &one), finish(&engine, &two));
+    one.assert_done();
+    two.assert_done();
+    assert_eq!(landed(&repo, "main"), ["t0", "t0", "t1", "t1", "t2", "t2", "t3", "t3"]);
+    let files = repo.files("main");
+    for name in ["x0", "x1", "x2", "x3", "y0", "y1", "y2", "y3"] {
+        assert!(files.contains(&format!("{name}.txt")), "{name} is missing from {files:?}");
+    }
+    repo.assert_sound_and_clean();
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_local_edit_is_never_touched_and_what_landed_is_published_when_it_is_gone() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::new(|request| {
+        write(&request.cwd, "README.md", "theirs\n");
+        write(&request.cwd, "new.txt", "new\n");
+        AgentOutcome::Succeeded
+    });
+    repo.write("README.md", "mine\n");
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let run =
+        engine.start(&spec("", "  - {id: a, prompt: do}\n"), RunOptions::default()).await.expect("started");
+    let ran = finish(&engine, &run).await;
+    let view = &ran.outcome.view;
+    assert_eq!((view.status, view.published), (ConvoyStatus::Done, false), "{view:#?}");
+    assert_eq!(view.paths_in_the_way.as_deref(), Some(&["README.md".to_owned()][..]));
+    assert_eq!(
+        (repo.read("README.md"), repo.status()),
+        ("mine\n".to_owned(), vec![" M README.md".to_owned()])
+    );
+    assert_eq!(landed(&repo, &view.integration_ref), ["a"]);
+    assert_eq!(landed(&repo, "main"), [""; 0]);
+
+    repo.write("README.md", "scratch\n");
+    let published = finish(&engine, &engine.publish(run.id()).await.expect("taken up")).await;
+    published.assert_done();
+    assert_eq!(
+        (repo.read("README.md"), landed(&repo, "main")),
+        ("theirs\n".to_owned(), vec!["a".to_owned()])
+    );
+    repo.assert_sound_and_clean();
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn failing_hooks_of_the_repository_and_another_branch_checked_out_lose_nothing() {
+    let repo = ScratchRepo::new();
+    for hook in [
+        "pre-commit",
+        "commit-msg",
+        "post-checkout",
+        "pre-merge-commit",
+        "post-merge",
+        "reference-transaction",
+    ] {
+        let path = format!(".git/hooks/{hook}");
+        repo.write(&path, "#!/bin/sh\nexit 1\n");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(repo.root().join(path), mode).expect("a mode");
+    }
+    let root = repo.root().to_owned();
+    let agent = Inline::new(move |request| {
+        // As `git switch --create theirs` leaves it.
+        write(&root, ".git/refs/heads/theirs", &head(&root));
+        write(&root, ".git/HEAD", "ref: refs/heads/theirs\n");
+        write(&request.cwd, "a.txt", "a\n");
+        AgentOutcome::Succeeded
+    });
+    let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: do}\n")).await;
+    ran.assert_done();
+    assert_eq!(repo.git(["symbolic-ref", "HEAD"]), "refs/heads/theirs");
+    assert_eq!((landed(&repo, "main"), landed(&repo, "theirs")), (vec!["a".to_owned()], vec![]));
+    repo.assert_sound_and_clean();
+}
+
+/// The commit of `main`, which was made a moment ago and is a file therefore.
+fn head(root: &Path) -> String {
+    std::fs::read_to_string(root.join(".git/refs/heads/main")).expect("a loose ref")
+}

@@ -1,0 +1,14 @@
+//! What an earlier engine of this kind got wrong: a test for each.
+
+mod adapters;
+mod checks;
+mod conflicts;
+mod crashes;
+mod landing;
+mod order;
+mod places;
+mod prompts;
+mod records;
+mod retries;
+mod secrets;
+mod support;

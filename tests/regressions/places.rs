@@ -1,0 +1,144 @@
+//! Where agents work, and where the engine leaves files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use convoy_core::agent::AgentOutcome;
+use convoy_core::types::ConvoyStatus;
+use convoy_tests::{Inline, ScratchRepo, last_word, write};
+
+use crate::support::{landed, quoted, run, spec};
+
+fn writer() -> Arc<Inline> {
+    Inline::new(|request| {
+        write(&request.cwd, last_word(&request.prompt), "made\n");
+        AgentOutcome::Succeeded
+    })
+}
+
+#[tokio::test]
+async fn any_printable_task_id_gets_a_worktree_of_its_own() {
+    let long = "x".repeat(200);
+    let wide = "日".repeat(200);
+    let ids = [
+        "../../x",
+        "a b",
+        "日本",
+        ".lock",
+        "CON",
+        &long,
+        &wide,
+        "task",
+        "Task",
+        "TASK",
+        "..",
+        ".",
+        "-rf",
+        "a/b",
+        "a.lock",
+        "@{",
+        "~^:?*[\\",
+        "'\"$(x)",
+        "é",
+        "e\u{301}",
+        "HEAD",
+        ".git",
+        "refs/heads/main",
+    ];
+    let repo = ScratchRepo::new();
+    let agent = writer();
+    let task = |(n, id): (usize, &&str)| format!("  - {{id: {}, prompt: make f{n}}}\n", quoted(id));
+    let tasks: String = ids.iter().enumerate().map(task).collect();
+    let ran = run(&repo, agent.clone(), &spec("concurrency: 4", &tasks)).await;
+    ran.assert_done();
+    let worktrees = repo.root().join(".convoy/worktrees").join(ran.outcome.view.convoy_id.as_str());
+    let mut folded = BTreeSet::new();
+    for request in agent.requests() {
+        assert_eq!(request.cwd.parent(), Some(worktrees.as_path()), "{}", request.cwd.display());
+        let name = request.cwd.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
+        assert!(name.is_ascii() && name.len() < 100, "{name} is no name for every file system");
+        // Apart also where upper and lower case are one.
+        assert!(folded.insert(name.to_lowercase()), "{name} is used twice");
+    }
+    assert_eq!(folded.len(), ids.len());
+    let mut wanted: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+    wanted.sort_unstable();
+    assert_eq!(landed(&repo, "main"), wanted);
+    assert_eq!(repo.files("main").len(), ids.len() + 1);
+    repo.assert_sound_and_clean();
+}
+
+/// Puts something where worktrees belong.
+type PutThere = fn(&Path);
+
+#[tokio::test]
+async fn without_a_worktree_the_task_fails_and_no_agent_is_called_anywhere() {
+    let in_the_way: [(&str, PutThere); 2] = [
+        ("a file", |path| fs::write(path, "mine").expect("written")),
+        ("a link to nowhere", |path| std::os::unix::fs::symlink("/nowhere/at/all", path).expect("a link")),
+    ];
+    for (what, make) in in_the_way {
+        let repo = ScratchRepo::new();
+        fs::create_dir(repo.root().join(".convoy")).expect("a folder");
+        make(&repo.root().join(".convoy/worktrees"));
+        let agent = writer();
+        let tasks =
+            "  - {id: a, prompt: make a, max_retries: 1}\n  - {id: b, prompt: make b, depends_on: [a]}\n";
+        let ran = run(&repo, agent.clone(), &spec("", tasks)).await;
+        assert_eq!(
+            (ran.status(), ran.statuses().as_str()),
+            (ConvoyStatus::Failed, "a=failed b=skipped"),
+            "{what}"
+        );
+        assert_eq!(ran.failed_with("a"), "worktree-error", "{what}");
+        assert_eq!(ran.events_of("a", "task_assigned").len(), 2, "{what}: it is retried");
+        assert!(agent.requests().is_empty(), "{what}: an agent was called");
+        assert!(!repo.root().join("a").exists(), "{what}: an agent worked in the user's checkout");
+        repo.assert_sound_and_clean();
+    }
+}
+
+#[tokio::test]
+async fn a_setup_that_fails_calls_no_agent() {
+    let repo = ScratchRepo::new();
+    let agent = writer();
+    let head = "worktree: {setup: [echo the reason >&2; exit 7]}\ndefaults: {max_retries: 0}";
+    let ran = run(&repo, agent.clone(), &spec(head, "  - {id: a, prompt: make a}\n")).await;
+    let failure = ran.failure("a");
+    assert_eq!((ran.failed_with("a").as_str(), failure.exit_code), ("worktree-error", Some(7)));
+    assert!(failure.output_tail.contains("the reason"), "{failure:?}");
+    assert!(agent.requests().is_empty());
+    repo.assert_sound_and_clean();
+}
+
+/// The names in a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_engine_leaves_no_file_outside_of_its_state_directory() {
+    let repo = ScratchRepo::new();
+    repo.write(".gitignore", "target\n");
+    repo.commit("Ignore");
+    let here = Path::new(".");
+    let (cwd, beside) = (names(here), names(&repo.beside("")));
+    // A task that fails, for the files of dead letters, and one that is retried.
+    let tasks = "  - {id: a, prompt: make a}\n  - {id: bad, prompt: make bad, gates: [exit 1]}\n";
+    let ran = run(&repo, writer(), &spec("", tasks)).await;
+    assert_eq!(ran.statuses(), "a=done bad=gate-failed");
+    assert_eq!(
+        names(repo.root()),
+        [".convoy", ".git", ".gitignore", "README.md", "a"].map(String::from).into()
+    );
+    assert_eq!((repo.status(), repo.read(".gitignore")), (Vec::new(), "target\n".to_owned()));
+    assert_eq!((names(here), names(&repo.beside(""))), (cwd, beside));
+    assert_eq!(names(&repo.beside("home")), BTreeSet::new(), "nothing in the home");
+    assert_eq!(repo.worktrees().len(), 1);
+    let mode = fs::metadata(repo.root().join(".convoy")).expect("the state directory").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "it is nobody else's business");
+}
