@@ -5,7 +5,6 @@ use std::time::Duration;
 use convoy_core::plan::check;
 use convoy_core::spec::{
     Concurrency, EnvValue, OnExhausted, OnFailure, OutputFormat, PromptVia, UsageMode, decode, decode_bytes,
-    decode_with,
 };
 
 const FULL: &str = r#"
@@ -155,13 +154,25 @@ fn the_smallest_file_has_all_defaults() {
 }
 
 #[test]
-fn the_host_decides_what_looks_like_a_secret() {
-    let text = "name: n\nversion: 1\nenv: {A: hunter2, B: {from_env: hunter2}}\nadapters: {m: {command: [m], env: {C: hunter2}}}\ntasks: [{id: a, prompt: hunter2, env: {D: hunter2}}]\n";
-    assert_eq!(decode(text).problems, []);
-    let decoded = decode_with(text, &|value| value == "hunter2");
-    let places: Vec<(u32, &str)> = decoded.problems.iter().map(|p| (p.line, p.path.as_str())).collect();
-    assert_eq!(places, [(3, "env.A"), (4, "adapters.m.env.C"), (5, "tasks[0].env.D")]);
-    assert!(decoded.problems.iter().all(|p| !p.to_string().contains("hunter2")));
+fn a_secret_in_env_is_an_error_told_without_it() {
+    let text = |name: &str, value: &str| {
+        format!(
+            "name: n\nversion: 1\nenv: {{{name}: {value}, B: {{from_env: {name}}}}}\nadapters: {{m: {{command: [m], \
+             env: {{{name}: {value}}}}}}}\ntasks: [{{id: a, prompt: p, env: {{{name}: {value}}}}}]\n"
+        )
+    };
+    let token = concat!("ghp_", "0123456789abcdefghijABCDEFGHIJ012345");
+    // By its own form, or by the name of the variable.
+    for (name, value) in [("A", token), ("DB_PASSWORD", "hunter2hunter")] {
+        let problems = decode(&text(name, value)).problems;
+        let places: Vec<(u32, &str)> = problems.iter().map(|p| (p.line, p.path.as_str())).collect();
+        let paths = [format!("env.{name}"), format!("adapters.m.env.{name}"), format!("tasks[0].env.{name}")];
+        assert_eq!(places, [(3, paths[0].as_str()), (4, paths[1].as_str()), (5, paths[2].as_str())]);
+        assert!(problems.iter().all(|p| p.is_error() && !p.to_string().contains(value)), "{problems:?}");
+    }
+    for (name, value) in [("A", "hunter2hunter"), ("NODE_ENV", "production"), ("TOKEN_TTL", "3600")] {
+        assert_eq!(decode(&text(name, value)).problems, [], "{name}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("error", &[]),
     ("secret", &[]),
-    ("spec", &[]),
+    ("spec", &["secret"]),
     ("plan", &["spec"]),
     ("event", &["spec", "plan"]),
     ("state", &["spec", "plan", "event"]),

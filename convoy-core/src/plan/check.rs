@@ -22,18 +22,13 @@ pub struct Checked {
 /// Decodes a convoy file, checks it field by field and task against task, and plans it. An error in one
 /// task does not hide those between the others.
 pub fn check(text: &str) -> Checked {
-    finish(spec::draft(text, &spec::looks_secret))
+    finish(spec::draft(text))
 }
 
-/// [`check()`] with another test for texts in `env` that look like a secret.
-pub fn check_with(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Checked {
-    finish(spec::draft(text, looks_secret))
-}
-
-/// [`check_with`] for the bytes of a file, which must be UTF-8.
-pub fn check_bytes(bytes: &[u8], looks_secret: &dyn Fn(&str) -> bool) -> Checked {
+/// [`check()`] for the bytes of a file, which must be UTF-8.
+pub fn check_bytes(bytes: &[u8]) -> Checked {
     match spec::text_of(bytes) {
-        Ok(text) => check_with(text, looks_secret),
+        Ok(text) => check(text),
         Err(problem) => Checked { spec: None, plan: None, problems: vec![problem] },
     }
 }

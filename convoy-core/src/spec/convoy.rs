@@ -10,11 +10,11 @@ use super::rules::normalise;
 use super::tree::{Node, Value};
 use super::value::{Item, Record, Val};
 use super::{cross, profile};
+use crate::secret::looks_secret_variable;
 
 /// Makes the typed spec and collects what is wrong between fields.
-pub(super) struct Maker<'a> {
+pub(super) struct Maker {
     pub(super) problems: Problems,
-    pub(super) looks_secret: &'a dyn Fn(&str) -> bool,
 }
 
 /// What tasks take when they do not say otherwise.
@@ -30,7 +30,7 @@ pub(super) struct Defaults {
     pub(super) gate_timeout: Duration,
 }
 
-impl Maker<'_> {
+impl Maker {
     /// The spec as far as the record goes; broken fields have their defaults.
     pub(super) fn convoy(&mut self, record: &Record, root: &Node) -> (Spec, Places) {
         cross::top_level(record, &mut self.problems);
@@ -88,7 +88,7 @@ impl Maker<'_> {
         for (name, item) in entries {
             let value = match &item.val {
                 Val::Text(text) => {
-                    if (self.looks_secret)(text) {
+                    if looks_secret_variable(name, text) {
                         let problem = Problem::error(item.pos, Path::Key(path, name), "looks like a secret");
                         let hint = "no secret stands in a convoy file: write `{from_env: NAME}`";
                         self.problems.push(problem.with_hint(hint));

@@ -4,7 +4,6 @@ use super::convoy;
 use super::model::Spec;
 use super::places::Places;
 use super::problem::{Path, Pos, Problem, Problems};
-use super::secrets;
 use super::table::CONVOY;
 use super::walk::Walker;
 use super::yaml;
@@ -38,12 +37,7 @@ pub(crate) struct Draft {
 /// The text may start with a byte order mark, use any line ends, or be JSON. It is bounded: at most
 /// [`MAX_BYTES`], 100 levels of nesting, four million values with aliases written out.
 pub fn decode(text: &str) -> Decoded {
-    decode_with(text, &secrets::looks_secret)
-}
-
-/// [`decode`] with another test for texts in `env` that look like a secret.
-pub fn decode_with(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Decoded {
-    draft(text, looks_secret).finish()
+    draft(text).finish()
 }
 
 /// [`decode`] for the bytes of a file, which must be UTF-8.
@@ -87,7 +81,7 @@ fn end_of(text: &str) -> Pos {
     Pos { line: count(lines.matches('\n').count()), column: count(last.chars().count()) }
 }
 
-pub(crate) fn draft(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Draft {
+pub(crate) fn draft(text: &str) -> Draft {
     let nothing = |problems| Draft { spec: None, places: Places::default(), problems };
     if text.len() > MAX_BYTES {
         return nothing(too_large(text.len()).into());
@@ -106,7 +100,7 @@ pub(crate) fn draft(text: &str, looks_secret: &dyn Fn(&str) -> bool) -> Draft {
     let (problems, unsupported) = walker.finish();
     match record {
         Some(record) => {
-            let mut maker = convoy::Maker { problems, looks_secret };
+            let mut maker = convoy::Maker { problems };
             let (mut spec, places) = maker.convoy(&record, &root);
             spec.unsupported = unsupported;
             Draft { spec: Some(spec), places, problems: maker.problems }

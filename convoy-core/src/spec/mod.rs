@@ -18,7 +18,6 @@ mod reference;
 mod rules;
 mod scalar;
 mod schema;
-mod secrets;
 mod table;
 mod task;
 mod tree;
@@ -27,7 +26,7 @@ mod walk;
 mod yaml;
 
 pub use self::canonical::canonical;
-pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes, decode_with};
+pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
 pub use self::inactive::inactive_defaults;
 pub use self::model::{
     CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Retry,
@@ -41,4 +40,3 @@ pub(crate) use self::decode::{Draft, draft, text_of};
 pub(crate) use self::near::nearest;
 pub(crate) use self::places::{Place, Places};
 pub(crate) use self::problem::Shown;
-pub(crate) use self::secrets::looks_secret;

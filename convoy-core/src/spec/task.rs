@@ -11,7 +11,7 @@ use super::rules::normalise;
 use super::value::Record;
 use crate::types::TaskId;
 
-impl Maker<'_> {
+impl Maker {
     pub(super) fn tasks(
         &mut self,
         record: &Record,

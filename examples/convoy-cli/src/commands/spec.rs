@@ -7,7 +7,6 @@ use std::path::Path;
 
 use convoy_core::agent::{Registry, canonical_name};
 use convoy_core::plan::{Checked, Plan, check_bytes};
-use convoy_core::secret::looks_secret;
 use convoy_core::spec::{EnvValue, MAX_BYTES, Problem, Severity, Spec};
 
 use crate::app::App;
@@ -25,7 +24,7 @@ pub(super) fn read(app: &App, file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 pub(super) fn checked(bytes: &[u8]) -> Checked {
-    check_bytes(bytes, &looks_secret)
+    check_bytes(bytes)
 }
 
 /// `FILE:LINE:COL: error|warning: FIELD: …`.
