@@ -87,6 +87,9 @@ fn inspect(path: &Path) -> Result<(), StoreError> {
     let number = |name: &str| -> rusqlite::Result<u32> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let db = Connection::open_with_flags(immutable(path), flags)?;
+        // Where a process ended while the journal was copied back, the first page may name more pages than
+        // the file has so far; only with this set is it read all the same. Nothing can be written here.
+        db.pragma_update(None, "writable_schema", true)?;
         db.query_row(&format!("PRAGMA {name}"), (), |row| row.get(0))
     };
     let foreign = |what: String| {
@@ -171,6 +174,28 @@ mod tests {
         drop(db);
         let refused = connect(&path).map(|_| ());
         assert!(matches!(refused, Err(StoreError::Newer { found: 99, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_file_whose_journal_was_copied_back_in_part_is_opened_and_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("convoy.db");
+        drop(connect(&path).expect("is made"));
+        let alive = connect(&path).expect("opens").writer;
+        alive.execute_batch("CREATE TABLE t AS SELECT randomblob(1000000) AS x").expect("grows");
+        let pages: u32 = alive.query_row("PRAGMA page_count", (), |row| row.get(0)).expect("counts");
+
+        // As if the process had been killed here, after the first page was copied and before the last.
+        let killed = folder.path().join("killed");
+        fs::create_dir(&killed).expect("a folder");
+        let mut bare = fs::read(&path).expect("reads");
+        assert!(bare.len() < pages as usize * 4096);
+        bare[28..32].copy_from_slice(&pages.to_be_bytes());
+        fs::write(killed.join("convoy.db"), bare).expect("writes");
+        fs::copy(folder.path().join("convoy.db-wal"), killed.join("convoy.db-wal")).expect("copies");
+        let again = connect(&killed.join("convoy.db")).expect("opens").reader;
+        let length = again.query_row("SELECT length(x) FROM t", (), |row| row.get(0));
+        assert_eq!(length, Ok(1_000_000));
     }
 
     #[test]
