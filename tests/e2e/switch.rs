@@ -10,7 +10,8 @@ use crate::support::{assert_landed_once, assert_nothing_left, convoy, convoy_fil
 fn while_it_runs(repo: &ScratchRepo, meanwhile: impl FnOnce()) -> Outcome {
     let (begun, go) = (repo.fifo("begun"), repo.fifo("go"));
     let first = format!("count {} begun\nlisten {}\nwrite a.txt a", begun.display(), go.display());
-    let tasks = [task("first", "", &first), task("second", "depends_on: [first]", "write b.txt b")];
+    let tasks =
+        [task("first", "max_retries: 0", &first), task("second", "depends_on: [first]", "write b.txt b")];
     let running = run(repo, &convoy_file(repo, "switch", "", &tasks.concat())).spawn();
     assert_eq!(fs::read_to_string(begun).expect("a sign of life"), "begun\n");
     meanwhile();
