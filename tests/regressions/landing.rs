@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use convoy_core::agent::AgentOutcome;
+use convoy_core::error::ErrorKind;
 use convoy_core::event::RunOptions;
 use convoy_core::git::{GitOptions, Repository};
 use convoy_core::merge::{
@@ -26,20 +27,31 @@ fn writer() -> Arc<Inline> {
     })
 }
 
-/// Cannot prepare the landing of one task, so many times.
+/// Cannot prepare the landing of one task, or cannot land anything, so many times.
 #[derive(Debug)]
 struct Faulty {
     inner: GitMergeQueue,
     task: &'static str,
-    left: AtomicU32,
+    prepares: AtomicU32,
+    advances: AtomicU32,
+}
+
+/// Counts down to 0; whether it was there not yet.
+fn strikes(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+fn strike(action: &'static str) -> MergeError {
+    MergeError::Failed { action, source: "the medium is on strike".into() }
 }
 
 impl Faulty {
-    async fn on(repo: &ScratchRepo, task: &'static str, times: u32) -> Arc<Self> {
+    async fn on(repo: &ScratchRepo, task: &'static str, prepares: u32, advances: u32) -> Arc<Self> {
         let mut options = GitOptions::default();
         options.env = host_env(repo);
         let repository = Repository::open(repo.root(), options).await.expect("a repository");
-        Arc::new(Self { inner: GitMergeQueue::new(repository), task, left: AtomicU32::new(times) })
+        let (prepares, advances) = (AtomicU32::new(prepares), AtomicU32::new(advances));
+        Arc::new(Self { inner: GitMergeQueue::new(repository), task, prepares, advances })
     }
 }
 
@@ -49,10 +61,8 @@ impl MergeQueue for Faulty {
         request: &'a PrepareRequest,
     ) -> BoxFuture<'a, Result<PrepareOutcome, MergeError>> {
         let meant = request.message.contains(&format!("Convoy-Task: {}\n", self.task));
-        let one_less = |left: u32| left.checked_sub(1);
-        if meant && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            let source = "the medium is on strike".into();
-            return Box::pin(async { Err(MergeError::Failed { action: "prepare the landing", source }) });
+        if meant && strikes(&self.prepares) {
+            return Box::pin(async { Err(strike("prepare the landing")) });
         }
         self.inner.prepare(request)
     }
@@ -62,6 +72,9 @@ impl MergeQueue for Faulty {
         prepared: &'a Prepared,
         fence: u64,
     ) -> BoxFuture<'a, Result<Advance, MergeError>> {
+        if strikes(&self.advances) {
+            return Box::pin(async { Err(strike("land")) });
+        }
         self.inner.advance(prepared, fence)
     }
 
@@ -74,7 +87,7 @@ impl MergeQueue for Faulty {
 async fn a_landing_that_fails_without_a_conflict_fails_the_task_and_keeps_its_work() {
     let tasks = "  - {id: a, prompt: make a}\n  - {id: b, prompt: make b, max_retries: 0}\n  - {id: c, prompt: make c}\n";
     let repo = ScratchRepo::new();
-    let queue = Faulty::on(&repo, "b", u32::MAX).await;
+    let queue = Faulty::on(&repo, "b", u32::MAX, 0).await;
     let ran = run_with(engine(&repo).adapter(writer()).merge_queue(queue), &spec("", tasks)).await;
     assert_eq!((ran.status(), ran.statuses().as_str()), (ConvoyStatus::Failed, "a=done b=failed c=done"));
     assert_eq!(ran.failed_with("b"), "merge-error");
@@ -92,11 +105,33 @@ async fn a_landing_that_fails_without_a_conflict_fails_the_task_and_keeps_its_wo
 #[tokio::test]
 async fn a_landing_that_failed_once_is_tried_again() {
     let repo = ScratchRepo::new();
-    let queue = Faulty::on(&repo, "b", 1).await;
+    let queue = Faulty::on(&repo, "b", 1, 0).await;
     let tasks = "  - {id: b, prompt: make b, max_retries: 1}\n";
     let ran = run_with(engine(&repo).adapter(writer()).merge_queue(queue), &spec("", tasks)).await;
     ran.assert_done();
     assert_eq!((ran.task("b").attempts, landed(&repo, "main")), (2, vec!["b".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_ref_that_cannot_be_moved_for_a_moment_goes_unnoticed_and_for_longer_stops_the_engine() {
+    let repo = ScratchRepo::new();
+    let text = spec("", "  - {id: a, prompt: make a}\n");
+    let queue = Faulty::on(&repo, "", 0, 1).await;
+    run_with(engine(&repo).adapter(writer()).merge_queue(queue), &text).await.assert_done();
+
+    let repo = ScratchRepo::new();
+    let agent = writer();
+    let queue = Faulty::on(&repo, "", 0, u32::MAX).await;
+    let stopped = engine(&repo).adapter(agent.clone()).merge_queue(queue).build().await.expect("an engine");
+    let run = stopped.start(&text, RunOptions::default()).await.expect("started");
+    let error = run.wait().await.expect_err("it cannot go on");
+    assert!(error.kind() == ErrorKind::Repository && error.to_string().contains("on strike"), "{error}");
+    stopped.shutdown().await;
+
+    let mended = engine(&repo).adapter(agent.clone()).build().await.expect("an engine");
+    finish(&mended, &mended.resume(None).await.expect("resumed")).await.assert_done();
+    assert_eq!((landed(&repo, "main"), agent.requests().len()), (vec!["a".to_owned()], 1));
+    mended.shutdown().await;
 }
 
 #[tokio::test]

@@ -12,3 +12,4 @@ mod records;
 mod retries;
 mod secrets;
 mod support;
+mod vandals;

@@ -1,7 +1,9 @@
 //! The land segment: prepare, advance, publish. Each step can be repeated.
 
 use super::context::Context;
-use crate::git::{GitError, PublishMove, PublishPlan, PublishRequest, Published, remove_stale_lock};
+use crate::git::{
+    Expected, GitError, PublishMove, PublishPlan, PublishRequest, Published, RefUpdate, remove_stale_lock,
+};
 use crate::merge::{Advance, MergeError, PrepareOutcome, PrepareRequest, Prepared, Settled};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
@@ -78,27 +80,58 @@ fn one_line(text: &str) -> String {
 }
 
 /// Moves the integration ref to a prepared commit, or finds that it holds it already. `None`: it landed;
-/// `Some`: the ref is elsewhere, at that commit.
+/// `Some`: it did not, and is to be prepared again for that commit.
+///
+/// The ref is the engine's own. When somebody else moved or deleted it, an agent for example, it is put back
+/// first: what landed stays landed, and nothing lands unchecked.
 ///
 /// # Errors
-/// When it is unknown whether it landed.
+/// When it is unknown whether it landed, when a newer engine has taken over, or when the ref cannot be moved.
 pub async fn advance(context: &Context, commit: &Oid, onto: &Oid) -> Result<Option<Oid>, MergeError> {
     let integration_ref = context.dirs.integration_ref();
     let prepared =
         Prepared { commit: commit.clone(), onto: onto.clone(), integration_ref: integration_ref.clone() };
-    match context.queue.advance(&prepared, context.fence).await {
-        Ok(Advance::Advanced) => return Ok(None),
+    let mut failed = None;
+    // An error may be one of the moment: somebody else's git that cleans up, for example.
+    for _ in 0..2 {
+        failed = match context.queue.advance(&prepared, context.fence).await {
+            Ok(Advance::Advanced) => return Ok(None),
+            Err(fenced @ MergeError::Fenced { .. }) => return Err(fenced),
+            Ok(Advance::Moved { .. }) => None,
+            Err(error) => Some(error),
+        };
         // An earlier try may have moved it before a crash or an error: git alone knows.
-        Ok(Advance::Moved { .. }) | Err(_) => {}
-    }
-    match context.queue.settle(&prepared).await? {
-        Settled::Landed => Ok(None),
-        Settled::NotLanded => {
-            let now = context.repository.ref_value(&integration_ref).await.map_err(|error| {
-                MergeError::Failed { action: "read the integration ref", source: Box::new(error) }
-            })?;
-            Ok(Some(now.unwrap_or_else(|| onto.clone())))
+        if context.queue.settle(&prepared).await? == Settled::Landed {
+            return Ok(None);
         }
+        if failed.is_none() {
+            break;
+        }
+    }
+    let unusable =
+        |error| MergeError::Failed { action: "look for the landing commit", source: Box::new(error) };
+    if let Some(error) = failed
+        && context.repository.resolve(commit.as_str()).await.map_err(unusable)?.is_some()
+    {
+        return Err(error);
+    }
+    put_back(context, &integration_ref, onto).await.map_err(|error| MergeError::Failed {
+        action: "put the integration ref back",
+        source: Box::new(error),
+    })?;
+    Ok(Some(onto.clone()))
+}
+
+/// Makes the integration ref what the record says, unless it moves again at this very moment; then the next
+/// try finds that.
+async fn put_back(context: &Context, integration_ref: &str, tip: &Oid) -> Result<(), GitError> {
+    let expected = match context.repository.ref_value(integration_ref).await? {
+        Some(now) if now == *tip => return Ok(()),
+        Some(now) => Expected::At(now),
+        None => Expected::Absent,
+    };
+    match context.repository.update_ref(integration_ref, tip, expected, "convoy: put back").await? {
+        RefUpdate::Done | RefUpdate::Moved { .. } => Ok(()),
     }
 }
 

@@ -205,7 +205,7 @@ async fn advance(
     let landed = landed.map_err(|error| {
         Error::new(
             ErrorKind::Repository,
-            "it is unknown whether a commit landed; mend the repository, then resume",
+            "a commit could not be landed, or nobody knows whether it did; mend the repository, then resume",
         )
         .because(error)
     })?;

@@ -1,0 +1,83 @@
+//! Agents that damage what they work in: their own task suffers, no other, and nothing of the user's.
+
+use convoy_core::types::ConvoyStatus;
+use convoy_tests::{ScratchRepo, engine, prompt};
+
+use crate::support::{Ran, landed, run_with, scripted};
+
+/// Runs `script` as the task `vandal`, then another task.
+async fn with_vandal(repo: &ScratchRepo, script: &str) -> Ran {
+    let tasks = format!(
+        "  - {{id: vandal, prompt: {}}}\n  - {{id: other, prompt: {}}}\n",
+        prompt(script),
+        prompt("write other.txt made"),
+    );
+    run_with(engine(repo), &scripted("concurrency: 1\ndefaults: {max_retries: 0}", &tasks)).await
+}
+
+fn assert_other_landed(repo: &ScratchRepo, ran: &Ran, script: &str) {
+    assert!(landed(repo, "main").contains(&"other".to_owned()), "{script}: {:#?}", ran.outcome.view);
+    assert!(ran.outcome.view.published, "{script}: {:#?}", ran.outcome.view);
+    assert_eq!(repo.status(), [""; 0], "{script}");
+    assert_eq!(repo.read("README.md"), "scratch\n", "{script}");
+}
+
+#[tokio::test]
+async fn work_in_a_damaged_worktree_is_lost_at_most_for_its_own_task() {
+    let cases = [
+        "sh rm -rf \"$PWD\"",
+        "sh rm .git",
+        "write .git garbage",
+        "sh rm .git && ln -s /nowhere .git",
+        "sh d=$PWD && cd / && rm -rf \"$d\" && ln -s / \"$d\"",
+        "sh d=$PWD && cd / && rm -rf \"$d\" && echo file > \"$d\"",
+        "sh echo garbage > \"$(git rev-parse --git-dir)/HEAD\"",
+        "sh rm -rf \"$(git rev-parse --git-dir)\"",
+        "sh rm \"$(git rev-parse --git-dir)/gitdir\"",
+        "sh git worktree lock . && git worktree remove --force --force .",
+        "sh git init -q inner && cd inner && git commit -q --allow-empty -m inner",
+        "sh chmod -R a-w . && chmod 0 README.md",
+    ];
+    for script in cases {
+        let repo = ScratchRepo::new();
+        let ran = with_vandal(&repo, script).await;
+        assert_other_landed(&repo, &ran, script);
+        assert!(ran.task("vandal").failure.is_some() || ran.status() == ConvoyStatus::Done, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_saved_from_an_odd_worktree_lands() {
+    let cases = [
+        "sh touch \"$(git rev-parse --git-dir)/index.lock\" \"$(git rev-parse --git-dir)/HEAD.lock\"\nwrite v.txt v",
+        "sh rm \"$(git rev-parse --git-dir)/index\"\nwrite v.txt v",
+        "sh git update-index --assume-unchanged README.md\nwrite v.txt v",
+        "sh git checkout -q -b mine\ncommit One\nwrite v.txt v",
+        "sh echo x > README.md && git stash -q && git checkout -q --orphan fresh\nwrite v.txt v\ncommit Alone",
+        "write v.txt v\nsh git gc -q; git worktree prune; git pack-refs --all",
+        "write v.txt v\nsh mkfifo pipe",
+        "sh printf x > \"$(printf 'v.txt')\"; printf y > \"$(printf 'new\\nline')\"",
+        "write v.txt v\nsh git config core.bare true; git config core.worktree /nowhere; git config core.hooksPath /nowhere",
+    ];
+    for script in cases {
+        let repo = ScratchRepo::new();
+        let ran = with_vandal(&repo, script).await;
+        assert_eq!(ran.statuses(), "vandal=done other=done", "{script}: {:#?}", ran.outcome.view);
+        assert!(repo.files(&ran.outcome.view.integration_ref).contains(&"v.txt".to_owned()), "{script}");
+    }
+}
+
+#[tokio::test]
+async fn an_integration_ref_that_somebody_deletes_or_moves_ends_in_no_loop() {
+    let all = "git for-each-ref --format='%(refname)' refs/convoy";
+    let cases = [
+        format!("write v.txt v\nsh {all} | xargs -n1 git update-ref -d"),
+        format!("write v.txt v\ncommit Own\nsh {all} | grep integration$ | xargs -I@ git update-ref @ HEAD"),
+    ];
+    for script in cases {
+        let repo = ScratchRepo::new();
+        let ran = with_vandal(&repo, &script).await;
+        assert_other_landed(&repo, &ran, &script);
+        repo.assert_sound_and_clean();
+    }
+}
