@@ -1,6 +1,7 @@
 //! Conflicts: who resolves them, where, and what happens when nobody does.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use convoy_core::agent::AgentOutcome;
@@ -90,6 +91,38 @@ async fn a_conflict_is_resolved_in_the_tree_that_holds_it_and_checked_again() {
         repo.git(["log", "-1", "--format=%p", ran.task(loser).commit.as_ref().expect("landed").as_str()]);
     assert_eq!(parents.split(' ').count(), 2);
     repo.assert_sound_and_clean();
+}
+
+#[tokio::test]
+async fn markers_are_found_in_any_of_hundreds_of_files() {
+    // More than the record lists one by one.
+    let files: Vec<String> = (0..230).map(|n| format!("f{n:03}.txt")).collect();
+    let repo = ScratchRepo::new();
+    files.iter().for_each(|file| repo.write(file, "start\n"));
+    repo.commit("Files");
+    let (both_began, tries) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+    let (names, tried) = (files.clone(), tries.clone());
+    let agent = Inline::waiting(move |request| {
+        let (both_began, tried, names) = (both_began.clone(), tried.clone(), names.clone());
+        async move {
+            let (name, found) = (last_word(&request.prompt), marked(&request.cwd));
+            if found.is_empty() {
+                names.iter().for_each(|file| write(&request.cwd, file, name));
+                both_began.wait().await;
+            } else {
+                // All but the last one at first.
+                let left_out = usize::from(tried.fetch_add(1, Ordering::SeqCst) == 0);
+                found.iter().rev().skip(left_out).for_each(|file| write(&request.cwd, file, "both\n"));
+            }
+            AgentOutcome::Succeeded
+        }
+    });
+    let task = |id| format!("  - {{id: {id}, prompt: change {id}, max_retries: 0}}\n");
+    let ran = run(&repo, agent, &spec("concurrency: 2", &(task("a") + &task("b")))).await;
+    ran.assert_done();
+    assert_eq!(tries.load(Ordering::SeqCst), 2, "the first try left markers");
+    let tree = repo.git(["grep", "-c", "^both$", "main", "--", "f*.txt"]);
+    assert_eq!(tree.lines().count(), files.len());
 }
 
 #[tokio::test]

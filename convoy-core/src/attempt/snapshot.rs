@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::Context;
-use crate::git::{GitError, SnapshotRequest};
+use crate::git::{GitError, MergeResult, SnapshotRequest};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
 /// A tree to be taken.
@@ -17,7 +17,7 @@ pub struct TakeRequest {
     pub base: Oid,
     /// Whether the work is going to be judged; else it is only kept, and the worktree removed.
     pub succeeded: bool,
-    /// The work whose conflict was resolved, and the paths that were in conflict.
+    /// The work whose conflict was resolved, and the paths in conflict as far as they are recorded.
     pub conflict: Option<(Oid, Vec<String>)>,
 }
 
@@ -73,14 +73,20 @@ pub async fn take(context: &Context, request: TakeRequest) -> Result<Taken, GitE
         Err(error) => return keep_aside(context, path, &error).await,
     };
     let markers = match &request.conflict {
-        Some((_, paths)) if request.succeeded => repository.conflict_markers(&taken.tree, paths).await?,
+        Some((work, known)) if request.succeeded => {
+            left_markers(context, &request.base, work, known, &taken.tree).await?
+        }
         _ => Vec::new(),
     };
     if !request.succeeded || !markers.is_empty() {
         repository.remove_worktree(&path).await?;
     }
     if !markers.is_empty() {
-        let text = format!("conflict markers are left in {}; resolve them all", markers.join(", "));
+        let some = markers.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
+        let more = markers.len().saturating_sub(20);
+        let more = if more > 0 { format!(" and {more} more files") } else { String::new() };
+        let some = context.redactor.redact(&some);
+        let text = format!("conflict markers are left in {some}{more}; resolve them all");
         return Ok(Taken::Failed(Failure::new(FailureKind::MergeConflict, text)));
     }
     Ok(Taken::Commit {
@@ -90,6 +96,24 @@ pub async fn take(context: &Context, request: TakeRequest) -> Result<Taken, GitE
         rebased: taken.rebased,
         kept_ref,
     })
+}
+
+/// The files of a resolved conflict that still hold markers. What is recorded of the conflict is redacted and
+/// bounded, so git is asked again which files it was.
+async fn left_markers(
+    context: &Context,
+    onto: &Oid,
+    work: &Oid,
+    known: &[String],
+    resolved: &Oid,
+) -> Result<Vec<String>, GitError> {
+    let mut paths = known.to_vec();
+    if let MergeResult::Conflicted { paths: all, .. } = context.repository.merge(onto, work).await? {
+        paths.extend(all);
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    context.repository.conflict_markers(resolved, &paths).await
 }
 
 /// A tree that git cannot take as it is: its files stay, out of the way of the next attempt.
