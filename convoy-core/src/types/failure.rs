@@ -68,7 +68,7 @@ const PLAIN: [(FailureKind, &str); 15] = [
 ];
 
 impl FailureKind {
-    /// Whether another attempt may be made while retries are left (run-semantics: the failure table).
+    /// Whether another attempt may be made while retries are left.
     pub fn is_retried(&self) -> bool {
         match self {
             Self::Error
