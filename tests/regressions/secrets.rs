@@ -7,7 +7,7 @@ use convoy_core::agent::AgentOutcome;
 use convoy_core::engine::{Engine, Run, RunEvent};
 use convoy_core::error::ErrorKind;
 use convoy_core::event::RunOptions;
-use convoy_core::types::ConvoyStatus;
+use convoy_core::types::{ConvoyStatus, Failure, FailureKind};
 use convoy_tests::{Inline, ScratchRepo, engine, host_env, last_word, prompt, write};
 
 use crate::support::{AGENT, Ran, finish, landed, quoted, spec, start};
@@ -86,6 +86,35 @@ async fn a_prompt_with_a_secret_is_not_sent_and_one_about_secrets_is() {
     assert!(text.contains("from_env") && !text.contains(TOKEN), "{text}");
     assert_eq!(engine.list().await.expect("a list").len(), 1);
     engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_variable_that_the_host_lacks_is_refused_before_anything_runs() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::new(|_| AgentOutcome::Failed(Failure::new(FailureKind::Error, "broken")));
+    let tasks =
+        "  - {id: a, prompt: p, max_retries: 0}\n  - {id: b, prompt: p, env: {X: {from_env: HOST_VALUE}}}\n";
+    let built = |env| engine(&repo).adapter(agent.clone()).env(env).build();
+    let without = host_env(&repo);
+    let mut with = without.clone();
+    with.insert("HOST_VALUE".to_owned(), VALUE.to_owned());
+
+    let lacking = built(without).await.expect("an engine");
+    let refused = lacking.start(&spec("", tasks), RunOptions::default()).await.expect_err("it lacks one");
+    assert!(
+        refused.kind() == ErrorKind::InvalidArgument && refused.to_string().contains("HOST_VALUE"),
+        "{refused}"
+    );
+    assert!(lacking.list().await.expect("a list").is_empty());
+    let having = built(with).await.expect("an engine");
+    let ran = start(&having, &spec("", tasks)).await;
+    let given = agent.requests()[1].env.get("X").cloned();
+    assert_eq!((ran.status(), given.as_deref()), (ConvoyStatus::Failed, Some(VALUE)));
+    having.shutdown().await;
+    let convoy = ran.outcome.view.convoy_id;
+    let refused = lacking.retry(&convoy, &[]).await.expect_err("it lacks one still");
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{refused}");
+    lacking.shutdown().await;
 }
 
 /// Everything that a watcher sees of a run.

@@ -79,6 +79,18 @@ fn resolve(host: &BTreeMap<String, String>, value: &EnvValue) -> Result<String, 
     }
 }
 
+/// Looks whether the host has every variable that the spec takes from it for its tasks.
+///
+/// # Errors
+/// [`MissingVariable`] with the first one that it does not have.
+pub fn check_variables(host: &BTreeMap<String, String>, spec: &Spec) -> Result<(), MissingVariable> {
+    let mut values = spec.env.values().chain(spec.tasks.iter().flat_map(|task| task.env.values()));
+    values.try_for_each(|value| match value {
+        EnvValue::FromEnv(name) if !host.contains_key(name) => Err(MissingVariable { name: name.clone() }),
+        EnvValue::FromEnv(_) | EnvValue::Literal(_) => Ok(()),
+    })
+}
+
 /// The values that the spec takes from the host's environment: they are secrets, wherever they turn up.
 pub fn secret_values(host: &BTreeMap<String, String>, spec: &Spec) -> Vec<String> {
     let tasks = spec.tasks.iter().flat_map(|task| task.env.values());
@@ -122,7 +134,9 @@ mod tests {
         let gate = gate_env(&host, &spec, &spec.tasks[0]).expect("complete");
         // What the spec itself sets is wanted, whatever it is called.
         assert_eq!(names(gate), "A GIT_AUTHOR_NAME GIT_SSH_COMMAND OPENAI_API_KEY PATH SECRET TOKEN");
-        let missing = agent_env(&BTreeMap::new(), &spec, &spec.tasks[0]).expect_err("nothing there");
+        let none = BTreeMap::new();
+        let missing = agent_env(&none, &spec, &spec.tasks[0]).expect_err("nothing there");
         assert!(missing.to_string().contains("SECRET"), "{missing}");
+        assert_eq!((check_variables(&none, &spec), check_variables(&host, &spec)), (Err(missing), Ok(())));
     }
 }

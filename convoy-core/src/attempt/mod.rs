@@ -17,7 +17,7 @@ mod work;
 pub use self::check::{CheckRequest, Checked, GateReport, check};
 pub use self::context::Context;
 pub use self::dirs::Dirs;
-pub use self::environment::{MissingVariable, agent_env, gate_env, secret_values};
+pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, secret_values};
 pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_plan};
 pub use self::prompt::{Feedback, Prompt, render};
 pub use self::snapshot::{TakeRequest, Taken, take};

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::git_open_error;
 use super::host::Parts;
 use crate::agent::{ProbeContext, Registry, canonical_name};
-use crate::attempt::{agent_env, secret_values};
+use crate::attempt::{agent_env, check_variables, secret_values};
 use crate::error::{Error, ErrorKind};
 use crate::event::RunOptions;
 use crate::git::{Expected, Head, RefUpdate};
@@ -135,6 +135,12 @@ pub(super) async fn choose_adapter(
             Ok(Some(found.name().to_owned()))
         }
     }
+}
+
+/// Refuses to run when the host lacks a variable that a task needs: one attempt after the other would fail.
+pub(super) fn has_variables(parts: &Parts, plan: &Plan) -> Result<(), Error> {
+    check_variables(&parts.env, plan.spec())
+        .map_err(|missing| Error::new(ErrorKind::InvalidArgument, missing.to_string()))
 }
 
 pub(super) fn redactor_for(parts: &Parts, plan: &Plan) -> Redactor {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accept::{accept, choose_adapter, choose_branch, redactor_for, registry_for};
+use super::accept::{accept, choose_adapter, choose_branch, has_variables, redactor_for, registry_for};
 use super::driver::store_error;
 use super::handle::Inner;
 use super::launch::{holder, launch, take_up};
@@ -22,6 +22,7 @@ use crate::types::{ConvoyId, TaskId, TaskIx};
 pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptions) -> Result<Run, Error> {
     let parts = &inner.parts;
     let accepted = accept(spec_text, &options)?;
+    has_variables(parts, &accepted)?;
     let redactor = redactor_for(parts, &accepted);
     let stored = to_stored(accepted.spec(), &redactor)?;
     let plan = from_stored(&stored)?;
@@ -73,13 +74,20 @@ pub(super) async fn resume(inner: &Arc<Inner>, convoy: Option<ConvoyId>) -> Resu
         let text = format!("nothing to resume: convoy {convoy} is {}", loaded.state.status());
         return Err(Error::new(ErrorKind::NothingToResume, text));
     }
-    take_up(inner, &convoy, |_| Ok(vec![Input::Begin { resumed: true }])).await
+    take_up(inner, &convoy, |state| {
+        if state.ended().is_none() {
+            has_variables(parts, state.plan())?;
+        }
+        Ok(vec![Input::Begin { resumed: true }])
+    })
+    .await
 }
 
 pub(super) async fn retry(inner: &Arc<Inner>, convoy: &ConvoyId, tasks: &[TaskId]) -> Result<Run, Error> {
     let actor = inner.parts.actor.clone();
     take_up(inner, convoy, |state| {
         must_have_ended(state, "retried")?;
+        has_variables(&inner.parts, state.plan())?;
         let find = |id: &TaskId| {
             let missing = || Error::new(ErrorKind::NotFound, format!("convoy {convoy} has no task {id}"));
             state.plan().find(id).ok_or_else(missing)
