@@ -168,9 +168,12 @@ fn killed_at_random(seed: u64, most: usize) {
 
 #[test]
 fn twelve_kills_at_random_moments_change_nothing() {
-    for seed in [1, 2] {
-        killed_at_random(seed, 12);
-    }
+    killed_at_random(1, 12);
+}
+
+#[test]
+fn twelve_kills_at_other_random_moments_change_nothing() {
+    killed_at_random(2, 12);
 }
 
 /// A smaller convoy for many runs: a conflict, and a task that waits for both sides and has a gate.
@@ -221,7 +224,7 @@ exit $code
 /// Ends the engine at a call of git; whether there was one.
 fn killed_at(repo: &ScratchRepo, command: ConvoyCmd, call: &str, nth: u64, before: bool) -> bool {
     let bin = deadly_git(repo, call, nth, before);
-    let outcome = command.first_in_path(&bin).spawn().wait_unread();
+    let outcome = command.first_in_path(&bin).run();
     let fired = bin.join("fired").exists();
     assert_eq!(outcome.signal, fired.then_some(9), "{call}, {nth}: {}", outcome.stderr);
     fired

@@ -64,7 +64,7 @@ fn at_the_time_limit_all_of_an_agent_goes_and_so_does_what_a_finished_one_leaves
     let daemon = format!("daemonize {} ignore-term\nwrite daemon.txt x", repo.beside("other").display());
     let behind = format!("leave-behind {} ignore-term\nwrite behind.txt x", repo.beside("behind").display());
     let tasks = [
-        task("deaf", "timeout: 2s, max_retries: 0", &hangs),
+        task("deaf", "timeout: 3s, max_retries: 0", &hangs),
         task("daemon", "", &daemon),
         task("behind", "", &behind),
         task("never", "depends_on: [deaf]", "write never.txt x"),
