@@ -7,7 +7,7 @@ use super::steps::names;
 use super::world::World;
 use crate::event::{AgentOutcome, RequestKind};
 use crate::schedule::{Action, PrepareReport, Report, SnapshotReport, Turn};
-use crate::spec::{Concurrency, OnExhausted, OnFailure, Spec, Task};
+use crate::spec::{OnExhausted, OnFailure, Spec, Task};
 use crate::types::{Failure, FailureKind, TaskStatus};
 
 /// Lets task `bad` fail, and gives the turn that decides what follows.
