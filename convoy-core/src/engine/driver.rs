@@ -1,6 +1,6 @@
 //! The loop of one convoy: drain inputs, decide, record in one transaction, publish, act.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use super::perform::{Message, Perform, Reporter, Stop};
 use super::run::Live;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::event::{Request, RequestKind};
 use crate::schedule::{Action, Input, Scheduler, Turn};
 use crate::state::RunState;
 use crate::store::{Batch, Lease, Store};
-use crate::types::TaskIx;
+use crate::types::{TaskIx, Timestamp};
 
 /// Most inputs of one turn: bounds the size of one transaction.
 const MOST_INPUTS: usize = 256;
@@ -32,8 +33,12 @@ pub(crate) struct Driver {
     pub(crate) sender: mpsc::UnboundedSender<Message>,
     /// How often the inbox is looked at.
     pub(crate) inbox_every: Duration,
-    pub(crate) in_flight: HashMap<u64, InFlight>,
+    pub(crate) in_flight: BTreeMap<u64, InFlight>,
     pub(crate) next_action: u64,
+    /// When the inbox is due, however much else happens.
+    pub(crate) next_inbox: Timestamp,
+    /// Why this run must end: what an action without an answer said first.
+    pub(crate) failed: Option<Error>,
 }
 
 /// An action that is being performed.
@@ -72,6 +77,9 @@ impl Driver {
         // A lease that cannot be given back is replaced at once when this process is gone.
         let released = self.store.release(&self.lease).await;
         result?;
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         released.map_err(store_error)?;
         Ok(self.scheduler.state().clone())
     }
@@ -81,7 +89,7 @@ impl Driver {
         while !self.is_over() {
             match self.wait().await {
                 Woken::Message(message) => {
-                    let inputs = self.drain(message)?;
+                    let inputs = self.drain(message);
                     if !inputs.is_empty() {
                         self.turn(inputs, Vec::new()).await?;
                     }
@@ -100,10 +108,17 @@ impl Driver {
 
     async fn wait(&mut self) -> Woken {
         let now = self.clock.now();
+        // A clock that is set back keeps the inbox shut for no longer than usual.
+        let inbox = self.next_inbox.since(now).min(self.inbox_every);
+        if inbox.is_zero() {
+            return Woken::Inbox;
+        }
         let wake = self.scheduler.next_wake().map(|time| time.since(now));
-        let pause = wake.map_or(self.inbox_every, |wake| wake.min(self.inbox_every));
+        let pause = wake.map_or(inbox, |wake| wake.min(inbox));
         let timer = self.clock.sleep(pause);
+        // In this order, so that the same messages at the same times always give the same turns.
         tokio::select! {
+            biased;
             message = self.messages.recv() => match message {
                 Some(message) => Woken::Message(message),
                 // The driver holds a sender itself, so the channel never closes.
@@ -114,7 +129,7 @@ impl Driver {
     }
 
     /// Takes everything that waits, so that one transaction records it all.
-    fn drain(&mut self, first: Message) -> Result<Vec<Input>, Error> {
+    fn drain(&mut self, first: Message) -> Vec<Input> {
         let mut inputs = Vec::new();
         let mut next = Some(first);
         while let Some(message) = next {
@@ -123,15 +138,28 @@ impl Driver {
                 Message::Finished(id) => drop(self.in_flight.remove(&id)),
                 Message::Fatal(id, error) => {
                     self.in_flight.remove(&id);
-                    return Err(error);
+                    inputs.extend(self.fail(error));
                 }
             }
             next = if inputs.len() < MOST_INPUTS { self.messages.try_recv().ok() } else { None };
         }
-        Ok(inputs)
+        inputs
+    }
+
+    /// An action has no answer, so this run ends as by an interrupt: in order, since what other agents have
+    /// finished meanwhile is to be recorded and not bought again.
+    fn fail(&mut self, error: Error) -> Option<Input> {
+        let reason = error.to_string();
+        self.failed.get_or_insert(error);
+        if self.scheduler.state().ended().is_some() {
+            return None;
+        }
+        let kind = RequestKind::Interrupt { reason };
+        Some(Input::Request(Request { actor: "engine".to_owned(), kind }))
     }
 
     async fn read_inbox(&mut self) -> Result<(), Error> {
+        self.next_inbox = self.clock.now().plus(self.inbox_every);
         let convoy = self.scheduler.state().convoy().clone();
         let entries = self.store.inbox(&convoy).await.map_err(store_error)?;
         if entries.is_empty() {
@@ -163,6 +191,8 @@ impl Driver {
             self.last_seq = appended.last_seq;
             self.live.reached(self.last_seq);
         }
+        #[cfg(test)]
+        self.performer.recorded(self.scheduler.state());
         for action in actions {
             self.act(action);
         }

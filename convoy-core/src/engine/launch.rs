@@ -24,7 +24,7 @@ use crate::process::{self, Survivor};
 use crate::schedule::{Input, Scheduler};
 use crate::state::RunState;
 use crate::store::{Holder, Lease, StoreError};
-use crate::types::ConvoyId;
+use crate::types::{ConvoyId, Timestamp};
 
 /// How often a run looks at its inbox.
 const INBOX_EVERY: Duration = Duration::from_millis(250);
@@ -141,8 +141,10 @@ pub(super) async fn launch(
         messages,
         sender: sender.clone(),
         inbox_every: INBOX_EVERY,
-        in_flight: std::collections::HashMap::new(),
+        in_flight: std::collections::BTreeMap::new(),
         next_action: 0,
+        next_inbox: Timestamp(0),
+        failed: None,
     };
     let run = LiveRun { messages: sender.clone(), finish: finish.clone() };
     inner.host.runs.insert(convoy.clone(), run);
