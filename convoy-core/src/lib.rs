@@ -2,15 +2,7 @@
 //!
 //! A convoy file (`*.convoy.yml`) is a graph of tasks. Each task runs in its own git worktree, is
 //! checked, and lands on one branch exactly once; everything is recorded in a store and survives a
-//! crash. Start with [`engine::Engine`]; a convoy file can be checked without one:
-//!
-//! ```
-//! let text = "{name: x, version: 1, tasks: [{id: a, prompt: p, timeuot: 5m}]}";
-//! let checked = convoy_core::plan::check(text);
-//! assert!(!checked.is_ok());
-//! let wanted = "1:50: error: tasks[0].timeuot: unknown key \"timeuot\" (did you mean `timeout`?)";
-//! assert_eq!(checked.problems[0].to_string(), wanted);
-//! ```
+//! crash. Start with `engine::Engine`.
 #![forbid(unsafe_code)]
 
 pub mod agent;

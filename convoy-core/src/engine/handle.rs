@@ -39,21 +39,6 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// Begins to build an engine for the repository that this path is in.
-    ///
-    /// ```no_run
-    /// use convoy_core::engine::Engine;
-    /// use convoy_core::error::Error;
-    /// use convoy_core::event::RunOptions;
-    ///
-    /// # async fn example(env: std::collections::BTreeMap<String, String>) -> Result<(), Error> {
-    /// let engine = Engine::builder("/path/to/repository").env(env).build().await?;
-    /// let text = "{name: x, version: 1, adapter: claude, tasks: [{id: a, prompt: Say hello in HELLO.md}]}";
-    /// let outcome = engine.start(text, RunOptions::default()).await?.wait().await?;
-    /// println!("{}: {} of {}", outcome.view.status, outcome.view.totals.done, outcome.view.totals.total);
-    /// engine.shutdown().await;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn builder(repository: impl Into<PathBuf>) -> EngineBuilder {
         EngineBuilder::new(repository.into())
     }

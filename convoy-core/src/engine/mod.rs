@@ -15,6 +15,8 @@ mod perform;
 mod query;
 mod run;
 mod segments;
+#[cfg(test)]
+mod sim;
 mod stored;
 
 pub use self::builder::EngineBuilder;
@@ -27,9 +29,6 @@ use crate::error::{Error, ErrorKind};
 /// The public form of an error of git that comes up before anything has started.
 pub(crate) fn git_open_error(error: crate::git::GitError) -> Error {
     let message = error.to_string();
-    if matches!(error, crate::git::GitError::InvalidBranch { .. }) {
-        return Error::new(ErrorKind::InvalidArgument, message);
-    }
     match std::error::Error::source(&error) {
         Some(_) => Error::new(ErrorKind::Repository, message).because(ErrorText(cause(&error))),
         None => Error::new(ErrorKind::Repository, message),

@@ -22,6 +22,10 @@ pub(crate) trait Perform: Send + Sync + fmt::Debug + 'static {
         stop: Stop,
         reporter: Reporter,
     ) -> BoxFuture<'static, Result<(), Error>>;
+
+    /// Sees the state after each turn, once it is durable, before its actions are performed.
+    #[cfg(test)]
+    fn recorded(&self, _live: &crate::state::RunState) {}
 }
 
 /// Asks a segment to end early.

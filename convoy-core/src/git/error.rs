@@ -48,7 +48,7 @@ pub enum GitError {
         kind: &'static str,
     },
     /// The name is not one that a branch may have.
-    #[error("{name:?} is no valid branch name: name one such as `main` or `feature/x`")]
+    #[error("{name:?} is no valid branch name: name an existing branch such as `main`")]
     InvalidBranch {
         /// The name.
         name: String,

@@ -6,7 +6,7 @@ use super::build::{analyse, view};
 use super::graph::View;
 use super::model::Plan;
 use super::problem::PlanProblem;
-use crate::spec::{self, Draft, NamedAdapter, Place, Places, Pos, Problem, Spec};
+use crate::spec::{self, Draft, Place, Places, Pos, Problem, Spec};
 
 /// What became of a convoy file.
 #[derive(Debug)]
@@ -17,9 +17,6 @@ pub struct Checked {
     pub plan: Option<Plan>,
     /// Every problem, sorted by position.
     pub problems: Vec<Problem>,
-    /// Where the file names agent programs, sorted by position: which of them there are depends on the
-    /// engine that runs it.
-    pub adapters: Vec<NamedAdapter>,
 }
 
 /// Decodes a convoy file, checks it field by field and task against task, and plans it. An error in one
@@ -32,7 +29,7 @@ pub fn check(text: &str) -> Checked {
 pub fn check_bytes(bytes: &[u8]) -> Checked {
     match spec::text_of(bytes) {
         Ok(text) => check(text),
-        Err(problem) => Checked { spec: None, plan: None, problems: vec![problem], adapters: Vec::new() },
+        Err(problem) => Checked { spec: None, plan: None, problems: vec![problem] },
     }
 }
 
@@ -61,7 +58,7 @@ fn finish(draft: Draft) -> Checked {
     let broken = problems.iter().any(Problem::is_error);
     let spec = spec.filter(|_| !broken).map(Arc::new);
     let plan = spec.as_ref().zip(parts).map(|(spec, parts)| parts.into_plan(Arc::clone(spec)));
-    Checked { spec, plan, problems, adapters: places.adapters }
+    Checked { spec, plan, problems }
 }
 
 /// The same problem with the place and path of what it is about.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::model::{Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, Worktree};
-use super::places::{NamedAdapter, Places};
+use super::places::Places;
 use super::problem::{Path, Problem, Problems};
 use super::rules::normalise;
 use super::tree::{Node, Value};
@@ -40,8 +40,7 @@ impl Maker {
         let adapter = record.text("adapter").and_then(adapter_name);
         let defaults = Defaults::of(record.record("defaults"));
         let adapter_of_tasks = defaults.adapter.clone().or_else(|| adapter.clone());
-        let (tasks, mut places) = self.tasks(record, &defaults, adapter_of_tasks.as_deref());
-        places.adapters = named_adapters(record);
+        let (tasks, places) = self.tasks(record, &defaults, adapter_of_tasks.as_deref());
         let spec = Spec {
             name: record.text("name").unwrap_or_default().to_owned(),
             version: if record.int("version") == Some(2) { 2 } else { 1 },
@@ -134,28 +133,6 @@ impl Defaults {
             gate_timeout: record.duration("gate_timeout").unwrap_or(built_in.gate_timeout),
         }
     }
-}
-
-/// Every place that names an agent program, in the order of the file.
-fn named_adapters(record: &Record) -> Vec<NamedAdapter> {
-    let mut found = Vec::new();
-    let mut look = |record: &Record, path: &Path<'_>| {
-        let name = record.text("adapter").and_then(adapter_name);
-        if let (Some(slot), Some(name)) = (record.slot("adapter"), name) {
-            let path = Path::Key(path, "adapter").to_string();
-            found.push(NamedAdapter { name, pos: slot.pos, path });
-        }
-    };
-    look(record, &Path::Root);
-    if let Some(defaults) = record.record("defaults") {
-        look(defaults, &Path::Key(&Path::Root, "defaults"));
-    }
-    let tasks = Path::Key(&Path::Root, "tasks");
-    for (index, task) in record.records("tasks") {
-        look(task, &Path::Index(&tasks, index));
-    }
-    found.sort_by_key(|named| named.pos);
-    found
 }
 
 /// What a written adapter name means: `None` for detection, aliases resolved.

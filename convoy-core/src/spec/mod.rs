@@ -32,7 +32,6 @@ pub use self::model::{
     CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Retry,
     Spec, Task, TerminalField, UnsupportedField, UsageMode, Worktree,
 };
-pub use self::places::NamedAdapter;
 pub use self::problem::{Pos, Problem, Severity};
 pub use self::reference::reference_markdown;
 pub use self::schema::json_schema;

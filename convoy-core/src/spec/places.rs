@@ -4,22 +4,10 @@ use std::fmt;
 
 use super::problem::Pos;
 
-/// A place where a convoy file names an agent program. Which programs there are only the host knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedAdapter {
-    /// The name, as it is meant: aliases resolved.
-    pub name: String,
-    /// Where it stands.
-    pub pos: Pos,
-    /// The field, for example `tasks[3].adapter`.
-    pub path: String,
-}
-
-/// The places of a spec's tasks, in the order of `Spec::tasks`, and of what names an agent program.
+/// The places of a spec's tasks, in the order of `Spec::tasks`.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     pub(crate) tasks: Vec<TaskPlaces>,
-    pub(crate) adapters: Vec<NamedAdapter>,
 }
 
 /// The places of one task. The lists run beside those of [`crate::spec::Task`].

@@ -11,7 +11,7 @@ use crate::state::RunState;
 use crate::types::{ConvoyId, Oid, TaskId, Timestamp};
 
 /// A task that depends on nothing and is tried once.
-pub(super) fn task(id: &str) -> Task {
+pub(crate) fn task(id: &str) -> Task {
     Task {
         id: TaskId::new(id).expect("valid"),
         prompt: format!("do {id}"),
@@ -34,13 +34,13 @@ pub(super) fn task(id: &str) -> Task {
 }
 
 /// A task that depends on others.
-pub(super) fn after(id: &str, depends_on: &[&str]) -> Task {
+pub(crate) fn after(id: &str, depends_on: &[&str]) -> Task {
     let depends_on = depends_on.iter().map(|id| TaskId::new(id).expect("valid")).collect();
     Task { depends_on, ..task(id) }
 }
 
 /// A spec of these tasks that lets four agents work at once and goes on after a failure.
-pub(super) fn spec(tasks: Vec<Task>) -> Spec {
+pub(crate) fn spec(tasks: Vec<Task>) -> Spec {
     Spec {
         name: "test".into(),
         version: 1,
@@ -60,20 +60,20 @@ pub(super) fn spec(tasks: Vec<Task>) -> Spec {
 }
 
 /// The plan of a spec that is known to be valid.
-pub(super) fn planned(spec: Spec) -> Arc<Plan> {
+pub(crate) fn planned(spec: Spec) -> Arc<Plan> {
     Arc::new(plan(Arc::new(spec)).expect("a valid spec"))
 }
 
 /// Object id number `n`.
-pub(super) fn oid(n: u64) -> Oid {
+pub(crate) fn oid(n: u64) -> Oid {
     Oid::new(format!("{n:040x}")).expect("valid")
 }
 
 /// When every test convoy starts.
-pub(super) const START: Timestamp = Timestamp(1_000_000);
+pub(crate) const START: Timestamp = Timestamp(1_000_000);
 
 /// The state right after the start.
-pub(super) fn fresh(plan: &Arc<Plan>) -> RunState {
+pub(crate) fn fresh(plan: &Arc<Plan>) -> RunState {
     let started = Started {
         name: plan.spec().name.clone(),
         spec_digest: "0".into(),

@@ -22,7 +22,7 @@ struct Attempt {
 }
 
 /// A second state, made of the recorded events one by one, and what they count.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     plan: Arc<Plan>,
     state: RunState,
     attempts: HashMap<(TaskIx, AttemptNo), Attempt>,
@@ -34,7 +34,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// The state that a log leads to.
-    pub(super) fn replayed(plan: &Arc<Plan>, log: &[(Timestamp, Event)]) -> Self {
+    pub(crate) fn replayed(plan: &Arc<Plan>, log: &[(Timestamp, Event)]) -> Self {
         let state = fresh(plan);
         let mut watch = Self {
             plan: plan.clone(),
@@ -49,12 +49,12 @@ impl Watch {
         watch
     }
 
-    pub(super) fn state(&self) -> &RunState {
+    pub(crate) fn state(&self) -> &RunState {
         &self.state
     }
 
     /// Follows one event, and looks whether it may happen.
-    pub(super) fn event(&mut self, event: &Event, now: Timestamp) {
+    pub(crate) fn event(&mut self, event: &Event, now: Timestamp) {
         let concerned = match event {
             Event::Task { task, id, event, attempt } => {
                 assert_eq!(self.plan.id(*task), id);
@@ -291,7 +291,7 @@ impl Watch {
     }
 
     /// The statuses of all tasks in file order.
-    pub(super) fn statuses(&self) -> Vec<TaskStatus> {
+    pub(crate) fn statuses(&self) -> Vec<TaskStatus> {
         self.plan.indices().map(|ix| self.state.task(ix).stage.status()).collect()
     }
 }

@@ -12,7 +12,7 @@ use crate::types::TaskId;
 
 /// One task in few numbers, so that a failing case is short to read and to shrink.
 #[derive(Debug, Clone)]
-pub(super) struct TaskShape {
+pub(crate) struct TaskShape {
     /// How far back in the order of the graph its dependencies stand, modulo what there is.
     depends_on: Vec<usize>,
     /// Bit n: holds lock n.
@@ -26,7 +26,7 @@ pub(super) struct TaskShape {
 
 /// A spec in few numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     tasks: Vec<TaskShape>,
     permits: Vec<u32>,
     concurrency: Concurrency,
@@ -55,7 +55,7 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
 }
 
 /// Random specs of at most `most` tasks.
-pub(super) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
+pub(crate) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
     let tasks = prop::collection::vec(task_shape(), 0..=most);
     let permits = prop::collection::vec(1_u32..=3, 3);
     let concurrency =
@@ -75,7 +75,7 @@ pub(super) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
 
 impl Shape {
     /// The plan of the spec that this stands for.
-    pub(super) fn plan(&self) -> Arc<Plan> {
+    pub(crate) fn plan(&self) -> Arc<Plan> {
         let mut tasks: Vec<Task> = (0..self.tasks.len()).map(|i| self.task(i)).collect();
         self.share_files(&mut tasks);
         if self.reversed {

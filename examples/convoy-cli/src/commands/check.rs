@@ -5,14 +5,14 @@ use std::path::Path;
 use convoy_core::spec::{Problem, Severity, json_schema};
 use serde_json::{Value, json};
 
-use super::spec::{checked, problem_line, read, with_unknown_adapters};
+use super::spec::{checked, problem_line, read};
 use crate::app::App;
 use crate::exit::{Exit, Failure};
 use crate::render::count;
 
 /// Says every problem of a convoy file. `strict`: warnings refuse it, too.
 pub(super) fn check(app: &mut App, file: &Path, json: bool, strict: bool) -> Result<Exit, Failure> {
-    let problems = with_unknown_adapters(checked(&read(app, file)?));
+    let problems = checked(&read(app, file)?).problems;
     let ok = !problems.iter().any(|problem| strict || problem.is_error());
     if json {
         let problems: Vec<Value> = problems.iter().map(problem_json).collect();
@@ -78,31 +78,6 @@ tasks:
         let exit = check(&mut app, Path::new("f.yml"), json, strict).expect("checked");
         assert_eq!(captured.stderr(), "");
         (exit.code(), captured.stdout())
-    }
-
-    #[test]
-    fn an_agent_program_that_a_run_would_not_know_is_a_warning() {
-        let file = "name: x
-version: 1
-adapter: copilot
-adapters: {mine: {command: [sh]}}
-defaults: {adapter: auto}
-tasks:
-  - {id: a, prompt: p, adapter: nobody}
-  - {id: b, prompt: p, adapter: mine}
-  - {id: c, prompt: p, adapter: claude-code}
-";
-        let (code, text) = run(file, false, false);
-        let starts = [
-            "f.yml:3:10: warning: adapter: not supported yet: adapter copilot; ",
-            "f.yml:7:33: warning: tasks[0].adapter: unknown adapter nobody: ",
-            "f.yml: ok, 2 warnings",
-        ];
-        assert_eq!((code, text.lines().count()), (0, starts.len()), "{text}");
-        for (line, start) in text.lines().zip(starts) {
-            assert!(line.starts_with(start), "{line}");
-        }
-        assert_eq!(run(file, false, true).0, 2);
     }
 
     #[test]

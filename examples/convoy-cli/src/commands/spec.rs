@@ -85,21 +85,6 @@ pub(super) fn adapters_exist(spec: &Spec, chosen: Option<&str>) -> Result<(), Fa
     Ok(())
 }
 
-/// The problems of a file, and a warning for each agent program in it that a run would not know.
-pub(super) fn with_unknown_adapters(checked: Checked) -> Vec<Problem> {
-    let Checked { spec, mut problems, adapters, .. } = checked;
-    let Some(spec) = spec else { return problems };
-    // A profile that cannot be registered is an error of the file already.
-    let Ok(registry) = Registry::built_in().with_profiles(&spec.adapters) else { return problems };
-    for named in adapters {
-        if let Err(error) = registry.get(&named.name) {
-            problems.push(Problem::warning(named.pos, named.path, error.to_string()));
-        }
-    }
-    problems.sort_by_key(|problem| (problem.line, problem.column));
-    problems
-}
-
 /// The variables of the host's environment that a spec names.
 pub(super) fn named_variables(spec: &Spec) -> BTreeSet<String> {
     let named = |env: &BTreeMap<String, EnvValue>| {

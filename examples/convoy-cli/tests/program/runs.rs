@@ -31,20 +31,6 @@ fn looking_at_a_repository_without_a_store_creates_nothing() {
 }
 
 #[test]
-fn a_name_that_no_branch_can_have_is_bad_usage() {
-    let place = Place::with_repo();
-    place.write(
-        "f.yml",
-        "name: x\nversion: 1\nadapter: s\nadapters: {s: {command: [sh]}}\ntasks: [{id: a, prompt: p}]\n",
-    );
-    for name in ["a..b", "", "x.lock", "-b"] {
-        let (code, out, err) = place.convoy(&["run", "f.yml", &format!("--branch={name}")]);
-        assert_eq!((code, out.as_str()), (2, ""), "{name}: {err}");
-        assert!(err.contains("is no valid branch name: name one such as"), "{name}: {err}");
-    }
-}
-
-#[test]
 fn a_run_prints_each_event_as_json_and_the_result_last() {
     let place = Place::with_repo();
     place.spec(&[("a", "echo a > a", ""), ("b", "echo b > b", "depends_on: [a]")]);

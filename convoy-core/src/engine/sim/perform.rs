@@ -1,0 +1,335 @@
+//! Performs actions in the simulated world, in steps between which the engine may die.
+
+use std::sync::Arc;
+
+use super::git::{What, name};
+use super::record::must;
+use super::world::{Busy, World};
+use crate::engine::perform::{Perform, Reporter, Stop};
+use crate::error::{Error, ErrorKind};
+use crate::event::{AgentOutcome, Work};
+use crate::schedule::{
+    Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
+    SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
+};
+use crate::state::{Moving, Prepared, RunState};
+use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, Oid, TaskIx, Usage};
+
+/// The performer.
+#[derive(Debug)]
+pub(super) struct SimPerform {
+    pub(super) world: Arc<World>,
+}
+
+impl Perform for SimPerform {
+    fn perform(
+        &self,
+        action: Action,
+        stop: Stop,
+        reporter: Reporter,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        let world = self.world.clone();
+        let begun = world.with(|w| w.begin(&action));
+        let busy = begun.map(|doing| Busy { world: world.clone(), doing });
+        Box::pin(async move {
+            match busy {
+                Ok(_busy) => act(&world, action, &stop, &reporter).await,
+                Err(wrong) => {
+                    world.rule(Err(wrong));
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn recorded(&self, live: &RunState) {
+        let same = self.world.with(|w| !w.story.watched || w.record.state() == live);
+        self.world.rule(must(same, || "the log says something else than the live state".into()));
+    }
+}
+
+async fn act(world: &Arc<World>, action: Action, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
+    match action {
+        Action::Work(order) => work(world, &order, stop, reporter).await,
+        Action::Snapshot(order) => snapshot(world, &order, reporter).await?,
+        Action::Check(order) => check(world, &order, stop, reporter).await?,
+        Action::Prepare { task, attempt, work, tip } => {
+            let report = prepare(world, task, attempt, &work, &tip).await;
+            world.rule(report.map(|report| reporter.report(task, attempt, Report::Prepared(report))));
+        }
+        Action::Advance { task, attempt, prepared } => {
+            if let Some(report) = advance(world, &prepared).await? {
+                reporter.report(task, attempt, Report::Advanced(report));
+            }
+        }
+        Action::Publish(order) => publish(world, order, reporter).await?,
+        Action::Stop { .. } => {}
+    }
+    Ok(())
+}
+
+fn git_failed() -> Error {
+    Error::new(ErrorKind::Repository, "git failed in the simulation")
+}
+
+fn end_of(outcome: AgentOutcome) -> AgentEnd {
+    AgentEnd {
+        outcome,
+        exit_code: None,
+        session: None,
+        usage: Usage { output: Some(1), ..Usage::default() },
+        duration_ms: 1,
+        summary: String::new(),
+        killed: None,
+    }
+}
+
+fn stopped(stop: &Stop) -> AgentEnd {
+    end_of(if stop.is_for_good() { AgentOutcome::Cancelled } else { AgentOutcome::Interrupted })
+}
+
+/// Waits, unless asked to stop. An agent may come to its end all the same.
+async fn nap_unless_stopped(world: &World, stop: &Stop, most: u64) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.token().cancelled() => world.with(|w| w.rng.one_in(4)),
+        () = world.nap(most) => true,
+    }
+}
+
+async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter) {
+    let (task, attempt) = (order.task, order.attempt);
+    let say = |report| reporter.report(task, attempt, report);
+    world.step(|| format!("{task:?} {attempt:?} gets a worktree")).await;
+    if !nap_unless_stopped(world, stop, 20).await {
+        return say(Report::AgentEnded(stopped(stop)));
+    }
+    if world.with(|w| w.fails(task, 1)) {
+        let failure = Failure::new(FailureKind::Worktree, "setup failed");
+        return say(Report::AgentEnded(end_of(AgentOutcome::Failed { failure })));
+    }
+    world.with(|w| w.worktrees.insert(task));
+    say(Report::Started(StartedReport {
+        adapter: "sim".into(),
+        model: None,
+        worktree: "/w".into(),
+        prompt_bytes: 5,
+        session: "fresh".into(),
+    }));
+    world.step(|| format!("{task:?} {attempt:?} starts its agent")).await;
+    let alone = world.with(|w| w.agents.insert(task, attempt).is_none());
+    world.rule(must(alone, || format!("two agents of {task:?} run at once")));
+    say(Report::Spawned { pid: task.0 + 1, start_time: 1 });
+    let finished = nap_unless_stopped(world, stop, 400).await;
+    let end = world.with(|w| {
+        w.agents.remove(&task);
+        if !finished {
+            return stopped(stop);
+        }
+        *w.bought.entry((task, attempt)).or_default() += 1;
+        match w.fails(task, 2) || order.conflict.is_some() && w.gives_up(task) {
+            true => {
+                let kinds = [FailureKind::Error, FailureKind::Timeout, FailureKind::Idle, FailureKind::Auth];
+                let kind = kinds[usize::try_from(w.luck(task, 3).below(4)).expect("small")].clone();
+                end_of(AgentOutcome::Failed { failure: Failure::new(kind, "the agent did not do it") })
+            }
+            false => end_of(AgentOutcome::Succeeded),
+        }
+    });
+    world.step(|| format!("{task:?} {attempt:?} agent ended: {:?}", end.outcome)).await;
+    say(Report::AgentEnded(end));
+}
+
+async fn snapshot(world: &World, order: &SnapshotOrder, reporter: &Reporter) -> Result<(), Error> {
+    let (task, attempt) = (order.task, order.attempt);
+    world.step(|| format!("{task:?} {attempt:?} takes its tree")).await;
+    world.nap(10).await;
+    if world.with(|w| w.breaks()) {
+        return Err(git_failed());
+    }
+    let report = world.with(|w| {
+        if !w.worktrees.contains(&task) {
+            return Ok(SnapshotReport::NoWorktree);
+        }
+        if order.succeeded && w.fails(task, 4) {
+            let failure = Failure::new(FailureKind::Snapshot, "an unfinished merge");
+            return Ok(SnapshotReport::Failed(failure));
+        }
+        let base = w.git.find(&order.base)?;
+        let commit = name(w.git.commit(What::Work(task), &[base]));
+        let changed = order.succeeded && !w.luck(task, 5).percent(15);
+        let (tree, kept_ref) = (w.git.tree(), "refs/convoy/sim/kept".to_owned());
+        let work = Work { commit, tree, base: order.base.clone(), changed, kept_ref };
+        Ok(SnapshotReport::Taken { work, rebased: false })
+    });
+    world.step(|| format!("{task:?} {attempt:?} took its tree")).await;
+    world.with(|w| w.occupied.remove(&task));
+    world.rule(report.map(|report| reporter.report(task, attempt, Report::Snapshot(report))));
+    Ok(())
+}
+
+async fn check(world: &World, order: &CheckOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
+    let (task, attempt) = (order.task, order.attempt);
+    let say = |report| reporter.report(task, attempt, report);
+    world.step(|| format!("{task:?} {attempt:?} is checked")).await;
+    if world.with(|w| w.breaks()) {
+        return Err(git_failed());
+    }
+    for gate in 0..world.with(|w| w.luck(task, 6).below(3)) {
+        if !nap_unless_stopped(world, stop, 60).await {
+            say(Report::CheckStopped);
+            return Ok(());
+        }
+        let gate = format!("gate {gate}");
+        say(Report::Gate { gate, passed: true, exit_code: Some(0), duration_ms: 1, output: String::new() });
+        world.step(|| format!("{task:?} {attempt:?} passed a gate")).await;
+    }
+    let failed = world.with(|w| w.fails(task, 7));
+    let failure = Failure::new(FailureKind::Gate("test".into()), "exit code 1");
+    say(Report::Checked(failed.then_some(failure)));
+    Ok(())
+}
+
+async fn prepare(
+    world: &World,
+    task: TaskIx,
+    attempt: AttemptNo,
+    work: &Work,
+    tip: &Oid,
+) -> Result<PrepareReport, String> {
+    world.step(|| format!("{task:?} {attempt:?} prepares onto {tip}")).await;
+    world.nap(10).await;
+    let report = world.with(|w| {
+        if w.fails(task, 8) {
+            return Ok(PrepareReport::Failed(Failure::new(FailureKind::MergeError, "no space left")));
+        }
+        let (onto, made, base) = (w.git.find(tip)?, w.git.find(&work.commit)?, w.git.find(&work.base)?);
+        must(w.git.position(onto).is_some(), || format!("{tip} is not on the integration ref"))?;
+        if w.git.has_landed(task, attempt) {
+            return Ok(PrepareReport::Nothing);
+        }
+        if w.rivals(task).any(|rival| w.git.landed_after(rival, base, onto)) {
+            let (files, onto, tree) = (vec!["shared".into()], tip.clone(), w.git.tree());
+            return Ok(PrepareReport::Conflict { files, onto, tree });
+        }
+        let commit = name(w.git.commit(What::Landing(task, attempt), &[onto, made]));
+        Ok(PrepareReport::Prepared(Prepared { commit, onto: tip.clone() }))
+    });
+    world.step(|| format!("{task:?} {attempt:?} prepared: {report:?}")).await;
+    report
+}
+
+async fn advance(world: &World, prepared: &Prepared) -> Result<Option<AdvanceReport>, Error> {
+    world.step(|| format!("the ref is to move to {}", prepared.commit)).await;
+    world.nap(10).await;
+    if world.with(|w| w.breaks()) {
+        return Err(git_failed());
+    }
+    let moved = world.with(|w| {
+        if !w.calm && w.rng.one_in(12) {
+            w.git.foreign();
+            w.note(|| "somebody else moves the integration ref".into());
+        }
+        let (commit, onto) = (w.git.find(&prepared.commit)?, w.git.find(&prepared.onto)?);
+        w.git.advance(commit, onto)
+    });
+    world.step(|| format!("the ref moved: {moved:?}")).await;
+    if world.with(|w| w.breaks()) {
+        return Err(git_failed());
+    }
+    Ok(match moved {
+        Ok(true) => Some(AdvanceReport::Landed),
+        Ok(false) => Some(AdvanceReport::Moved { tip: world.with(|w| name(w.git.tip())) }),
+        Err(wrong) => {
+            world.rule(Err(wrong));
+            None
+        }
+    })
+}
+
+async fn publish(world: &World, order: PublishOrder, reporter: &Reporter) -> Result<(), Error> {
+    world.step(|| format!("the branch: {order:?}")).await;
+    world.nap(15).await;
+    if world.with(|w| w.breaks()) {
+        return Err(git_failed());
+    }
+    let report = match order {
+        PublishOrder::Plan { tip, known } => world.with(|w| plan(w, tip, &known)),
+        PublishOrder::Move { moving, recover } => move_branch(world, moving, recover).await,
+    };
+    world.step(|| format!("the branch: {report:?}")).await;
+    if world.with(|w| w.breaks()) {
+        return Err(git_failed());
+    }
+    world.rule(report.map(|report| reporter.publish(report)));
+    Ok(())
+}
+
+fn blocked(tip: Oid) -> PublishReport {
+    PublishReport::Blocked { tip, reason: "in the way".into(), paths: vec!["edited".into()] }
+}
+
+fn plan(w: &mut super::world::Inner, tip: Oid, known: &Oid) -> Result<PublishReport, String> {
+    if !w.calm && w.rng.one_in(8) {
+        return Ok(blocked(tip));
+    }
+    if !w.calm && w.rng.one_in(8) {
+        w.git.user_commits();
+    }
+    let (from, target) = (w.git.branch, w.git.find(&tip)?);
+    let known = w.git.find(known)?;
+    must(w.git.reaches(from, known), || "the log takes the branch for somewhere else".into())?;
+    if w.git.reaches(from, target) {
+        return Ok(PublishReport::UpToDate { commit: name(from), tip });
+    }
+    let forward = w.git.reaches(target, from);
+    let to = if forward { target } else { w.git.commit(What::Merge, &[from, target]) };
+    Ok(PublishReport::Planned(Moving { from: name(from), to: name(to), tip, checkout: None, lock: None }))
+}
+
+/// Moves the files, then the branch, as the real one does.
+async fn move_branch(world: &World, moving: Moving, recover: bool) -> Result<PublishReport, String> {
+    let (from, to) = world.with(|w| Ok::<_, String>((w.git.find(&moving.from)?, w.git.find(&moving.to)?)))?;
+    let refused = world.with(|w| {
+        if !w.calm && w.rng.one_in(8) {
+            w.git.user_commits();
+        }
+        let half_done = recover && (w.git.branch == to || w.git.files == to);
+        if w.git.branch != from && !(recover && w.git.branch == to) {
+            return Some(PublishReport::Moved { tip: moving.tip.clone() });
+        }
+        // Files that are neither as before nor as this move leaves them look like a person's.
+        if w.git.files != w.git.branch && !half_done {
+            return Some(blocked(moving.tip.clone()));
+        }
+        w.git.files = to;
+        None
+    });
+    if let Some(refused) = refused {
+        return Ok(refused);
+    }
+    world.step(|| "the files have moved, the branch has not".into()).await;
+    if world.with(|w| w.git.branch != to) {
+        world.with(|w| w.git.move_branch(to))?;
+    }
+    Ok(PublishReport::Done(moving))
+}
+
+/// The messages of people, at moments of the seed's choice.
+pub(super) fn requests(world: &World) -> Option<crate::event::RequestKind> {
+    use crate::event::RequestKind as K;
+    let interrupt = K::Interrupt { reason: "Ctrl-C".into() };
+    world.with(|w| match w.rng.below(if w.story.wild { 12 } else { 8 }) {
+        0 => Some(K::Pause),
+        1 => Some(K::Unpause),
+        2 => Some(K::Publish),
+        3 => Some(interrupt),
+        11 => Some(K::Cancel),
+        _ => None,
+    })
+}
+
+/// Wraps a request as the driver is sent it.
+pub(super) fn asked(kind: crate::event::RequestKind) -> Input {
+    Input::Request(crate::event::Request { actor: "me".into(), kind })
+}
