@@ -1,3 +1,5 @@
 //! The engine through its Rust interface, on real repositories, with agents written in Rust.
 
+mod faults;
+mod requests;
 mod runs;

@@ -86,7 +86,12 @@ async fn run_gates(
         return Ok(checked);
     }
     for gate in &task.gates {
-        context.repository.restore_tracked(&worktree, &request.commit).await?;
+        // The gate before may have destroyed the worktree: that is this task's trouble, nobody else's.
+        if let Err(error) = context.repository.restore_tracked(&worktree, &request.commit).await {
+            let failure =
+                context.failure(FailureKind::Worktree, "cannot put back the files of the work", &error);
+            return Ok(Checked::Failed(failure));
+        }
         let run = ShellRun {
             task: request.task,
             attempt: request.attempt,

@@ -26,9 +26,10 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
     let redactor = redactor_for(parts, &accepted);
     let stored = to_stored(accepted.spec(), &redactor)?;
     let plan = from_stored(&stored)?;
-    let (branch, base) = choose_branch(parts, &plan, &options).await?;
     let registry = registry_for(parts, &plan)?;
     let adapter = choose_adapter(parts, &plan, &registry, &options).await?;
+    // Last, because it may make the branch.
+    let (branch, base) = choose_branch(parts, &plan, &options).await?;
     let now = parts.clock.now();
     let id = ConvoyId::from_parts(u64::try_from(now.0).unwrap_or(0), ulid::Ulid::generate().random());
     let started = Started {

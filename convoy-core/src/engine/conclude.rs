@@ -42,7 +42,8 @@ pub(super) async fn conclude(parts: &Parts, context: &Context, ended: Result<Run
     warnings.extend(sync_events(parts).await.map(|error| error.to_string()));
     let state = ended.as_ref().map_err(told)?;
     if state.ended().is_some() {
-        remove_worktrees(context, state).await.map_err(|error| told(&error))?;
+        // The convoy has ended; a folder that cannot be deleted changes nothing of that.
+        warnings.extend(remove_worktrees(context, state).await.err().map(|error| error.chain()));
         warnings.extend(append_record(parts, state).await.map_err(|error| told(&error))?);
     }
     let ended = if state.ended().is_some() { Ended::Finished } else { Ended::Interrupted };

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
 use crate::schedule::{Action, Input, Scheduler, Turn};
 use crate::state::RunState;
-use crate::store::{Batch, Lease, Store};
+use crate::store::{Batch, InboxEntry, Lease, Store};
 use crate::types::{TaskIx, Timestamp};
 
 /// Most inputs of one turn: bounds the size of one transaction.
@@ -85,7 +85,9 @@ impl Driver {
     }
 
     async fn drive(&mut self, first: Vec<Input>) -> Result<(), Error> {
-        self.turn(first, Vec::new()).await?;
+        // What was asked of an earlier run, too late for it, is not meant for this one.
+        let late = if self.scheduler.state().ended().is_some() { self.inbox().await? } else { Vec::new() };
+        self.turn(first, late.iter().map(|entry| entry.id).collect()).await?;
         while !self.is_over() {
             match self.wait().await {
                 Woken::Message(message) => {
@@ -158,10 +160,13 @@ impl Driver {
         Some(Input::Request(Request { actor: "engine".to_owned(), kind }))
     }
 
+    async fn inbox(&self) -> Result<Vec<InboxEntry>, Error> {
+        self.store.inbox(self.scheduler.state().convoy()).await.map_err(store_error)
+    }
+
     async fn read_inbox(&mut self) -> Result<(), Error> {
         self.next_inbox = self.clock.now().plus(self.inbox_every);
-        let convoy = self.scheduler.state().convoy().clone();
-        let entries = self.store.inbox(&convoy).await.map_err(store_error)?;
+        let entries = self.inbox().await?;
         if entries.is_empty() {
             return Ok(());
         }

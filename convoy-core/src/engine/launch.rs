@@ -45,6 +45,8 @@ pub(super) async fn take_up(
     let lease = acquire(parts, convoy).await?;
     let prepared = async {
         end_survivors(convoy, parts.grace).await?;
+        // Nobody writes them any more: a lock there would keep every landing from happening, for ever.
+        parts.repository.remove_ref_locks(&format!("refs/convoy/{convoy}")).map_err(git_open_error)?;
         // Only now is the log final: its writer is gone.
         let (loaded, _) = load_from(&*parts.store, convoy).await?;
         let first = first(&loaded.state)?;

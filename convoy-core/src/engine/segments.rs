@@ -223,13 +223,7 @@ async fn publish(context: &Context, order: PublishOrder, reporter: &Reporter) ->
             let planned = attempt::publish_plan(context, &tip, &known).await;
             match planned.map_err(|e| git_error("look at the branch", e))? {
                 PublishPlan::UpToDate { tip: commit } => PublishReport::UpToDate { commit, tip },
-                PublishPlan::Move(step) => PublishReport::Planned(Moving {
-                    from: step.from,
-                    to: step.to,
-                    tip,
-                    checkout: step.checkout.map(|path| path.to_string_lossy().into_owned()),
-                    lock: step.lock.map(|path| path.to_string_lossy().into_owned()),
-                }),
+                PublishPlan::Move(step) => is_planned(context, tip, step),
                 PublishPlan::Blocked(blocked) => is_blocked(context, tip, blocked),
             }
         }
@@ -251,6 +245,27 @@ async fn publish(context: &Context, order: PublishOrder, reporter: &Reporter) ->
     };
     reporter.publish(report);
     Ok(())
+}
+
+/// A plan as it is recorded, which is text.
+fn is_planned(context: &Context, tip: Oid, step: PublishMove) -> PublishReport {
+    let text = |path: Option<PathBuf>| path.map(|path| path.into_os_string().into_string()).transpose();
+    match (text(step.checkout), text(step.lock)) {
+        (Ok(checkout), Ok(lock)) => {
+            PublishReport::Planned(Moving { from: step.from, to: step.to, tip, checkout, lock })
+        }
+        (Err(path), _) | (_, Err(path)) => {
+            let reason = format!(
+                "the branch is checked out in {path:?}, whose name is no UTF-8: rename that folder, or check \
+                 out another branch there"
+            );
+            PublishReport::Blocked {
+                tip,
+                reason: context.redactor.redact(&reason).into_owned(),
+                paths: Vec::new(),
+            }
+        }
+    }
 }
 
 fn is_blocked(context: &Context, tip: Oid, blocked: Blocked) -> PublishReport {

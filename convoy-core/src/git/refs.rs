@@ -192,4 +192,31 @@ impl Repository {
         }
         Err(answer.failure())
     }
+
+    /// Removes the locks that git programs which were killed, or a power cut, left on refs under a prefix (whole
+    /// components, such as `refs/a`). Whoever writes these refs must have ended.
+    ///
+    /// # Errors
+    /// [`GitError::Io`].
+    pub fn remove_ref_locks(&self, prefix: &str) -> Result<(), GitError> {
+        let mut folders = vec![self.inner.common_dir.join(prefix)];
+        while let Some(folder) = folders.pop() {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(GitError::io("list", &folder)(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(GitError::io("list", &folder))?;
+                let path = entry.path();
+                if entry.file_type().map_err(GitError::io("look at", &path))?.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|end| end == "lock") {
+                    // No ref may have such a name.
+                    std::fs::remove_file(&path).map_err(GitError::io("delete", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,81 @@
+//! What other engines ask for, by way of the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use convoy_core::agent::{
+    AgentAdapter, AgentError, AgentOutcome, AgentReport, AgentRequest, AgentSink, Capabilities, Probe,
+    ProbeContext,
+};
+use convoy_core::event::{Request, RequestKind, RunOptions};
+use convoy_core::store::{MemoryStore, Store as _};
+use convoy_core::types::{BoxFuture, ConvoyStatus, Timestamp};
+use convoy_tests::{Inline, ScratchRepo, engine};
+
+/// An agent that never stops to report, until it is cancelled.
+#[derive(Debug)]
+struct Chatty;
+
+impl AgentAdapter for Chatty {
+    fn name(&self) -> &str {
+        "chatty"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+    }
+
+    fn probe<'a>(&'a self, _context: &'a ProbeContext) -> BoxFuture<'a, Result<Probe, AgentError>> {
+        Box::pin(async { Ok(Probe::available(None)) })
+    }
+
+    fn execute<'a>(
+        &'a self,
+        request: AgentRequest,
+        sink: &'a mut dyn AgentSink,
+    ) -> BoxFuture<'a, AgentReport> {
+        Box::pin(async move {
+            let mut often = tokio::time::interval(Duration::from_millis(20));
+            while !request.cancel.is_cancelled() {
+                sink.started(1, Some(1));
+                often.tick().await;
+            }
+            AgentReport::ended(AgentOutcome::Cancelled)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_busy_run_hears_what_another_engine_asks() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(MemoryStore::new());
+    let runs = engine(&repo).adapter(Arc::new(Chatty)).store(store.clone()).build().await.expect("an engine");
+    let asks = engine(&repo).store(store).build().await.expect("another engine");
+    let spec = "name: t\nversion: 1\nadapter: chatty\ntasks:\n- {id: a, prompt: x}\n";
+    let run = runs.start(spec, RunOptions::default()).await.expect("started");
+    asks.request(run.id(), RequestKind::Cancel).await.expect("asked");
+    let ended = tokio::time::timeout(Duration::from_secs(60), run.wait()).await;
+    let outcome = ended.expect("it hears the request").expect("an outcome");
+    assert_eq!(outcome.view.status, ConvoyStatus::Cancelled);
+    (runs.shutdown().await, asks.shutdown().await);
+}
+
+#[tokio::test]
+async fn a_request_that_came_too_late_for_a_run_does_not_meet_its_retry() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(MemoryStore::new());
+    let agent = Inline::new(|_| AgentOutcome::Succeeded);
+    let engine = engine(&repo).adapter(agent).store(store.clone()).build().await.expect("an engine");
+    let spec = "name: t\nversion: 1\nadapter: inline\ntasks:\n- {id: a, prompt: x}\n";
+    let run = engine.start(spec, RunOptions::default()).await.expect("started");
+    run.wait().await.expect("an outcome");
+    let late = Request { actor: "somebody".to_owned(), kind: RequestKind::Cancel };
+    store.submit(run.id(), late, Timestamp(0)).await.expect("submitted");
+    let plan = run.plan().clone();
+    let tasks = plan.indices().map(|ix| plan.id(ix).clone()).collect::<Vec<_>>();
+    let again = engine.retry(run.id(), &tasks).await.expect("retried");
+    let outcome = again.wait().await.expect("an outcome");
+    assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
+    assert!(store.inbox(run.id()).await.expect("an inbox").is_empty());
+    engine.shutdown().await;
+}
