@@ -148,3 +148,30 @@ async fn a_refused_start_leaves_no_branch() {
     assert!(repo.refs("refs/heads/fresh").is_empty());
     engine.shutdown().await;
 }
+
+/// Only root can make such files without help; for others the gate changes nothing and all is deleted.
+#[tokio::test]
+async fn files_that_cannot_be_deleted_stop_nothing_and_are_told_of() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::new(|request| {
+        write(&request.cwd, last_word(&request.prompt), "made\n");
+        AgentOutcome::Succeeded
+    });
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let run = async |gate: &str| {
+        let spec = format!(
+            "name: t\nversion: 1\nadapter: inline\ntasks:\n- {{id: a, prompt: make a, gates: ['{gate}']}}\n\
+             - {{id: b, depends_on: [a], prompt: make b}}\n"
+        );
+        let run = engine.start(&spec, RunOptions::default()).await.expect("started");
+        run.wait().await.expect("an outcome")
+    };
+    let outcome = run("chattr +i a && touch ../../../../immutable; true").await;
+    assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
+    let immutable = std::fs::remove_file(repo.root().join("immutable")).is_ok();
+    assert_eq!(outcome.warnings.is_empty(), !immutable, "{:#?}", outcome.warnings);
+    let freed = run("chattr -R -i ../..; true").await;
+    assert_eq!(freed.view.status, ConvoyStatus::Done, "{:#?}", freed.view);
+    repo.assert_sound_and_clean();
+    engine.shutdown().await;
+}

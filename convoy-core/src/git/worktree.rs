@@ -114,7 +114,7 @@ impl Repository {
 
     /// Deletes a worktree with everything in it, and its entry. Anything half done by a crash is finished; one
     /// that is not there is done. It vanishes at once (it is renamed into a `.trash-…` folder beside it);
-    /// deleting that may take longer, and is finished by [`empty_trash`](Self::empty_trash) after a crash.
+    /// deleting that may take longer, or fail, and is finished by [`empty_trash`](Self::empty_trash).
     pub async fn remove_worktree(&self, path: &Path) -> Result<(), GitError> {
         if !exists(path.parent().unwrap_or(path)) {
             return self.forget(path).await;
@@ -125,10 +125,12 @@ impl Repository {
             trash = Some(set_aside(&path, &path, TRASH)?);
         }
         self.forget(&path).await?;
-        match trash {
-            Some(trash) => delete_tree(&trash).await,
-            None => Ok(()),
+        if let Some(trash) = trash {
+            // The worktree is gone. What cannot be deleted, because it is another user's for example, is in
+            // nobody's way there, and `empty_trash` tells of it.
+            drop(delete_tree(&trash).await);
         }
+        Ok(())
     }
 
     /// Deletes the `.trash-…` folders that a crash left in a folder of worktrees and among git's own.
