@@ -57,7 +57,8 @@ async fn a_busy_run_hears_what_another_engine_asks() {
     let ended = tokio::time::timeout(Duration::from_secs(60), run.wait()).await;
     let outcome = ended.expect("it hears the request").expect("an outcome");
     assert_eq!(outcome.view.status, ConvoyStatus::Cancelled);
-    (runs.shutdown().await, asks.shutdown().await);
+    runs.shutdown().await;
+    asks.shutdown().await;
 }
 
 #[tokio::test]
