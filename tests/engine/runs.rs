@@ -1,9 +1,12 @@
 //! Whole runs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use convoy_core::agent::AgentOutcome;
-use convoy_core::engine::Ended;
-use convoy_core::event::RunOptions;
-use convoy_core::types::ConvoyStatus;
+use convoy_core::engine::{Ended, RunEvent};
+use convoy_core::event::{RequestKind, RunOptions};
+use convoy_core::types::{ConvoyStatus, Failure, FailureKind};
 use convoy_tests::{Inline, ScratchRepo, engine, last_word, write};
 
 /// A spec with these tasks after its head.
@@ -31,5 +34,41 @@ async fn every_task_lands_and_the_checkout_follows() {
     }
     repo.assert_sound_and_clean();
     assert_eq!(repo.worktrees().len(), 1, "only the main worktree is left");
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_fails_because_it_was_stopped_is_interrupted_and_repeated() {
+    let repo = ScratchRepo::new();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let agent = Inline::waiting(move |request| {
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if first {
+                request.cancel.cancelled().await;
+                return AgentOutcome::Failed(Failure::new(FailureKind::Error, "ended with signal 9"));
+            }
+            write(&request.cwd, "f.txt", "made\n");
+            AgentOutcome::Succeeded
+        }
+    });
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let tasks = "  - {id: t, prompt: make it, max_retries: 0}\n";
+    let run = engine.start(&spec("", tasks), RunOptions::default()).await.expect("started");
+    let mut events = run.subscribe(0);
+    while let Some(event) = events.next().await.expect("an event") {
+        match event {
+            RunEvent::Recorded(record) if record.event.type_name() == "task_started" => {
+                run.request(RequestKind::Interrupt { reason: "test".to_owned() });
+            }
+            _ => {}
+        }
+    }
+    let outcome = run.wait().await.expect("an outcome");
+    assert_eq!((outcome.ended, outcome.view.totals.failed), (Ended::Interrupted, 0), "{:#?}", outcome.view);
+    let resumed = engine.resume(None).await.expect("resumed").wait().await.expect("an outcome");
+    assert_eq!(resumed.view.status, ConvoyStatus::Done, "{:#?}", resumed.view);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
     engine.shutdown().await;
 }

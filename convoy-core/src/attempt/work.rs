@@ -251,6 +251,11 @@ async fn call_agent(
             context.failure(FailureKind::Error, "a part of the agent's log could not be written", &error);
         report.outcome = AgentOutcome::Failed(failure);
     }
+    // Whoever is asked to stop may be killed by somebody else meanwhile, or fail on its way out: what it
+    // failed at is not the task.
+    if let (true, AgentOutcome::Failed(_)) = (cancel.is_cancelled(), &report.outcome) {
+        report.outcome = AgentOutcome::Cancelled;
+    }
     let killed = killed(&report.outcome);
     Worked { report, duration_ms, killed }
 }

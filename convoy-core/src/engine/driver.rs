@@ -194,13 +194,14 @@ impl Driver {
             let batch = Batch { time: Some(now), events, consumed };
             let appended = self.store.append(&self.lease, self.last_seq, batch).await.map_err(store_error)?;
             self.last_seq = appended.last_seq;
-            self.live.reached(self.last_seq);
         }
         #[cfg(test)]
         self.performer.recorded(self.scheduler.state());
         for action in actions {
             self.act(action);
         }
+        // Last: who sees an interrupt recorded may rely on the agents having been asked to stop.
+        self.live.reached(self.last_seq);
         Ok(())
     }
 
