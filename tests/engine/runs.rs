@@ -72,3 +72,34 @@ async fn an_agent_that_fails_because_it_was_stopped_is_interrupted_and_repeated(
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     engine.shutdown().await;
 }
+
+#[tokio::test]
+async fn checks_that_were_cut_off_begin_again_in_a_fresh_worktree() {
+    let repo = ScratchRepo::new();
+    repo.write(".gitignore", ".set-up\n");
+    repo.commit("Ignore what setup makes");
+    let (fifo, seen) = (repo.fifo("gate"), repo.beside("seen"));
+    // The first run of the gate uses up what setup made, tells so, and hangs until it is ended.
+    let gate = format!(
+        "test -e .set-up && rm .set-up && if mkdir '{}' 2>/dev/null; then echo > '{}'; exec tail -f /dev/null; fi",
+        seen.display(),
+        fifo.display()
+    );
+    let agent = Inline::new(|request| {
+        write(&request.cwd, "f.txt", "made\n");
+        AgentOutcome::Succeeded
+    });
+    let state = repo.root().join("my state");
+    let engine = engine(&repo).adapter(agent.clone()).state_dir(&state).build().await.expect("an engine");
+    let tasks = format!("  - {{id: t, prompt: make it, max_retries: 0, gates: [{gate:?}]}}\n");
+    let head = "worktree: {setup: [touch .set-up]}";
+    let run = engine.start(&spec(head, &tasks), RunOptions::default()).await.expect("started");
+    tokio::task::spawn_blocking(move || std::fs::read(fifo)).await.expect("a thread").expect("the gate runs");
+    run.request(RequestKind::Interrupt { reason: "test".to_owned() });
+    assert_eq!(run.wait().await.expect("an outcome").ended, Ended::Interrupted);
+    let resumed = engine.resume(None).await.expect("resumed").wait().await.expect("an outcome");
+    assert_eq!(resumed.view.status, ConvoyStatus::Done, "{:#?}", resumed.view);
+    assert_eq!(agent.requests().len(), 1, "the finished work was not bought again");
+    repo.assert_sound_and_clean();
+    engine.shutdown().await;
+}

@@ -114,7 +114,8 @@ async fn run_gates(
     Ok(Checked::Passed)
 }
 
-/// Makes the worktree again when a crash or a stop left none, as the work segment would have left it.
+/// Makes the worktree again, as the work segment would have left it, when this run of the engine has not
+/// made it: what a crash or a stop left of it tells nothing about the work.
 async fn restore_worktree(
     context: &Context,
     request: &CheckRequest,
@@ -122,8 +123,13 @@ async fn restore_worktree(
     cancel: &CancellationToken,
 ) -> Result<Option<Checked>, GitError> {
     let path = context.dirs.worktree(&context.plan, request.task);
-    if context.repository.worktree_state(&path).await?.exists {
+    let state = context.repository.worktree_state(&path).await?;
+    if state.exists && context.whole.contains(request.task, request.attempt) {
         return Ok(None);
+    }
+    if state.exists || state.registered {
+        // Its work is the commit that is being judged.
+        context.repository.remove_worktree(&path).await?;
     }
     context.repository.add_worktree(&path, &request.commit).await?;
     if let Err(error) = copy_in(context, &path) {
@@ -132,7 +138,10 @@ async fn restore_worktree(
     }
     let setup = run_setup(context, request.task, request.attempt, &path, env.clone(), cancel).await;
     Ok(match setup {
-        Ok(()) => None,
+        Ok(()) => {
+            context.whole.insert(request.task, request.attempt);
+            None
+        }
         Err(_) if cancel.is_cancelled() => Some(Checked::Stopped),
         Err(failure) => Some(Checked::Failed(failure)),
     })

@@ -1,7 +1,7 @@
 //! What all segments of one convoy share.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::dirs::Dirs;
@@ -39,6 +39,25 @@ pub struct Context {
     pub grace: Duration,
     /// The fencing number of the engine's lease.
     pub fence: u64,
+    /// The worktrees that this run of the engine has made whole.
+    pub whole: WholeTrees,
+}
+
+/// The worktrees that were made and set up to the end since the engine took the convoy up. One that an
+/// earlier run left may have been cut off in its setup, or be what a gate that was stopped made of it.
+#[derive(Debug, Clone, Default)]
+pub struct WholeTrees(Arc<Mutex<HashSet<(TaskIx, AttemptNo)>>>);
+
+impl WholeTrees {
+    /// Notes the worktree of an attempt.
+    pub(super) fn insert(&self, task: TaskIx, attempt: AttemptNo) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((task, attempt));
+    }
+
+    /// Whether it was noted.
+    pub(super) fn contains(&self, task: TaskIx, attempt: AttemptNo) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(task, attempt))
+    }
 }
 
 impl std::fmt::Debug for Context {

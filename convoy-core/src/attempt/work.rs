@@ -123,6 +123,7 @@ async fn prepare(
         .map_err(|error| context.failure(FailureKind::Worktree, "worktree.copy", &error))?;
     let quiet_env = gate_env(&context.host_env, spec, task).map_err(missing)?;
     run_setup(context, request.task, request.attempt, &worktree, quiet_env, cancel).await?;
+    context.whole.insert(request.task, request.attempt);
     let kept_ref = request
         .attempt
         .0

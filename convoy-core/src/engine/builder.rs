@@ -192,9 +192,8 @@ impl EngineBuilder {
             return Ok(None);
         }
         make_private_dir(&state_dir)?;
-        let inside = state_dir.parent().is_some() && state_dir.file_name() == Some(STATE_DIR.as_ref());
-        if inside && self.state_dir.is_none() && !repository.is_bare() {
-            repository.exclude_from_status(STATE_DIR).map_err(git_open_error)?;
+        if let Some(folder) = folder_in_checkout(&repository, &state_dir) {
+            repository.exclude_from_status(&folder).map_err(git_open_error)?;
         }
         let store = match self.store {
             Some(store) => store,
@@ -220,6 +219,14 @@ fn default_state_dir(repository: &Repository) -> PathBuf {
         Some(worktree) => worktree.join(STATE_DIR),
         None => repository.common_dir().join("convoy"),
     }
+}
+
+/// The state directory as a path inside the user's checkout, when it is there and not in a git directory.
+fn folder_in_checkout(repository: &Repository, state_dir: &Path) -> Option<String> {
+    let (checkout, dir) = (repository.main_worktree()?.canonicalize().ok()?, state_dir.canonicalize().ok()?);
+    let inside = dir.strip_prefix(&checkout).ok()?.to_str()?.to_owned();
+    let in_git = dir.starts_with(repository.common_dir()) || inside.is_empty();
+    (!in_git).then_some(inside)
 }
 
 #[cfg(feature = "sqlite")]

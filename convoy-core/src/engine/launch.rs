@@ -16,7 +16,7 @@ use super::run::{Live, Run, RunInner};
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
-use crate::attempt::{Context, Dirs};
+use crate::attempt::{Context, Dirs, WholeTrees};
 use crate::error::{Error, ErrorKind};
 use crate::git::{Expected, RefUpdate};
 use crate::merge::GitMergeQueue;
@@ -209,5 +209,6 @@ async fn make_context(
         branch: started.branch.clone(),
         grace: parts.grace,
         fence: lease.fence,
+        whole: WholeTrees::default(),
     })
 }
