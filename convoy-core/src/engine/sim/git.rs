@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::rng::Rng;
 use crate::schedule::tests::build::oid;
 use crate::types::{AttemptNo, Oid, TaskIx};
 
@@ -33,7 +34,9 @@ struct Commit {
 pub(super) struct SimGit {
     commits: Vec<Commit>,
     trees: u64,
-    /// Everything that ever was the integration ref, in order, and where in it.
+    /// The integration ref.
+    integration: Option<usize>,
+    /// What the engine moved it to, in order, and where in it.
     history: Vec<usize>,
     position: HashMap<usize, usize>,
     /// Where in the history which work landed.
@@ -57,6 +60,7 @@ impl SimGit {
         Self {
             commits: vec![base],
             trees: 1 << 40,
+            integration: Some(0),
             history: vec![0],
             position: HashMap::from([(0, 0)]),
             landed: BTreeMap::new(),
@@ -97,36 +101,40 @@ impl SimGit {
         false
     }
 
-    /// The integration ref.
+    /// Where the engine last moved the integration ref.
     pub(super) fn tip(&self) -> usize {
         self.history[self.history.len() - 1]
     }
 
-    /// When a commit became the integration ref, counted in moves of the ref; `None` when it never was.
+    /// When a commit became the integration ref, counted in moves of the ref by the engine; `None` when it
+    /// never was, or the ref was put back since.
     pub(super) fn position(&self, commit: usize) -> Option<usize> {
         self.position.get(&commit).copied()
     }
 
-    /// Moves the integration ref onto one of its descendants.
-    fn follow(&mut self, commit: usize) {
-        self.position.insert(commit, self.history.len());
-        self.history.push(commit);
+    /// Somebody else moves or deletes the integration ref.
+    pub(super) fn meddle(&mut self, rng: &mut Rng) {
+        self.integration = match rng.below(4) {
+            0 => None,
+            1 => Some(rng.of(&self.history)),
+            _ => Some(self.commit(What::Foreign, &[self.integration.unwrap_or(self.tip())])),
+        };
     }
 
-    /// Somebody else moves the integration ref.
-    pub(super) fn foreign(&mut self) {
-        let commit = self.commit(What::Foreign, &[self.tip()]);
-        self.follow(commit);
-    }
-
-    /// Moves the integration ref from `onto` to a landing commit, if it is there.
+    /// Moves the integration ref from `onto` to a landing commit, if it is there, or finds that it reaches
+    /// that commit already. If neither, puts it back to `onto`, and answers that nothing landed.
     ///
     /// # Errors
     /// When that lands work a second time.
     pub(super) fn advance(&mut self, commit: usize, onto: usize) -> Result<bool, String> {
-        if self.tip() != onto {
-            return Ok(self.position(commit).is_some());
+        if self.integration != Some(onto) {
+            if self.integration.is_some_and(|now| self.reaches(now, commit)) {
+                return Ok(true);
+            }
+            self.put_back(onto)?;
+            return Ok(false);
         }
+        self.put_back(onto)?;
         let (What::Landing(task, attempt), [first, _]) =
             (self.commits[commit].what, &*self.commits[commit].parents)
         else {
@@ -140,8 +148,24 @@ impl SimGit {
             return Err(format!("the work of {task:?} {attempt:?} lands twice"));
         }
         self.last_landing.insert(task, at);
-        self.follow(commit);
+        self.position.insert(commit, at);
+        self.history.push(commit);
+        self.integration = Some(commit);
         Ok(true)
+    }
+
+    /// Undoes what others did to the ref, and moves of the engine that nobody recorded.
+    fn put_back(&mut self, onto: usize) -> Result<(), String> {
+        let at = self.position(onto).ok_or_else(|| format!("{onto} was never the integration ref"))?;
+        self.integration = Some(onto);
+        if at + 1 < self.history.len() {
+            for lost in self.history.drain(at + 1..) {
+                self.position.remove(&lost);
+            }
+            self.landed.retain(|_, position| *position <= at);
+            self.last_landing = self.landed.iter().map(|((task, _), position)| (*task, *position)).collect();
+        }
+        Ok(())
     }
 
     /// Whether work of this task that began at `base` conflicts with work of the other on the tip.

@@ -123,6 +123,7 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
     let finished = nap_unless_stopped(world, stop, 400).await;
     let end = world.with(|w| {
         w.agents.remove(&task);
+        w.meddle();
         if !finished {
             return stopped(stop);
         }
@@ -226,10 +227,7 @@ async fn advance(world: &World, prepared: &Prepared) -> Result<Option<AdvanceRep
         return Err(git_failed());
     }
     let moved = world.with(|w| {
-        if !w.calm && w.rng.one_in(12) {
-            w.git.foreign();
-            w.note(|| "somebody else moves the integration ref".into());
-        }
+        w.meddle();
         let (commit, onto) = (w.git.find(&prepared.commit)?, w.git.find(&prepared.onto)?);
         w.git.advance(commit, onto)
     });
@@ -239,7 +237,7 @@ async fn advance(world: &World, prepared: &Prepared) -> Result<Option<AdvanceRep
     }
     Ok(match moved {
         Ok(true) => Some(AdvanceReport::Landed),
-        Ok(false) => Some(AdvanceReport::Moved { tip: world.with(|w| name(w.git.tip())) }),
+        Ok(false) => Some(AdvanceReport::Moved { tip: prepared.onto.clone() }),
         Err(wrong) => {
             world.rule(Err(wrong));
             None

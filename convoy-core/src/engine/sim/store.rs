@@ -50,7 +50,10 @@ impl SimStore {
         self.world.rule(self.world.with(|w| {
             let began = w.life_began;
             let waits = inbox.iter().map(|entry| w.now().since(entry.time.max(began))).max();
-            must(waits.is_none_or(|long| long <= PATIENCE), || format!("a request waits for {waits:?}"))
+            must(waits.is_none_or(|long| long <= PATIENCE), || format!("a request waits for {waits:?}"))?;
+            let late = inbox.iter().find(|entry| w.began_ended && entry.time < began);
+            let begun = w.is_live() && !new.is_empty();
+            must(!begun || late.is_none(), || format!("meant for an earlier run: {late:?}"))
         }));
         Ok(())
     }

@@ -72,6 +72,8 @@ pub(super) struct Inner {
     /// When this life of the engine began: by the convoy's time, and by tokio's.
     pub(super) life_began: Timestamp,
     life_began_at: Option<Instant>,
+    /// Whether the convoy had ended when this life began.
+    pub(super) began_ended: bool,
     dead: bool,
     violation: Option<String>,
     trace: VecDeque<String>,
@@ -108,6 +110,7 @@ impl World {
             breaks_at: None,
             life_began: START,
             life_began_at: None,
+            began_ended: false,
             dead: false,
             violation: None,
             trace: VecDeque::new(),
@@ -162,7 +165,10 @@ impl World {
     pub(super) fn revive(&self) {
         self.with(|w| {
             let pause = Duration::from_millis(w.rng.below(3_000));
-            w.life_began = w.now().plus(pause);
+            // Now and then somebody sets the clock back.
+            let back = if w.story.disturbed && w.rng.one_in(8) { 5_000 } else { 0 };
+            w.life_began = Timestamp(w.now().plus(pause).0 - back);
+            w.began_ended = w.record.state().ended().is_some();
             w.life_began_at = None;
             (w.dead, w.dies_at, w.breaks_at) = (false, None, None);
             w.doing.clear();
@@ -197,6 +203,11 @@ impl Inner {
             Some(began) => self.life_began.plus(began.elapsed()),
             None => self.life_began,
         }
+    }
+
+    /// Whether an engine runs the convoy.
+    pub(super) fn is_live(&self) -> bool {
+        self.life_began_at.is_some()
     }
 
     /// The time no longer passes: the life is over.
@@ -290,6 +301,14 @@ impl Inner {
         }
         let both = self.plan.task(task).overlaps.iter().find(|other| self.occupied.contains(other));
         must(both.is_none(), || format!("{task:?} and {both:?} work on the same files"))
+    }
+
+    /// Now and then somebody else, an agent perhaps, moves or deletes the integration ref.
+    pub(super) fn meddle(&mut self) {
+        if !self.calm && self.rng.one_in(20) {
+            self.git.meddle(&mut self.rng);
+            self.note(|| "somebody else moves the integration ref".into());
+        }
     }
 
     /// Whether git fails now; it does so once.
