@@ -234,13 +234,13 @@ impl Program {
     }
 
     /// Runs a call, whatever its exit code. When a lock is held it is tried again, for as long as the options
-    /// say; likewise when it stumbled over a worktree that is being made.
+    /// say; likewise when it stumbled over a worktree that is being made or removed.
     pub(super) async fn run(&self, call: Call) -> Result<Answer, GitError> {
         let mut backoff = Backoff::new(self.lock_wait);
-        let mut half_made = Backoff::new(self.lock_wait.max(HALF_MADE));
+        let mut changing = Backoff::new(self.lock_wait.max(WORKTREE_CHANGES));
         loop {
             let answer = self.once(&call).await?;
-            if sees_half_made_worktree(&answer) && half_made.wait().await {
+            if sees_worktree_change(&answer) && changing.wait().await {
                 continue;
             }
             let Some(lock) = held_lock(&answer) else { return Ok(answer) };
@@ -311,13 +311,19 @@ fn option(name: &str, path: &Path) -> OsString {
     option
 }
 
-/// How long another program may at least take to make the entry of a worktree.
-const HALF_MADE: Duration = Duration::from_secs(1);
+/// How long other programs may at least make and remove worktrees in the way of a call.
+const WORKTREE_CHANGES: Duration = Duration::from_secs(1);
 
-/// Whether a call failed because another program makes a worktree at this moment: git reads the entries of all
-/// worktrees for many purposes, and makes one in several steps.
-fn sees_half_made_worktree(answer: &Answer) -> bool {
-    answer.code != 0 && answer.stderr.contains("failed to read") && answer.stderr.contains("/commondir")
+/// Whether a call failed because another program makes or removes a worktree at this moment: git reads the entries
+/// of all worktrees for many purposes, makes one in several steps, and gives up over one that vanishes while it is
+/// read. It gives up before it changes anything, or undoes what it did.
+fn sees_worktree_change(answer: &Answer) -> bool {
+    let half_made = |line: &str| line.contains("failed to read ") && line.contains("/commondir: ");
+    let vanished = |line: &str| {
+        let path = line.split_once("Invalid path '").and_then(|(_, rest)| rest.split_once("': "));
+        path.is_some_and(|(path, why)| path.contains("/worktrees/") && why == "No such file or directory")
+    };
+    answer.code != 0 && answer.stderr.lines().any(|line| half_made(line) || vanished(line))
 }
 
 /// The lock file that an answer complains of, if it does.
@@ -400,6 +406,25 @@ mod tests {
         assert_eq!(held_lock(&answer(0, text)), None);
         let denied = "fatal: Unable to create '/a/index.lock': Permission denied";
         assert_eq!(held_lock(&answer(128, denied)), None);
+    }
+
+    #[test]
+    fn a_worktree_that_changes_is_told_from_other_failures() {
+        let seen = |code, stderr: &str| {
+            sees_worktree_change(&Answer { what: "x", code, stdout: vec![], stderr: stderr.to_owned() })
+        };
+        let gone = "fatal: Invalid path '/a b/.git/worktrees/1-x': No such file or directory\n";
+        assert!(seen(128, gone) && seen(128, &format!("warning: before\n{gone}")) && !seen(0, gone));
+        assert!(seen(128, "fatal: failed to read .git/worktrees/1-x/commondir: Success"));
+        assert!(seen(128, "fatal: failed to read .git/worktrees/1-x/commondir: No such file or directory"));
+        for other in [
+            "fatal: Invalid path '/a b/.git/worktrees/1-x': Permission denied",
+            "fatal: Invalid path '/elsewhere': No such file or directory",
+            "fatal: not a git repository: '/a/.git/worktrees/1-x'",
+            "",
+        ] {
+            assert!(!seen(128, other), "{other}");
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl ObjectFormat {
     }
 }
 
-/// A git repository. Cheap to clone; all clones share one lock for the making of worktrees.
+/// A git repository. Cheap to clone; all clones share one lock for the entries of worktrees.
 ///
 /// Dropping the future of a call ends the program that it runs.
 #[derive(Debug, Clone)]
@@ -96,7 +96,8 @@ pub(super) struct Inner {
     pub(super) format: ObjectFormat,
     pub(super) author: Identity,
     pub(super) committer: Identity,
-    /// Held while a worktree is registered: two registrations at once read each other's half-made entry.
+    /// Held while the entry of a worktree is made or removed, and while git reads all entries: it gives up over one
+    /// that is half made or that vanishes.
     pub(super) registering: tokio::sync::Mutex<()>,
 }
 

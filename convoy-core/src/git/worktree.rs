@@ -89,6 +89,8 @@ impl Repository {
 
     /// Every worktree that the repository knows, the main one first.
     pub async fn list_worktrees(&self) -> Result<Vec<WorktreeInfo>, GitError> {
+        // git gives up when an entry changes while it reads them. What other processes do is waited for by the call.
+        let _one_at_a_time = self.inner.registering.lock().await;
         let answer = self.ok(self.call("worktree").args(["list", "--porcelain", "-z"])).await?;
         let mut list: Vec<WorktreeInfo> = Vec::new();
         for field in answer.fields() {

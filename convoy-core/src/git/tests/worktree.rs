@@ -1,5 +1,8 @@
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::git::testing::{Scratch, options, try_git, write};
 use crate::git::{GitError, Repository, WorktreeState};
@@ -49,28 +52,67 @@ async fn many_are_made_and_removed_at_once() {
     assert_eq!(s.repo.list_worktrees().await.expect("lists").len(), 1);
 }
 
+/// What another program does with the entry of a worktree while git reads it.
+type Meanwhile = fn(&Path);
+
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "no other way to make a pipe is on every platform")]
-async fn a_worktree_that_another_program_is_making_is_waited_for() {
+async fn a_worktree_that_another_program_is_making_or_removing_is_waited_for() {
+    let makes: Meanwhile =
+        |entry| std::fs::rename(entry.join("made"), entry.join("commondir")).expect("is made now");
+    let removes: Meanwhile =
+        |entry| std::fs::rename(entry, entry.with_file_name("../gone")).expect("is removed now");
+    // What git sees of the file that it reads: nothing, as of one that is not written yet, or all.
+    for (meanwhile, sees, listed) in [(makes, "", 2), (removes, "../..\n", 1)] {
+        let s = Scratch::new().await;
+        let base = s.write("a", "1\n").commit("one").await;
+        s.repo.add_worktree(&s.outside().join("wt"), &base).await.expect("makes");
+        // git writes this file of an entry last, and reads it first. With a pipe in its place, git is held until
+        // somebody writes.
+        let entry = s.root.join(".git/worktrees/wt");
+        let file = entry.join("commondir");
+        std::fs::rename(&file, entry.join("made")).expect("moves");
+        let fifo = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(fifo.expect("mkfifo runs").success());
+        let other = tokio::task::spawn_blocking(move || {
+            let mut pipe = std::fs::OpenOptions::new().write(true).open(&file).expect("git reads it");
+            meanwhile(&entry);
+            pipe.write_all(sees.as_bytes()).expect("git still reads");
+        });
+        let list = s.repo.list_worktrees().await.expect("lists");
+        other.await.expect("finishes");
+        assert_eq!(list.len(), listed);
+    }
+}
+
+#[tokio::test]
+async fn worktrees_are_listed_and_made_while_others_come_and_go() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
-    let path = s.outside().join("wt");
-    s.repo.add_worktree(&path, &base).await.expect("makes");
-    // git writes this file of an entry last. Reading the pipe in its place, git is held until it is written,
-    // and sees then what it sees of a file that is made but not written yet: nothing.
-    let file = s.root.join(".git/worktrees/wt/commondir");
-    let made = file.with_extension("made");
-    std::fs::rename(&file, &made).expect("moves");
-    let fifo = std::process::Command::new("mkfifo").arg(&file).status();
-    assert!(fifo.expect("mkfifo runs").success());
-    let finish = tokio::task::spawn_blocking(move || {
-        let pipe = std::fs::OpenOptions::new().write(true).open(&file).expect("git reads it");
-        std::fs::rename(&made, &file).expect("is made now");
-        drop(pipe);
-    });
-    let list = s.repo.list_worktrees().await.expect("lists");
-    finish.await.expect("finishes");
-    assert_eq!((list.len(), &list[1].path), (2, &path));
+    let over = CancellationToken::new();
+    let mut others = tokio::task::JoinSet::new();
+    // Each opens the repository for itself, as another process does: no lock is shared.
+    for n in 0..3 {
+        let repo = Repository::open(&s.root, options()).await.expect("opens");
+        let (path, base, over) = (s.outside().join(format!("wt/{n}")), base.clone(), over.clone());
+        others.spawn(async move {
+            while !over.is_cancelled() {
+                repo.add_worktree(&path, &base).await.expect("makes");
+                repo.remove_worktree(&path).await.expect("removes");
+            }
+        });
+    }
+    let mine = s.outside().join("mine");
+    s.repo.add_worktree(&mine, &base).await.expect("makes");
+    for _ in 0..60 {
+        let list = s.repo.list_worktrees().await.expect("lists");
+        assert!(list.iter().any(|worktree| worktree.path == mine), "{list:?}");
+    }
+    let again = Repository::open(&mine, options()).await.expect("opens");
+    assert_eq!(again.main_worktree(), Some(s.root.as_path()));
+    over.cancel();
+    others.join_all().await;
+    assert_eq!(s.repo.list_worktrees().await.expect("lists").len(), 2);
 }
 
 #[tokio::test]
