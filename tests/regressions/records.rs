@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoy_core::agent::AgentOutcome;
 use convoy_core::event::RunOptions;
-use convoy_core::types::{ConvoyStatus, TaskId};
+use convoy_core::types::{ConvoyStatus, Failure, FailureKind, TaskId};
 use convoy_tests::{Inline, ScratchRepo, claude_on_path, engine, host_env, last_word, prompt, write};
 use serde_json::{Value, json};
 
@@ -56,6 +56,52 @@ async fn tokens_and_money_are_recorded_for_every_attempt_and_absent_where_nobody
     assert_eq!((&line["total_tokens"], &line["total_cost_usd"]), (&json!(240), &json!(0.5)));
     assert_eq!(line["tasks"][0]["total_tokens"], 240);
     assert!(line["tasks"][1].get("total_tokens").is_none(), "{line}");
+}
+
+#[tokio::test]
+async fn the_files_that_an_attempt_changed_are_counted() {
+    let repo = ScratchRepo::new();
+    repo.write("old.txt", "1\n2\n3\n");
+    repo.commit("More");
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let agent = Inline::new(move |request| {
+        match last_word(&request.prompt) {
+            "three" => {
+                write(&request.cwd, "new.txt", "new\n");
+                write(&request.cwd, "README.md", "changed\n");
+                fs::rename(request.cwd.join("old.txt"), request.cwd.join("renamed.txt")).expect("renamed");
+            }
+            "doubt" => {
+                write(&request.cwd, "some.txt", "x\n");
+                if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                    write(&request.cwd, "and-more.txt", "x\n");
+                    return AgentOutcome::Failed(Failure::new(FailureKind::Error, "not yet"));
+                }
+            }
+            _ => {}
+        }
+        AgentOutcome::Succeeded
+    });
+    let tasks = "  - {id: a, prompt: change three}\n  - {id: b, prompt: be in doubt, depends_on: [a], \
+                 max_retries: 1}\n  - {id: c, prompt: do nothing}\n";
+    let ran = crate::support::run(&repo, agent, &spec("", tasks)).await;
+    ran.assert_done();
+    // What others landed before is not counted for those who work upon it.
+    let counts = |id| -> Vec<Value> {
+        let events = ran.events_of(id, "task_snapshot");
+        events.iter().map(|event| event["files_changed"].clone()).collect()
+    };
+    assert_eq!(
+        (counts("a"), counts("b"), counts("c")),
+        (vec![json!(3)], vec![json!(2), json!(1)], vec![json!(0)])
+    );
+    let status = serde_json::to_value(&ran.outcome.view).expect("JSON");
+    let text = fs::read_to_string(repo.root().join(".convoy/logs/convoys.ndjson")).expect("the file");
+    let line: Value = serde_json::from_str(text.trim_end()).expect("one line");
+    for said in [&status, &line] {
+        let counts: Vec<&Value> = (0..3).map(|ix| &said["tasks"][ix]["files_changed"]).collect();
+        assert_eq!(counts, [&json!(3), &json!(1), &json!(0)], "{said}");
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ pub enum Taken {
         changed: bool,
         /// Whether HEAD had been moved away from the base.
         rebased: bool,
+        /// How many files differ from the base's; `None`: git could not say.
+        files_changed: Option<u64>,
         /// The ref that keeps it.
         kept_ref: String,
     },
@@ -89,11 +91,17 @@ pub async fn take(context: &Context, request: TakeRequest) -> Result<Taken, GitE
         let text = format!("conflict markers are left in {some}{more}; resolve them all");
         return Ok(Taken::Failed(Failure::new(FailureKind::MergeConflict, text)));
     }
+    let files_changed = match taken.changed {
+        // A number for people is no reason to fail work that is safe in a commit.
+        true => repository.changed_paths(&request.base, &taken.commit).await.ok().map(|p| p.len() as u64),
+        false => Some(0),
+    };
     Ok(Taken::Commit {
         commit: taken.commit,
         tree: taken.tree,
         changed: taken.changed,
         rebased: taken.rebased,
+        files_changed,
         kept_ref,
     })
 }

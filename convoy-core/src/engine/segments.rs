@@ -140,9 +140,9 @@ async fn snapshot(context: &Context, order: SnapshotOrder, reporter: &Reporter) 
     let taken =
         attempt::take(context, request).await.map_err(|e| git_error("keep the work of an agent", e))?;
     let report = match taken {
-        attempt::Taken::Commit { commit, tree, changed, rebased, kept_ref } => {
+        attempt::Taken::Commit { commit, tree, changed, rebased, files_changed, kept_ref } => {
             let work = Work { commit, tree, base: order.base, changed, kept_ref };
-            SnapshotReport::Taken { work, rebased }
+            SnapshotReport::Taken { work, rebased, files_changed }
         }
         attempt::Taken::NoWorktree => SnapshotReport::NoWorktree,
         attempt::Taken::Failed(failure) => SnapshotReport::Failed(failure),

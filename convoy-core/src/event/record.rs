@@ -192,7 +192,7 @@ mod tests {
         vec![
             task(ended(AgentOutcome::Failed { failure }), Some(2)),
             task(ended(AgentOutcome::Interrupted), Some(2)),
-            task(TaskEvent::Snapshot { work: Some(work), rebased: false }, Some(1)),
+            task(TaskEvent::Snapshot { work: Some(work), rebased: false, files_changed: Some(2) }, Some(1)),
             task(TaskEvent::Cancelled {}, None),
             task(
                 TaskEvent::Conflict { attempt: 1, conflicting_files: vec![], onto: oid('a'), tree: oid('b') },
@@ -239,6 +239,16 @@ mod tests {
             let data = serde_json::from_str(&text).expect("json");
             assert_eq!(Event::decode(event.type_name(), id, data).expect("decodes"), event, "{text}");
         }
+    }
+
+    #[test]
+    fn a_snapshot_of_an_older_log_does_not_say_how_many_files_it_changed() {
+        let id = TaskId::new("a b").ok();
+        let data = json!({"task_index": 7, "attempt_no": 1, "rebased": true});
+        let event = Event::decode("task_snapshot", id, data).expect("decodes");
+        let snapshot = TaskEvent::Snapshot { work: None, rebased: true, files_changed: None };
+        assert_eq!(event, task(snapshot, Some(1)));
+        assert!(event.data().get("files_changed").is_none(), "unknown is absent, not 0");
     }
 
     #[test]

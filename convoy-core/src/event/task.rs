@@ -135,6 +135,9 @@ area! {
             /// The agent moved HEAD away from the base: its tree became one commit on the base.
             #[serde(default)]
             rebased: bool,
+            /// How many files the work changed; absent when that is not known.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            files_changed: Option<u64>,
         },
         /// A gate was run on the work.
         Gate = "gate_result" {

@@ -168,12 +168,15 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let (work, rebased, trouble) = match report {
-            SnapshotReport::Taken { work, rebased } => (Some(work), rebased, None),
-            SnapshotReport::NoWorktree => (None, false, None),
-            SnapshotReport::Failed(failure) => (None, false, Some(failure)),
+        let none = TaskEvent::Snapshot { work: None, rebased: false, files_changed: None };
+        let (event, trouble) = match report {
+            SnapshotReport::Taken { work, rebased, files_changed } => {
+                (TaskEvent::Snapshot { work: Some(work), rebased, files_changed }, None)
+            }
+            SnapshotReport::NoWorktree => (none, None),
+            SnapshotReport::Failed(failure) => (none, Some(failure)),
         };
-        self.emit_task(task, TaskEvent::Snapshot { work, rebased }, now, turn)?;
+        self.emit_task(task, event, now, turn)?;
         match self.state.task(task).stage {
             Stage::Checking { .. } if self.state.is_cancelling() => {
                 self.emit_task(task, TaskEvent::Cancelled {}, now, turn)

@@ -128,6 +128,8 @@ pub enum SnapshotReport {
         work: Work,
         /// The agent had moved HEAD away from the base.
         rebased: bool,
+        /// How many files the work changed; `None`: that could not be counted.
+        files_changed: Option<u64>,
     },
     /// There is no worktree.
     NoWorktree,

@@ -259,9 +259,12 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.session = session.clone();
             task.usage.add(usage);
         }
-        // A resolution is judged like any other work; the next conflict is a new one.
-        TaskEvent::Snapshot { work: Some(_), .. } if matches!(task.stage, Stage::Checking { .. }) => {
-            task.conflict = None;
+        TaskEvent::Snapshot { files_changed, .. } => {
+            task.files_changed = *files_changed;
+            // A resolution is judged like any other work; the next conflict is a new one.
+            if matches!(task.stage, Stage::Checking { .. }) {
+                task.conflict = None;
+            }
         }
         TaskEvent::Conflict { attempt, conflicting_files, onto, tree } => {
             task.conflicts = *attempt;

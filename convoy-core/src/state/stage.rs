@@ -213,6 +213,8 @@ pub struct TaskState {
     pub commit: Option<Oid>,
     /// Whether it is done without a change.
     pub no_changes: bool,
+    /// How many files its newest work changed, where that is known.
+    pub files_changed: Option<u64>,
     /// The id of its newest dead letter, and whether it is still open.
     pub dead_letter: Option<(String, bool)>,
 }
@@ -232,6 +234,7 @@ impl TaskState {
             usage: Usage::default(),
             commit: None,
             no_changes: false,
+            files_changed: None,
             dead_letter: None,
         }
     }

@@ -133,8 +133,14 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (TaskEvent::Spawned { pid: 1, start_time: 1 }, stay(&["assigned", "started"])),
         (ended_event(), to(&["assigned", "started"], "snapshotting")),
         (TaskEvent::Killed { reason: "r".into() }, stay(&["assigned", "started", "snapshotting"])),
-        (TaskEvent::Snapshot { work: Some(work()), rebased: false }, to(&["snapshotting"], "checking")),
-        (TaskEvent::Snapshot { work: None, rebased: false }, to(&["snapshotting"], "settling")),
+        (
+            TaskEvent::Snapshot { work: Some(work()), rebased: false, files_changed: None },
+            to(&["snapshotting"], "checking"),
+        ),
+        (
+            TaskEvent::Snapshot { work: None, rebased: false, files_changed: None },
+            to(&["snapshotting"], "settling"),
+        ),
         (gate_event(), stay(&["checking"])),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking"], "queued")),
         (TaskEvent::Prepared { commit: oid('e'), onto: oid('a') }, to(&["queued"], "prepared")),

@@ -65,6 +65,9 @@ pub struct TaskView {
     /// Present and true when it is done without a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_changes: Option<bool>,
+    /// How many files its newest work changed; absent when there is none, or it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_changed: Option<u64>,
     /// What failed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -142,6 +145,7 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         phase: state.plan().task(ix).phase,
         commit: task.commit.clone(),
         no_changes: task.no_changes.then_some(true),
+        files_changed: task.files_changed,
         failure: task.failure.clone(),
         waiting_for: reason,
         tokens: task.usage.total_tokens(),

@@ -74,6 +74,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
             phase: 1,
             commit: None,
             no_changes: None,
+            files_changed: None,
             failure: None,
             waiting_for: None,
             tokens: None,

@@ -161,7 +161,8 @@ async fn snapshot(world: &World, order: &SnapshotOrder, reporter: &Reporter) -> 
         let changed = order.succeeded && !w.luck(task, 5).percent(15);
         let (tree, kept_ref) = (w.git.tree(), "refs/convoy/sim/kept".to_owned());
         let work = Work { commit, tree, base: order.base.clone(), changed, kept_ref };
-        Ok(SnapshotReport::Taken { work, rebased: false })
+        let files_changed = Some(u64::from(changed));
+        Ok(SnapshotReport::Taken { work, rebased: false, files_changed })
     });
     world.step(|| format!("{task:?} {attempt:?} took its tree")).await;
     world.with(|w| w.occupied.remove(&task));

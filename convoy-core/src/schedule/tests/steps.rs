@@ -71,7 +71,7 @@ impl World {
         let n = 100 + u64::from(self.ix(id).0) * 100 + u64::from(self.task(id).attempts);
         let (commit, tree, base) = (oid(n), oid(n + 50), self.state().tip().clone());
         let work = Work { commit, tree, base, changed, kept_ref: "refs/convoy/test/kept".into() };
-        self.say(id, Report::Snapshot(SnapshotReport::Taken { work, rebased: false }))
+        self.say(id, Report::Snapshot(SnapshotReport::Taken { work, rebased: false, files_changed: Some(1) }))
     }
 
     /// The agent succeeds, and its work is a commit.

@@ -256,7 +256,7 @@ impl World {
                 let (commit, tree) = (self.new_oid(), self.new_oid());
                 let kept_ref = "refs/convoy/test/kept".to_owned();
                 let work = Work { commit, tree, base: base.clone(), changed, kept_ref };
-                SnapshotReport::Taken { work, rebased: n == 1 }
+                SnapshotReport::Taken { work, rebased: n == 1, files_changed: None }
             }
         }
     }

@@ -161,7 +161,7 @@ pub fn attempt(n: u32) -> Vec<Event> {
             duration_ms: 6,
             summary: "said".into(),
         },
-        TaskEvent::Snapshot { work: Some(work), rebased: false },
+        TaskEvent::Snapshot { work: Some(work), rebased: false, files_changed: Some(3) },
         TaskEvent::Gate {
             gate: "npm test".into(),
             passed: true,
@@ -212,7 +212,7 @@ fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
             summary: String::new(),
         },
         TaskEvent::Killed { reason: "timeout".into() },
-        TaskEvent::Snapshot { work: None, rebased: true },
+        TaskEvent::Snapshot { work: None, rebased: true, files_changed: None },
         TaskEvent::Unprepared { commit: oid('d'), tip: oid('e') },
         TaskEvent::Conflict {
             attempt: 1,

@@ -66,6 +66,9 @@ pub struct RunTask {
     pub finished_at: Option<Timestamp>,
     /// Retries used.
     pub retries: u64,
+    /// How many files its newest work changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_changed: Option<u64>,
     /// Input tokens of all its attempts, cached ones included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_tokens: Option<u64>,
@@ -146,6 +149,7 @@ fn run_task(
         started_at: time(row, "started_at"),
         finished_at: time(row, "finished_at"),
         retries: row.int("retries").unwrap_or(0),
+        files_changed: row.int("files_changed"),
         prompt_tokens: input.total_tokens(),
         completion_tokens: usage.output,
         total_tokens: usage.total_tokens(),
@@ -237,7 +241,7 @@ mod tests {
                     {
                         "id": "t0", "phase": 1, "agent": "developer", "adapter": "claude", "status": "done",
                         "started_at": "1970-01-01T00:00:04.500Z", "finished_at": "1970-01-01T00:00:16.500Z",
-                        "retries": 1, "prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13,
+                        "retries": 1, "files_changed": 3, "prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13,
                     },
                     {
                         "id": "t1", "phase": 2, "agent": "developer", "adapter": "claude",

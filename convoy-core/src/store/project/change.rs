@@ -61,18 +61,19 @@ const CONVOYS: [&str; 17] = [
 ];
 
 #[rustfmt::skip]
-const TASKS: [&str; 16] = [
+const TASKS: [&str; 17] = [
     "task_id", "status", "agent", "adapter", "model", "attempts",
     "retries", "started_at", "finished_at", "not_before", "commit_id", "no_changes",
-    "failure_type", "error", "exit_code", "reason",
+    "failure_type", "error", "exit_code", "reason", "files_changed",
 ];
 
 #[rustfmt::skip]
-const ATTEMPTS: [&str; 24] = [
+const ATTEMPTS: [&str; 25] = [
     "task_id", "kind", "agent", "adapter", "model", "base",
     "worktree", "pid", "assigned_at", "started_at", "ended_at", "outcome",
     "failure_type", "exit_code", "session_id", "duration_ms", "input_tokens", "cached_input_tokens",
     "cache_write_tokens", "output_tokens", "cost_usd", "work_commit", "kept_ref", "landed_commit",
+    "files_changed",
 ];
 
 #[rustfmt::skip]

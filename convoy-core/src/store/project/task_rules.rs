@@ -52,7 +52,9 @@ impl Of<'_> {
                 .set("model", model.as_ref())
                 .once("started_at", time),
             TaskEvent::Spawned { .. } => self.task(TaskStatus::Running),
-            TaskEvent::Snapshot { .. } => self.task(TaskStatus::Checking),
+            TaskEvent::Snapshot { files_changed, .. } => {
+                self.task(TaskStatus::Checking).set("files_changed", *files_changed)
+            }
             TaskEvent::Queued { .. } => self.task(TaskStatus::Queued),
             TaskEvent::Done { commit, no_changes, exit_code, retries } => self
                 .task(TaskStatus::Done)
@@ -121,9 +123,11 @@ impl Of<'_> {
                         .set("ended_at", time),
                 )
             }
-            TaskEvent::Snapshot { work: Some(work), .. } => {
-                self.attempt(|row| row.set("work_commit", &work.commit).set("kept_ref", &work.kept_ref))
-            }
+            TaskEvent::Snapshot { work: Some(work), files_changed, .. } => self.attempt(|row| {
+                row.set("work_commit", &work.commit)
+                    .set("kept_ref", &work.kept_ref)
+                    .set("files_changed", *files_changed)
+            }),
             TaskEvent::Landed { commit } => self.attempt(|row| row.set("landed_commit", commit)),
             _ => None,
         }

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 pub(super) const APPLICATION_ID: u32 = 0x434f_4e56;
 
 /// How to get from each version to the next one. A step that was released is never changed again.
-pub(super) const STEPS: &[&str] = &[V1];
+pub(super) const STEPS: &[&str] = &[V1, V2];
 
 /// `specs`, `events`, `leases` and `inbox` are the truth; the other tables are projections, with times
 /// as text, for people.
@@ -146,6 +146,12 @@ CREATE TABLE dead_letters (
 ) STRICT;
 ";
 
+/// How many files an attempt changed; unknown for those made before.
+const V2: &str = "
+ALTER TABLE tasks ADD COLUMN files_changed INTEGER;
+ALTER TABLE attempts ADD COLUMN files_changed INTEGER;
+";
+
 /// Brings an empty or older file of ours to the newest version, all in one transaction.
 ///
 /// # Errors
@@ -202,6 +208,19 @@ mod tests {
         assert_eq!(tables, Ok("a".to_owned()));
         let version = db.query_row("PRAGMA user_version", (), |row| row.get(0));
         assert_eq!(version, Ok(1));
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_its_tasks_and_says_nothing_of_their_files() {
+        let mut db = Connection::open_in_memory().expect("opens");
+        migrate(&mut db, &[V1]).expect("a file of the first version");
+        db.execute("INSERT INTO tasks (convoy_id, task_index, status) VALUES ('c', 0, 'done')", ())
+            .expect("a row");
+        migrate(&mut db, STEPS).expect("goes on");
+        let row = db.query_row("SELECT status, files_changed FROM tasks", (), |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?))
+        });
+        assert_eq!(row, Ok(("done".to_owned(), None)));
     }
 
     #[test]

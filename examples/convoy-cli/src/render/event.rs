@@ -148,7 +148,7 @@ fn task(event: &TaskEvent, attempt: u32, time: Timestamp) -> String {
 
 fn after_work(event: &TaskEvent, time: Timestamp) -> String {
     match event {
-        TaskEvent::Snapshot { work, rebased } => match work {
+        TaskEvent::Snapshot { work, rebased, .. } => match work {
             Some(_) if *rebased => {
                 "the agent moved away from where it began: its files became one commit there".to_owned()
             }

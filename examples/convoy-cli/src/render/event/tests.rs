@@ -58,13 +58,13 @@ fn check_cases() -> Vec<Case> {
     };
     vec![
         (
-            TaskEvent::Snapshot { work: Some(work.clone()), rebased: false },
+            TaskEvent::Snapshot { work: Some(work.clone()), rebased: false, files_changed: None },
             1,
             false,
             "a: its work is commit bbbbbbbbbb",
         ),
         (
-            TaskEvent::Snapshot { work: Some(work), rebased: true },
+            TaskEvent::Snapshot { work: Some(work), rebased: true, files_changed: None },
             1,
             true,
             "a: the agent moved away from where it began: its files became one commit there",
