@@ -185,7 +185,7 @@ async fn make_worktree(context: &Context, request: &WorkRequest) -> Result<PathB
 fn scan(context: &Context, task: &Task, prompt: &str) -> Result<(), Failure> {
     let findings = context.redactor.scan(prompt);
     let kind = match findings.first() {
-        Some(finding) => finding.kind,
+        Some(finding) => &*finding.kind,
         None if has_marker(&task.prompt) => "secret",
         None => return Ok(()),
     };

@@ -8,6 +8,7 @@
 //! How far a finding can reach is bounded: a line is looked at in windows of 64 KiB that overlap by
 //! 16 KiB, so no secret of up to 16 KiB is missed and no input makes memory grow.
 
+mod config;
 mod key;
 mod pattern;
 mod redactor;
@@ -17,5 +18,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use self::config::ScanConfig;
 pub use self::redactor::{Finding, Redactor, StreamRedactor};
 pub use self::text::{has_marker, looks_secret, looks_secret_variable, printable};

@@ -220,7 +220,7 @@ pub(super) fn is_random(text: &[u8], bits: f64) -> bool {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths stay far below 2^53")]
-fn entropy(text: &[u8]) -> f64 {
+pub(super) fn entropy(text: &[u8]) -> f64 {
     let mut counts = [0_usize; 256];
     for byte in text {
         counts[usize::from(*byte)] += 1;

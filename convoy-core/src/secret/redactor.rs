@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::scan::{LIMITS, Limits, Piece, Scanner};
 
+/// What a registered value is called.
+pub(super) const REGISTERED: &str = "registered";
 /// Values shorter than this many bytes are not registered: replacing every `1` or `yes` would make
 /// texts unreadable and hide nothing.
 const SHORTEST_VALUE: usize = 4;
@@ -21,10 +24,13 @@ const VALUES_PER_REGEX: usize = 64 * 1024;
 /// A secret that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is, as in the marker: `github-token`, `private-key`, `registered` …
-    pub kind: &'static str,
+    /// What it is, as in the marker: `github-token`, `private-key`, `registered` …, or the name of the
+    /// repository's own rule that found it.
+    pub kind: Cow<'static, str>,
     /// The line it starts on, from 1.
     pub line: usize,
+    /// Where it stands in the text, in bytes.
+    pub range: Range<usize>,
 }
 
 /// Finds secrets and replaces them by `[REDACTED:<kind>]`. Cheap to clone; clones share everything.
@@ -85,10 +91,10 @@ impl Redactor {
         let bytes = text.as_bytes();
         let (mut findings, mut line, mut counted) = (Vec::new(), 1, 0);
         self.walk(bytes, &mut |piece| {
-            if let Piece::Secret(kind, start) = piece {
-                line += bytes[counted..start].iter().filter(|byte| **byte == b'\n').count();
-                counted = start;
-                findings.push(Finding { kind, line });
+            if let Piece::Secret(kind, range) = piece {
+                line += bytes[counted..range.start].iter().filter(|byte| **byte == b'\n').count();
+                counted = range.start;
+                findings.push(Finding { kind: Cow::Borrowed(kind), line, range });
             }
         });
         findings
@@ -104,7 +110,7 @@ impl Redactor {
         let (mut at, mut before) = (0, [b'\n'; 2]);
         while at < text.len() {
             let len = self.scanner.step(&text[at..], before, true, &mut |piece| match piece {
-                Piece::Secret(kind, start) => emit(Piece::Secret(kind, at + start)),
+                Piece::Secret(kind, range) => emit(Piece::Secret(kind, at + range.start..at + range.end)),
                 Piece::Keep(_) => emit(piece),
             });
             debug_assert!(len > 0, "a whole text is always judged");

@@ -5,10 +5,13 @@
 //! number of whole lines makes a unit. A line longer than the window is judged in windows that overlap
 //! by the longest secret. A private key splits the text: nothing is matched across it.
 
+use std::ops::Range;
+
 use regex::bytes::Regex;
 
 use super::key::{self, Key};
 use super::pattern::{self, Found};
+use super::redactor::REGISTERED;
 
 /// How far one look reaches.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +25,12 @@ pub(super) struct Limits {
 pub(super) const LIMITS: Limits = Limits { window: 64 * 1024, longest: 16 * 1024 };
 
 /// A part of the output.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Piece<'a> {
     /// Text that stays.
     Keep(&'a [u8]),
-    /// A secret of this kind, starting at this byte of the text.
-    Secret(&'static str, usize),
+    /// A secret of this kind, at these bytes of the text.
+    Secret(&'static str, Range<usize>),
 }
 
 /// What is looked for.
@@ -71,7 +74,7 @@ impl Scanner {
                 Key::None => at = self.segment(text, at, limit, reach, before, emit),
                 Key::At { start, end } => {
                     self.segment(text, at, start, start, before, emit);
-                    emit(Piece::Secret(key::KIND, start));
+                    emit(Piece::Secret(key::KIND, start..end));
                     at = end;
                 }
                 Key::Open(start) => {
@@ -112,7 +115,7 @@ impl Scanner {
             if secret.start > at {
                 emit(Piece::Keep(&text[at..secret.start]));
             }
-            emit(Piece::Secret(secret.kind, secret.start));
+            emit(Piece::Secret(secret.kind, secret.start..secret.end));
             at = secret.end;
             end = end.max(at);
         }
@@ -135,7 +138,7 @@ impl Scanner {
         for values in &self.values {
             let mut at = from;
             while let Some(hit) = values.find_at(&text[..reach], at).filter(|hit| hit.start() < limit) {
-                all.push(Found { start: hit.start(), end: hit.end(), kind: "registered" });
+                all.push(Found { start: hit.start(), end: hit.end(), kind: REGISTERED });
                 // Values may overlap each other, so the search goes on within the hit.
                 at = hit.start() + 1;
             }

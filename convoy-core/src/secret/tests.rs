@@ -46,7 +46,8 @@ fn findings_name_their_lines() {
     let text = format!(
         "one\n{TOKEN} {TOKEN}\n\n-----BEGIN PRIVATE KEY-----\n{KEY_BODY}\n-----END PRIVATE KEY-----\n{TOKEN}"
     );
-    let found: Vec<(&str, usize)> = Redactor::new().scan(&text).iter().map(|f| (f.kind, f.line)).collect();
+    let found = Redactor::new().scan(&text);
+    let found: Vec<(&str, usize)> = found.iter().map(|found| (&*found.kind, found.line)).collect();
     assert_eq!(found, [("github-token", 2), ("github-token", 2), ("private-key", 4), ("github-token", 7)]);
 }
 
