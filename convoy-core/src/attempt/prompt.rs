@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::agent::write_fenced;
 use crate::spec::Task;
 use crate::types::{AttemptNo, Failure};
 
@@ -72,16 +73,4 @@ fn write_conflict(text: &mut String, paths: &[String]) {
          change nothing else.\n\n",
     );
     write_fenced(text, "conflicts", &paths.join("\n"));
-}
-
-/// Fences text with more backticks than it has in a row anywhere, so that it cannot end the fence.
-fn write_fenced(text: &mut String, label: &str, data: &str) {
-    let mut longest = 0;
-    let mut run = 0;
-    for c in data.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    let fence = "`".repeat(longest.max(3) + 1);
-    let _ = write!(text, "{fence}{label}\n{data}\n{fence}\n\n");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::types::{BoxFuture, Oid, TaskId, Usage, WorkerId};
+use crate::types::{BoxFuture, Oid, ReviewLevel, TaskId, Usage, WorkerId};
 
 /// Reviews the work of an agent. Shared by all tasks, so it must hold no state of one review.
 ///
@@ -28,17 +28,13 @@ pub trait ReviewRunner: Send + Sync {
     /// The name that events show.
     fn name(&self) -> &str;
 
+    /// The model that events show, where it is known.
+    fn model(&self) -> Option<&str> {
+        None
+    }
+
     /// Judges one piece of work.
     fn review<'a>(&'a self, request: ReviewRequest) -> BoxFuture<'a, ReviewReport>;
-}
-
-/// How thorough a review is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ReviewLevel {
-    /// One reviewer decides.
-    Fast,
-    /// One of three reviewers; two that block, block the work.
-    Panel,
 }
 
 /// What is to be reviewed.
@@ -48,8 +44,11 @@ pub struct ReviewRequest {
     pub task: TaskId,
     /// What its agent was asked.
     pub prompt: String,
-    /// How thorough the review is.
+    /// How thorough the review is: never [`ReviewLevel::AutoPass`].
     pub level: ReviewLevel,
+    /// A word that nobody could know while the work was made: an answer that carries it was written for
+    /// this review. No two requests have the same.
+    pub nonce: String,
     /// The commit that the work started from.
     pub base: Oid,
     /// The work.
@@ -67,6 +66,14 @@ pub struct ReviewRequest {
     pub worker: WorkerId,
     /// Ends it.
     pub cancel: CancellationToken,
+    /// Hears what the reviewer prints, as it comes. Each request has one of its own.
+    pub log: Arc<dyn ReviewLog>,
+}
+
+/// Hears what reviewers print; the engine keeps it, redacted, beside the other logs. Must not block.
+pub trait ReviewLog: Send + Sync {
+    /// A piece of output, unredacted, cut anywhere.
+    fn output(&self, chunk: &[u8]);
 }
 
 impl std::fmt::Debug for ReviewRequest {

@@ -15,6 +15,7 @@ mod places;
 mod problem;
 mod profile;
 mod reference;
+mod review;
 mod rules;
 mod scalar;
 mod schema;
@@ -34,6 +35,7 @@ pub use self::model::{
 };
 pub use self::problem::{Pos, Problem, Severity};
 pub use self::reference::reference_markdown;
+pub use self::review::{OnDispute, OnReviewBudget, ReviewHeuristics, ReviewMode, ReviewSettings};
 pub use self::schema::json_schema;
 
 pub(crate) use self::decode::{Draft, draft, text_of};

@@ -4,6 +4,7 @@
 
 mod failure;
 mod ids;
+mod review;
 mod status;
 mod time;
 mod usage;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 
 pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
 pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};
+pub use self::review::{ReviewLevel, ReviewVerdict};
 pub use self::status::{ConvoyStatus, TaskStatus, Totals};
 pub use self::time::{InvalidTimestamp, Timestamp};
 pub use self::usage::{Cost, Usage};

@@ -1,0 +1,113 @@
+//! What a convoy file says about reviews.
+
+use serde::{Deserialize, Serialize};
+
+/// Who reviews the work of a task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReviewMode {
+    /// [`ReviewHeuristics`] choose. A review that cannot run leaves the work unreviewed, which is counted.
+    Auto,
+    /// One reviewer. A review that cannot run blocks the work.
+    Fast,
+    /// Three reviewers. A review that cannot run blocks the work.
+    Panel,
+    /// Nobody. Also what a spec means that was stored before there were reviews.
+    #[default]
+    None,
+}
+
+/// How the convoy's reviews are made: the fields of `defaults` that concern all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewSettings {
+    /// The reviewers' model, in the agent program's words.
+    pub model: Option<String>,
+    /// The reviewers' adapter; `None` = the one of the task.
+    pub adapter: Option<String>,
+    /// Most tokens of all reviews of the convoy.
+    pub budget: Option<u64>,
+    /// What happens to reviews when they are used up.
+    pub on_budget_exceeded: OnReviewBudget,
+    /// Most reviewers at once.
+    pub max_concurrent: u32,
+    /// What `auto` chooses.
+    pub heuristics: ReviewHeuristics,
+    /// What a disputed task does to the rest.
+    pub on_dispute: OnDispute,
+}
+
+impl Default for ReviewSettings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            adapter: None,
+            budget: None,
+            on_budget_exceeded: OnReviewBudget::Skip,
+            max_concurrent: 3,
+            heuristics: ReviewHeuristics::default(),
+            on_dispute: OnDispute::Stop,
+        }
+    }
+}
+
+/// What happens to reviews when the budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnReviewBudget {
+    /// They are skipped, and the work is counted as unreviewed.
+    Skip,
+    /// A panel becomes one fast review; a fast one is skipped.
+    Downgrade,
+    /// The work is blocked.
+    Stop,
+}
+
+/// What a disputed task does to the rest of the convoy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDispute {
+    /// Pending tasks are skipped; running agents finish; checked work lands.
+    Stop,
+    /// Everything that does not depend on it goes on.
+    Continue,
+}
+
+/// Which review `auto` chooses: panel path, panel agent, auto-pass agent, small diff, else a fast one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewHeuristics {
+    /// Paths (prefix, or after a `/`) whose change is reviewed by a panel.
+    pub panel_paths: Vec<String>,
+    /// Agents whose work is reviewed by a panel.
+    pub panel_agents: Vec<String>,
+    /// Agents whose work passes without review.
+    pub auto_pass_agents: Vec<String>,
+    /// Changed lines up to which a diff passes.
+    pub auto_pass_max_lines: u32,
+    /// Changed files up to which a diff passes.
+    pub auto_pass_max_files: u32,
+}
+
+impl Default for ReviewHeuristics {
+    fn default() -> Self {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            panel_paths: all(&[
+                "auth/",
+                "security/",
+                "migrations/",
+                "rls/",
+                // What steers agents, and what runs on other machines.
+                "CLAUDE.md",
+                "AGENTS.md",
+                ".claude/",
+                ".cursor/",
+                ".mcp.json",
+                ".github/workflows/",
+            ]),
+            panel_agents: all(&["security-expert", "database-engineer"]),
+            auto_pass_agents: all(&["documentation-writer", "copywriter"]),
+            auto_pass_max_lines: 10,
+            auto_pass_max_files: 2,
+        }
+    }
+}
