@@ -1,8 +1,10 @@
 //! The program `convoy` on real repositories, with real processes: what a person who runs it can rely on.
 
+mod follow;
 mod kill;
 mod load;
 mod output;
+mod repositories;
 mod stubborn;
 mod support;
 mod switch;

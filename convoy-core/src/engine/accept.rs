@@ -119,7 +119,8 @@ pub(super) async fn choose_adapter(
     };
     let context = ProbeContext {
         env,
-        cwd: parts.state_dir.clone(),
+        // A folder that is there, and where no configuration of anybody's is found.
+        cwd: parts.repository.common_dir().to_owned(),
         timeout: PROBE_TIMEOUT,
         cancel: CancellationToken::new(),
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::accept::{accept, choose_adapter, choose_branch, has_variables, redactor_for, registry_for};
+use super::builder::prepare_state_dir;
 use super::driver::store_error;
 use super::handle::Inner;
 use super::launch::{holder, launch, take_up};
@@ -54,6 +55,8 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
         holder: holder(),
         first: Event::Convoy(ConvoyEvent::Started(Box::new(started.clone()))),
     };
+    // Nothing is left where a convoy is refused.
+    prepare_state_dir(parts)?;
     let (lease, appended) = parts.store.create(new).await.map_err(store_error)?;
     let state = RunState::new(plan, id, now, started);
     let loaded = Loaded { state, last_seq: appended.last_seq };

@@ -145,7 +145,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Opens the repository and the store, and makes the state directory when it is missing.
+    /// Opens the repository and the store. What is missing of the state directory is made when a convoy begins.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a platform or plug-in that this version cannot use,
@@ -153,12 +153,11 @@ impl EngineBuilder {
     pub async fn build(self) -> Result<Engine, Error> {
         match self.open(true).await? {
             Some(engine) => Ok(engine),
-            None => Err(Error::new(ErrorKind::Internal, "the state directory was not made")),
+            None => Err(Error::new(ErrorKind::Internal, "the store was not opened")),
         }
     }
 
-    /// As [`build`](Self::build), but creates nothing: `None` when nothing is stored there yet. For hosts
-    /// that only look.
+    /// As [`build`](Self::build), but `None` when nothing is stored there yet. For hosts that only look.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -190,10 +189,6 @@ impl EngineBuilder {
         })?;
         if !create && self.store.is_none() && !state_dir.join("convoy.db").exists() {
             return Ok(None);
-        }
-        make_private_dir(&state_dir)?;
-        if let Some(folder) = folder_in_checkout(&repository, &state_dir) {
-            repository.exclude_from_status(&folder).map_err(git_open_error)?;
         }
         let store = match self.store {
             Some(store) => store,
@@ -231,7 +226,7 @@ fn folder_in_checkout(repository: &Repository, state_dir: &Path) -> Option<Strin
 
 #[cfg(feature = "sqlite")]
 fn open_store(state_dir: &Path) -> Result<Arc<dyn Store>, Error> {
-    let store = crate::store::SqliteStore::open(state_dir.join("convoy.db")).map_err(store_error)?;
+    let store = crate::store::LateStore::open(state_dir.join("convoy.db")).map_err(store_error)?;
     Ok(Arc::new(store))
 }
 
@@ -239,6 +234,15 @@ fn open_store(state_dir: &Path) -> Result<Arc<dyn Store>, Error> {
 fn open_store(_state_dir: &Path) -> Result<Arc<dyn Store>, Error> {
     let text = "this build has no SQLite store; pass one to the builder or enable the feature `sqlite`";
     Err(Error::new(ErrorKind::Unsupported, text))
+}
+
+/// Makes the state directory where it is missing, and keeps it out of `git status`.
+pub(super) fn prepare_state_dir(parts: &Parts) -> Result<(), Error> {
+    make_private_dir(&parts.state_dir)?;
+    match folder_in_checkout(&parts.repository, &parts.state_dir) {
+        Some(folder) => parts.repository.exclude_from_status(&folder).map_err(git_open_error),
+        None => Ok(()),
+    }
 }
 
 /// Logs and prompts are nobody else's business.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::accept::{redactor_for, registry_for};
+use super::builder::prepare_state_dir;
 use super::conclude::{conclude, keep_text_files};
 use super::driver::{Driver, store_error};
 use super::git_open_error;
@@ -42,6 +43,7 @@ pub(super) async fn take_up(
     first: impl FnOnce(&RunState) -> Result<Vec<Input>, Error>,
 ) -> Result<Run, Error> {
     let parts = &inner.parts;
+    prepare_state_dir(parts)?;
     let lease = acquire(parts, convoy).await?;
     let prepared = async {
         end_survivors(convoy, parts.grace).await?;

@@ -19,4 +19,6 @@ pub use self::api::{
 pub use self::export::{ExportError, NdjsonExport, RunRecord, RunTask, Synced};
 pub use self::memory::{MemoryStore, When};
 #[cfg(feature = "sqlite")]
+pub(crate) use self::sqlite::LateStore;
+#[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;

@@ -1,6 +1,7 @@
 //! The durable store: one SQLite file.
 
 mod file;
+mod late;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
+pub(crate) use self::late::LateStore;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 

@@ -1,0 +1,180 @@
+//! The store of a place where nothing is stored yet.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::SqliteStore;
+use crate::event::{EventRecord, Request};
+use crate::store::{
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
+};
+use crate::types::{BoxFuture, ConvoyId, Timestamp};
+
+/// A [`SqliteStore`] whose file is made with the first convoy, or by somebody else: until then nothing is stored,
+/// and asking makes nothing.
+#[derive(Debug)]
+pub(crate) struct LateStore {
+    path: PathBuf,
+    opened: Mutex<Option<SqliteStore>>,
+}
+
+impl LateStore {
+    /// The store in this file. One that is there already is opened.
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let store = Self { path: path.as_ref().to_owned(), opened: Mutex::new(None) };
+        store.found()?;
+        Ok(store)
+    }
+
+    /// The store, when there is one by now.
+    fn found(&self) -> Result<Option<SqliteStore>, StoreError> {
+        self.get(false)
+    }
+
+    fn get(&self, make: bool) -> Result<Option<SqliteStore>, StoreError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        // Something of which nothing can be told is for the store to complain of.
+        if opened.is_none() && (make || self.path.try_exists().unwrap_or(true)) {
+            *opened = Some(SqliteStore::open(&self.path)?);
+        }
+        Ok(opened.clone())
+    }
+
+    /// The store of a convoy that was begun.
+    fn of(&self, convoy: &ConvoyId) -> Result<SqliteStore, StoreError> {
+        self.found()?.ok_or_else(|| StoreError::NoConvoy(convoy.clone()))
+    }
+}
+
+impl Store for LateStore {
+    fn create(&self, new: NewConvoy) -> BoxFuture<'_, Result<(Lease, Appended), StoreError>> {
+        Box::pin(async move {
+            match self.get(true)? {
+                Some(store) => store.create(new).await,
+                None => Err(StoreError::Closed),
+            }
+        })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        convoy: &'a ConvoyId,
+        holder: Holder,
+        is_alive: &'a (dyn Fn(&Holder) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        Box::pin(async move { self.of(convoy)?.acquire(convoy, holder, is_alive).await })
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.found()? {
+                Some(store) => store.release(lease).await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn holder<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Option<Holder>, StoreError>> {
+        Box::pin(async move { self.of(convoy)?.holder(convoy).await })
+    }
+
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        expected: u64,
+        batch: Batch,
+    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+        Box::pin(async move { self.of(&lease.convoy)?.append(lease, expected, batch).await })
+    }
+
+    fn load<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<StoredConvoy, StoreError>> {
+        Box::pin(async move { self.of(convoy)?.load(convoy).await })
+    }
+
+    fn read_from<'a>(
+        &'a self,
+        convoy: Option<&'a ConvoyId>,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<EventRecord>, StoreError>> {
+        Box::pin(async move {
+            match self.found()? {
+                Some(store) => store.read_from(convoy, after, limit).await,
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ConvoySummary>, StoreError>> {
+        Box::pin(async move {
+            match self.found()? {
+                Some(store) => store.list().await,
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn submit<'a>(
+        &'a self,
+        convoy: &'a ConvoyId,
+        request: Request,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move { self.of(convoy)?.submit(convoy, request, now).await })
+    }
+
+    fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
+        Box::pin(async move { self.of(convoy)?.inbox(convoy).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::conformance::{self, block_on, samples};
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("a folder"))
+        }
+
+        fn store(&self) -> LateStore {
+            LateStore::open(self.0.path().join("state/convoy.db")).expect("opens")
+        }
+    }
+
+    impl conformance::Place for Folder {
+        fn open(&self) -> Arc<dyn Store> {
+            Arc::new(self.store())
+        }
+    }
+
+    crate::store::conformance::store_conformance!(Folder::new());
+
+    #[test]
+    fn nothing_is_made_before_the_first_convoy_and_that_of_another_is_found() {
+        let folder = Folder::new();
+        let (one, other) = (folder.store(), folder.store());
+        assert!(block_on(one.list()).expect("lists").is_empty());
+        assert!(block_on(one.read_from(None, 0, 10)).expect("reads").is_empty());
+        let new = samples::new_convoy(1);
+        let unknown = block_on(one.load(&new.id)).map(|_| ());
+        assert!(matches!(&unknown, Err(StoreError::NoConvoy(id)) if *id == new.id), "{unknown:?}");
+        assert!(!folder.0.path().join("state").exists());
+        block_on(other.create(new.clone())).expect("created");
+        assert_eq!(block_on(one.load(&new.id)).expect("loads").id, new.id);
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_refused_at_once() {
+        let folder = Folder::new();
+        let path = folder.0.path().join("convoy.db");
+        std::fs::write(&path, "x").expect("writes");
+        let refused = LateStore::open(&path).map(|_| ());
+        assert!(matches!(refused, Err(StoreError::Foreign(_))), "{refused:?}");
+    }
+}
