@@ -141,6 +141,7 @@ fn answers(action: Action) -> Vec<Input> {
 fn called() -> StartedReport {
     StartedReport {
         adapter: "none".into(),
+        account: None,
         model: None,
         worktree: "/w".into(),
         prompt_bytes: 1,

@@ -7,6 +7,7 @@ mod crashes;
 mod landing;
 mod order;
 mod places;
+mod policy;
 mod prompts;
 mod records;
 mod retries;

@@ -21,4 +21,4 @@ pub use self::environment::{MissingVariable, agent_env, check_variables, gate_en
 pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_plan};
 pub use self::prompt::{Feedback, Prompt, render};
 pub use self::snapshot::{TakeRequest, Taken, take};
-pub use self::work::{ConflictWork, Observer, Started, WorkRequest, Worked, work};
+pub use self::work::{ConflictWork, KeptSession, Observer, Started, WorkRequest, Worked, work};

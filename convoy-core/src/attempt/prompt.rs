@@ -22,6 +22,8 @@ pub struct Feedback<'a> {
 pub struct Prompt<'a> {
     /// What the attempt before left.
     pub feedback: Option<Feedback<'a>>,
+    /// The role that makes the attempt, where it is not the task's own.
+    pub agent: Option<&'a str>,
     /// The paths of a conflict that is to be resolved.
     pub conflict: Option<&'a [String]>,
 }
@@ -37,7 +39,7 @@ pub fn render(task: &Task, prompt: Prompt<'_>) -> String {
         write_conflict(&mut text, paths);
     }
     // Writing to a String cannot fail.
-    let _ = write!(text, "You are a {}. {}", task.agent, task.prompt);
+    let _ = write!(text, "You are a {}. {}", prompt.agent.unwrap_or(&task.agent), task.prompt);
     if !task.files.is_empty() {
         let _ = write!(text, "\n\nOnly modify files under: {}", task.files.join(", "));
     }

@@ -24,14 +24,29 @@ pub struct WorkRequest {
     pub task: TaskIx,
     /// The attempt.
     pub attempt: AttemptNo,
+    /// The role that makes it.
+    pub agent: String,
     /// Where its worktree starts.
     pub base: Oid,
     /// The session of the last attempt.
-    pub session: Option<SessionId>,
+    pub session: Option<KeptSession>,
     /// What failed in the last attempt.
     pub feedback: Option<Failure>,
     /// The conflict that is to be resolved.
     pub conflict: Option<ConflictWork>,
+}
+
+/// A session that the last attempt left, and whose it is.
+#[derive(Debug, Clone)]
+pub struct KeptSession {
+    /// The agent program's id of it.
+    pub id: SessionId,
+    /// The role.
+    pub agent: String,
+    /// The adapter.
+    pub adapter: String,
+    /// The account of the adapter, where it names one.
+    pub account: Option<String>,
 }
 
 /// A conflict that is to be resolved.
@@ -48,6 +63,8 @@ pub struct ConflictWork {
 pub struct Started {
     /// The adapter.
     pub adapter: String,
+    /// The account that it runs under, where it names one.
+    pub account: Option<String>,
     /// The model.
     pub model: Option<String>,
     /// The worktree.
@@ -135,17 +152,29 @@ async fn prepare(
         kept_ref: kept_ref.as_deref().unwrap_or_default(),
     });
     let conflict = request.conflict.as_ref().map(|conflict| conflict.files.as_slice());
-    let prompt = render(task, Prompt { feedback, conflict });
+    let prompt = render(task, Prompt { feedback, agent: Some(&request.agent), conflict });
     scan(context, task, &prompt)?;
     keep_prompt(context, request, &prompt)?;
-    let (session, session_note) = match &request.session {
-        None => (None, "fresh".to_owned()),
-        Some(_) if !adapter.capabilities().resume => {
-            (None, "fresh: the adapter cannot continue a session".to_owned())
-        }
-        Some(session) => (Some(session.clone()), "continued".to_owned()),
-    };
+    let (session, session_note) = choose_session(request, &*adapter);
     Ok(Call { adapter, worktree, env, prompt, session, session_note })
+}
+
+/// The session to continue, and what is said of it. A session belongs to the role, the adapter and the account
+/// that had it, and to the path of its worktree, which is the same for all attempts of a task.
+fn choose_session(request: &WorkRequest, adapter: &dyn AgentAdapter) -> (Option<SessionId>, String) {
+    let Some(kept) = &request.session else { return (None, "fresh".to_owned()) };
+    let because = if kept.agent != request.agent {
+        format!("the one before was {}'s", kept.agent)
+    } else if kept.adapter != adapter.name() {
+        format!("the one before was made with adapter {}", kept.adapter)
+    } else if kept.account.as_deref() != adapter.account() {
+        "the one before belongs to another account".to_owned()
+    } else if !adapter.capabilities().resume {
+        "the adapter cannot continue a session".to_owned()
+    } else {
+        return (Some(kept.id.clone()), "continued".to_owned());
+    };
+    (None, format!("fresh: {because}"))
 }
 
 fn adapter_of(context: &Context, task: &Task) -> Result<std::sync::Arc<dyn AgentAdapter>, Failure> {
@@ -223,6 +252,7 @@ async fn call_agent(
     };
     observer.started(Started {
         adapter: call.adapter.name().to_owned(),
+        account: call.adapter.account().map(str::to_owned),
         model: task.model.clone(),
         worktree: call.worktree.clone(),
         prompt_bytes: call.prompt.len() as u64,

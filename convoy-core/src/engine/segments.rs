@@ -70,6 +70,7 @@ impl Observer for Forward<'_> {
     fn started(&mut self, started: attempt::Started) {
         let report = Report::Started(StartedReport {
             adapter: started.adapter,
+            account: started.account,
             model: started.model,
             worktree: started.worktree.to_string_lossy().into_owned(),
             prompt_bytes: started.prompt_bytes,
@@ -93,7 +94,13 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         task,
         attempt,
         base: order.base,
-        session: order.session,
+        agent: order.agent,
+        session: order.session.map(|kept| attempt::KeptSession {
+            id: kept.id,
+            agent: kept.agent,
+            adapter: kept.adapter,
+            account: kept.account,
+        }),
         feedback: order.feedback,
         conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
     };

@@ -58,7 +58,7 @@ pub struct Work {
 pub struct DeadLetter {
     /// Its id, unique within the store.
     pub dlq_id: String,
-    /// The role of the task.
+    /// The role that made the last attempt, or was to make it.
     pub agent: String,
     /// What failed.
     #[serde(rename = "failure_type")]
@@ -76,7 +76,7 @@ area! {
         Assigned = "task_assigned" {
             /// Why it is made.
             kind: AttemptKind,
-            /// The role.
+            /// The role that makes it.
             agent: String,
             /// Its worktree starts at this commit.
             base: Oid,
@@ -85,6 +85,9 @@ area! {
         Started = "task_started" {
             /// The adapter.
             adapter: String,
+            /// The account that the adapter runs under, where it names one.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            account: Option<String>,
             /// The model, where one is set.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             model: Option<String>,
@@ -219,6 +222,9 @@ area! {
             not_before: Timestamp,
             /// Retries used, this one included.
             retries: u32,
+            /// No retry is left: the next attempt is the last one, and is made by this role. Uses no retry.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            escalated_to: Option<String>,
         },
         /// It is exhausted.
         Failed = "task_failed" {

@@ -34,7 +34,19 @@ impl Scheduler {
             let wait = backoff(spec.retry, retries, self.state.convoy(), task);
             let previous_status = exhausted_status(&failure.kind);
             let not_before = now.plus(wait);
-            let event = TaskEvent::Retried { previous_status, failure: Some(failure), not_before, retries };
+            let failure = Some(failure);
+            let event =
+                TaskEvent::Retried { previous_status, failure, not_before, retries, escalated_to: None };
+            return self.emit_task(task, event, now, turn);
+        }
+        if let (true, false, Some(other)) = (may_retry, state.escalated, spec.escalate_to.clone()) {
+            let event = TaskEvent::Retried {
+                previous_status: exhausted_status(&failure.kind),
+                failure: Some(failure),
+                not_before: now,
+                retries: state.retries,
+                escalated_to: Some(other),
+            };
             return self.emit_task(task, event, now, turn);
         }
         self.exhausted(task, failure, now, turn)
@@ -117,7 +129,7 @@ impl Scheduler {
         }
         let letter = DeadLetter {
             dlq_id,
-            agent: spec.agent.clone(),
+            agent: state.agent.clone().unwrap_or_else(|| spec.agent.clone()),
             failure_type: failure.kind.to_string(),
             attempts: state.attempts,
             error: failure.message.clone(),

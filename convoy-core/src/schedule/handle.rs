@@ -126,6 +126,7 @@ impl Scheduler {
             (Report::Started(s), Stage::Working { started: false, .. }) => {
                 let event = TaskEvent::Started {
                     adapter: s.adapter,
+                    account: s.account,
                     model: s.model,
                     worktree: s.worktree,
                     prompt_bytes: s.prompt_bytes,
@@ -203,7 +204,13 @@ impl Scheduler {
             AgentOutcome::Interrupted | AgentOutcome::Cancelled => {
                 let retries = self.state.task(task).retries;
                 let previous_status = self.state.task(task).stage.status();
-                let event = TaskEvent::Retried { previous_status, failure: None, not_before: now, retries };
+                let event = TaskEvent::Retried {
+                    previous_status,
+                    failure: None,
+                    not_before: now,
+                    retries,
+                    escalated_to: None,
+                };
                 self.emit_task(task, event, now, turn)
             }
         }

@@ -1,7 +1,7 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
 use crate::event::{AgentOutcome, AttemptKind, Request, Work};
-use crate::state::{Conflict, Moving, Prepared};
+use crate::state::{Conflict, Moving, Prepared, Session};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
 
 /// Something that happened in the world.
@@ -90,6 +90,8 @@ pub enum Report {
 pub struct StartedReport {
     /// The adapter.
     pub adapter: String,
+    /// The account that it runs under, where it names one.
+    pub account: Option<String>,
     /// The model.
     pub model: Option<String>,
     /// The worktree.
@@ -251,10 +253,12 @@ pub struct WorkOrder {
     pub attempt: AttemptNo,
     /// Why it is made.
     pub kind: AttemptKind,
+    /// The role that makes it.
+    pub agent: String,
     /// Where its worktree starts.
     pub base: Oid,
     /// The session of the last attempt.
-    pub session: Option<SessionId>,
+    pub session: Option<Session>,
     /// What failed in the last attempt.
     pub feedback: Option<Failure>,
     /// The conflict that is to be resolved.

@@ -60,19 +60,32 @@ impl Scheduler {
             Some(conflict) => conflict.onto.clone(),
             None => self.state.tip().clone(),
         };
-        let agent = self.state.plan().spec_of(task).agent.clone();
-        self.emit_task(task, TaskEvent::Assigned { kind, agent, base: base.clone() }, now, turn)?;
+        let agent = self.role(task, kind);
+        let event = TaskEvent::Assigned { kind, agent: agent.clone(), base: base.clone() };
+        self.emit_task(task, event, now, turn)?;
         let state = self.state.task(task);
         turn.actions.push(Action::Work(Box::new(WorkOrder {
             task,
             attempt: AttemptNo(state.attempts),
             kind,
+            agent,
             base,
             session: state.session.clone(),
             feedback: state.failure.clone(),
             conflict: state.conflict.clone(),
         })));
         Ok(())
+    }
+
+    /// The role that makes the next attempt of a task. What goes on with an attempt that was cut off, or with
+    /// its work, is done by whoever made it.
+    fn role(&self, task: TaskIx, kind: AttemptKind) -> String {
+        let (state, spec) = (self.state.task(task), self.state.plan().spec_of(task));
+        match (kind, &state.agent, &spec.escalate_to) {
+            (AttemptKind::Repeat | AttemptKind::Resolve, Some(agent), _) => agent.clone(),
+            (_, _, Some(other)) if state.escalated => other.clone(),
+            _ => spec.agent.clone(),
+        }
     }
 
     pub(super) fn agent_ended(

@@ -87,7 +87,8 @@ fn task(task: &Task) -> Value {
         "locks": task.locks,
         "env": env(&task.env),
     });
-    for (key, text) in [("adapter", &task.adapter), ("model", &task.model)] {
+    let texts = [("adapter", &task.adapter), ("model", &task.model), ("escalate_to", &task.escalate_to)];
+    for (key, text) in texts {
         if let Some(text) = text {
             value[key] = json!(text);
         }

@@ -26,6 +26,7 @@ pub(super) struct Defaults {
     pub(super) max_retries: u32,
     pub(super) retry: Retry,
     pub(super) on_exhausted: OnExhausted,
+    pub(super) escalate_to: Option<String>,
     pub(super) gates: Vec<String>,
     pub(super) gate_timeout: Duration,
 }
@@ -117,6 +118,7 @@ impl Defaults {
             max_retries: 1,
             retry: Retry { backoff: Duration::ZERO, max_backoff: Duration::from_secs(300), jitter: true },
             on_exhausted: OnExhausted::Dlq,
+            escalate_to: None,
             gates: Vec::new(),
             gate_timeout: Duration::from_secs(300),
         };
@@ -129,6 +131,7 @@ impl Defaults {
             max_retries: record.count("max_retries").unwrap_or(built_in.max_retries),
             retry: retry(record.record("retry"), built_in.retry),
             on_exhausted: on_exhausted(record).unwrap_or(built_in.on_exhausted),
+            escalate_to: record.text("escalate_to").map(str::to_owned),
             gates: record.texts("gates").unwrap_or_default(),
             gate_timeout: record.duration("gate_timeout").unwrap_or(built_in.gate_timeout),
         }

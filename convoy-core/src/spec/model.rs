@@ -105,6 +105,8 @@ pub struct Task {
     pub retry: Retry,
     /// What happens without retries left.
     pub on_exhausted: OnExhausted,
+    /// The role that gets one last try without retries left.
+    pub escalate_to: Option<String>,
     /// Shell commands that judge the work.
     pub gates: Vec<String>,
     /// Limit of each gate, and of each setup command.

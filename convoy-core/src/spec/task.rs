@@ -66,6 +66,10 @@ impl Maker {
             max_retries: record.count("max_retries").unwrap_or(defaults.max_retries),
             retry: retry(record.record("retry"), defaults.retry),
             on_exhausted: on_exhausted(record).unwrap_or(defaults.on_exhausted),
+            escalate_to: record
+                .text("escalate_to")
+                .map(str::to_owned)
+                .or_else(|| defaults.escalate_to.clone()),
             gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
             gate_timeout: record.duration("gate_timeout").unwrap_or(defaults.gate_timeout),
             description: record

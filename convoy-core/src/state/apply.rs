@@ -2,9 +2,9 @@
 
 use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
-use super::stage::{Conflict, Prepared, Stage, StageKind, TaskState, allowed};
+use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, Work};
-use crate::types::{TaskId, TaskIx, TaskStatus, Timestamp};
+use crate::types::{SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
 
 /// An event that cannot happen in the state that it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,7 @@ impl RunState {
             let task = &mut self.tasks[ix.index()];
             task.stage = Stage::Pending { not_before: None, repeats: false };
             task.retries = 0;
+            task.escalated = false;
             task.conflicts = 0;
             task.conflict = None;
             task.no_changes = false;
@@ -248,15 +249,27 @@ fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {
     }
 }
 
+/// The session that the newest attempt leaves.
+fn left(task: &TaskState, id: SessionId) -> Option<Session> {
+    let (agent, (adapter, account)) = (task.agent.clone()?, task.adapter.clone()?);
+    Some(Session { id, agent, adapter, account })
+}
+
 /// Keeps what an event says of a task beside its stage. `before` is the stage that it met.
 fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
     match event {
-        TaskEvent::Assigned { .. } => task.attempts += 1,
-        TaskEvent::Started { .. } => task.started += 1,
+        TaskEvent::Assigned { agent, .. } => {
+            task.attempts += 1;
+            task.agent = Some(agent.clone());
+        }
+        TaskEvent::Started { adapter, account, .. } => {
+            task.started += 1;
+            task.adapter = Some((adapter.clone(), account.clone()));
+        }
         TaskEvent::AgentEnded { exit_code, session, usage, .. } => {
             task.exit_code = *exit_code;
             // An attempt that got no session of its own leaves none to be continued.
-            task.session = session.clone();
+            task.session = session.clone().and_then(|id| left(task, id));
             task.usage.add(usage);
         }
         TaskEvent::Snapshot { files_changed, .. } => {
@@ -284,8 +297,9 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.no_changes = *no_changes;
             task.failure = None;
         }
-        TaskEvent::Retried { failure, retries, .. } => {
+        TaskEvent::Retried { failure, retries, escalated_to, .. } => {
             task.retries = *retries;
+            task.escalated |= escalated_to.is_some();
             if let Some(failure) = failure {
                 task.failure = Some(failure.clone());
                 task.conflict = None;

@@ -15,5 +15,5 @@ mod tests;
 pub use self::apply::IllegalEvent;
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::run::RunState;
-pub use self::stage::{Conflict, Prepared, Stage, StageKind, TaskState, allowed};
+pub use self::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
 pub use self::view::{ConvoyView, TaskView, view};

@@ -89,6 +89,19 @@ pub struct Conflict {
     pub files: Vec<String>,
 }
 
+/// A session that an attempt left. It is bound to whoever had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The agent program's id of it.
+    pub id: SessionId,
+    /// The role.
+    pub agent: String,
+    /// The adapter.
+    pub adapter: String,
+    /// The account of the adapter, where it names one.
+    pub account: Option<String>,
+}
+
 /// A stage without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the stages")]
@@ -203,8 +216,14 @@ pub struct TaskState {
     pub conflict: Option<Conflict>,
     /// What failed last: feedback for the next attempt, reason when exhausted.
     pub failure: Option<Failure>,
+    /// Whether the last try was given to the role of `escalate_to`.
+    pub escalated: bool,
+    /// The role that made the newest attempt.
+    pub agent: Option<String>,
+    /// The adapter and the account that the newest attempt was made with.
+    pub adapter: Option<(String, Option<String>)>,
     /// The agent's session, to be continued by the next attempt.
-    pub session: Option<SessionId>,
+    pub session: Option<Session>,
     /// Exit code of the newest agent.
     pub exit_code: Option<i32>,
     /// What all attempts consumed.
@@ -229,6 +248,9 @@ impl TaskState {
             conflicts: 0,
             conflict: None,
             failure: None,
+            escalated: false,
+            agent: None,
+            adapter: None,
             session: None,
             exit_code: None,
             usage: Usage::default(),

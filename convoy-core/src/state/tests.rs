@@ -71,6 +71,7 @@ fn stages() -> Vec<(&'static str, Stage)> {
 fn started_event() -> TaskEvent {
     TaskEvent::Started {
         adapter: "t".into(),
+        account: None,
         model: None,
         worktree: "/w".into(),
         prompt_bytes: 1,
@@ -95,7 +96,8 @@ fn gate_event() -> TaskEvent {
 }
 
 fn retried_event(failure: Option<Failure>) -> TaskEvent {
-    TaskEvent::Retried { previous_status: TaskStatus::Failed, failure, not_before: NOW, retries: 1 }
+    let (previous_status, not_before) = (TaskStatus::Failed, NOW);
+    TaskEvent::Retried { previous_status, failure, not_before, retries: 1, escalated_to: None }
 }
 
 fn failed_event(status: TaskStatus) -> TaskEvent {

@@ -111,6 +111,7 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
     world.with(|w| w.worktrees.insert(task));
     say(Report::Started(StartedReport {
         adapter: "sim".into(),
+        account: None,
         model: None,
         worktree: "/w".into(),
         prompt_bytes: 5,

@@ -230,7 +230,8 @@ impl Inner {
     /// retries only, so that no crash and no order of landing changes it.
     pub(super) fn luck(&self, task: TaskIx, salt: u64) -> Rng {
         let state = self.record.state().task(task);
-        let turn = if self.story.wild { 1000 + u64::from(state.attempts) } else { u64::from(state.retries) };
+        let tries = u64::from(state.retries) + u64::from(state.escalated);
+        let turn = if self.story.wild { 1000 + u64::from(state.attempts) } else { tries };
         Rng::keyed(&[self.story.seed, 2, u64::from(task.0), salt, turn])
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn task(id: &str) -> Task {
         max_retries: 0,
         retry: Retry { backoff: Duration::from_secs(2), max_backoff: Duration::from_secs(30), jitter: false },
         on_exhausted: OnExhausted::Dlq,
+        escalate_to: None,
         gates: Vec::new(),
         gate_timeout: Duration::from_secs(60),
         description: id.into(),

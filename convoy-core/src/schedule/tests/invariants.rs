@@ -85,17 +85,27 @@ impl Watch {
         let state = &self.state;
         let task = state.task(ix);
         match event {
-            TaskEvent::Assigned { kind, .. } => {
+            TaskEvent::Assigned { kind, agent, .. } => {
+                let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
+                let spec = self.plan.spec_of(ix);
+                let own = if task.escalated { spec.escalate_to.as_ref() } else { Some(&spec.agent) };
+                let expected = if goes_on { task.agent.as_ref() } else { own };
+                assert_eq!(Some(agent), expected, "who makes the attempt");
                 assert_eq!(state.unmet(ix).count(), 0, "a start waits for its dependencies");
                 let held = state.is_paused() || state.is_cancelling() || state.is_interrupting();
                 assert!(!held && state.ended().is_none(), "nothing starts while the convoy is held");
-                let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
                 assert!(state.stopped_by().is_none() || goes_on, "a stop lets nothing new start: {kind:?}");
             }
-            TaskEvent::Retried { failure: Some(_), retries, .. } => {
+            TaskEvent::Retried { failure: Some(_), retries, escalated_to, .. } => {
                 assert!(state.stopped_by().is_none(), "no retries after a stop");
-                assert_eq!(*retries, task.retries + 1);
-                assert!(*retries <= self.plan.spec_of(ix).max_retries);
+                let spec = self.plan.spec_of(ix);
+                if escalated_to.is_some() {
+                    assert_eq!((escalated_to, *retries), (&spec.escalate_to, task.retries));
+                    assert!(!task.escalated && task.retries == spec.max_retries, "one last try");
+                } else {
+                    assert_eq!(*retries, task.retries + 1);
+                    assert!(*retries <= spec.max_retries && !task.escalated);
+                }
             }
             TaskEvent::Retried { failure: None, retries, .. } => assert_eq!(*retries, task.retries),
             TaskEvent::Skipped { because, .. } => {

@@ -17,7 +17,7 @@ use crate::state::{StageKind, allowed};
 fn every_allowed_move_is_made_and_no_other() {
     let mut runner = TestRunner::deterministic();
     let mut made: HashSet<(StageKind, StageKind)> = HashSet::new();
-    for _ in 0..100 {
+    for _ in 0..300 {
         let case = (shapes(12), choices(600)).new_tree(&mut runner).expect("a case");
         let (shape, bytes) = case.current();
         made.extend(live(&shape, &bytes).watch.moves);

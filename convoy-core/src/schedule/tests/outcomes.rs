@@ -1,13 +1,14 @@
 //! What each outcome of an attempt leads to, by retries left, `on_failure` and `on_exhausted`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::build::{after, planned, spec, task};
 use super::steps::names;
 use super::world::World;
-use crate::event::{AgentOutcome, RequestKind};
+use crate::event::{AgentOutcome, AttemptKind, Event, RequestKind, TaskEvent};
 use crate::schedule::{Action, PrepareReport, Report, SnapshotReport, Turn};
-use crate::spec::{OnExhausted, OnFailure, Spec, Task};
+use crate::spec::{OnExhausted, OnFailure, Retry, Spec, Task};
 use crate::types::{Failure, FailureKind, TaskStatus};
 
 /// Lets task `bad` fail, and gives the turn that decides what follows.
@@ -97,8 +98,9 @@ const OUTCOMES: [Outcome; 16] = [
 ];
 
 /// `bad` and `busy` work; `child` and `grandchild` need `bad`; `other` waits for a lock that `busy` holds.
-fn convoy(max_retries: u32, on_failure: OnFailure, on_exhausted: OnExhausted) -> World {
-    let bad = Task { max_retries, on_exhausted, priority: 2, ..task("bad") };
+fn convoy(max_retries: u32, on_failure: OnFailure, on_exhausted: OnExhausted, escalates: bool) -> World {
+    let escalate_to = escalates.then(|| "expert".to_owned());
+    let bad = Task { max_retries, on_exhausted, escalate_to, priority: 2, ..task("bad") };
     let locked = |id: &str, priority| Task { priority, locks: vec!["lock".into()], ..task(id) };
     let children = [after("child", &["bad"]), after("grandchild", &["child"])];
     let tasks = [vec![bad, locked("busy", 1), locked("other", 0)], children.to_vec()].concat();
@@ -111,17 +113,19 @@ fn convoy(max_retries: u32, on_failure: OnFailure, on_exhausted: OnExhausted) ->
 #[test]
 fn every_outcome_leads_where_the_table_says() {
     for outcome in &OUTCOMES {
-        for max_retries in [0, 1] {
-            for on_failure in [OnFailure::Continue, OnFailure::Stop] {
-                for on_exhausted in [OnExhausted::Dlq, OnExhausted::Skip, OnExhausted::Stop] {
-                    let world = convoy(max_retries, on_failure, on_exhausted);
-                    if outcome.retried && max_retries > 0 {
-                        retried(outcome, world);
-                    } else {
-                        let stops = on_failure == OnFailure::Stop || on_exhausted == OnExhausted::Stop;
-                        exhausted(outcome, world, on_exhausted != OnExhausted::Skip, stops);
-                    }
+        for case in 0..24 {
+            let (max_retries, escalates) = (case & 1, case & 2 > 0);
+            let on_failure = [OnFailure::Continue, OnFailure::Stop][(case >> 2 & 1) as usize];
+            let on_exhausted = [OnExhausted::Dlq, OnExhausted::Skip, OnExhausted::Stop][(case >> 3) as usize];
+            let world = convoy(max_retries, on_failure, on_exhausted, escalates);
+            let stops = on_failure == OnFailure::Stop || on_exhausted == OnExhausted::Stop;
+            match (outcome.retried, max_retries, escalates) {
+                (true, 1, _) => retried(outcome, world),
+                (true, _, true) => {
+                    let world = escalated(outcome, world);
+                    exhausted(outcome, world, on_exhausted != OnExhausted::Skip, stops);
                 }
+                _ => exhausted(outcome, world, on_exhausted != OnExhausted::Skip, stops),
             }
         }
     }
@@ -152,6 +156,18 @@ fn retried(outcome: &Outcome, mut world: World) {
     let Some(Action::Work(order)) = world.asked("bad") else { panic!("{} is not tried again", outcome.kind) };
     assert_eq!(order.feedback.as_ref().map(|f| f.kind.to_string()).as_deref(), Some(outcome.kind));
     assert_eq!(order.attempt.0, 2);
+}
+
+/// The last try is the other role's, at once; afterwards it is where any last try is.
+fn escalated(outcome: &Outcome, mut world: World) -> World {
+    let turn = (outcome.fail)(&mut world);
+    assert_eq!(decided(outcome, &turn), ["task_retried", "task_assigned"], "{}", outcome.kind);
+    assert_eq!((world.task("bad").retries, world.task("bad").dead_letter.as_ref()), (0, None));
+    let Some(Action::Work(order)) = world.asked("bad") else { panic!("{} is not tried again", outcome.kind) };
+    assert_eq!(order.feedback.as_ref().map(|f| f.kind.to_string()).as_deref(), Some(outcome.kind));
+    assert_eq!((order.attempt.0, order.agent.as_str()), (2, "expert"));
+    world.starts("bad");
+    world
 }
 
 fn exhausted(outcome: &Outcome, mut world: World, letter: bool, stops: bool) {
@@ -198,6 +214,58 @@ fn a_stop_ends_retries_of_others_and_what_they_wait_for() {
     world.agent_fails("works", FailureKind::Error);
     let turn = world.snapshot("works", true);
     assert_eq!(names(&turn), ["task_snapshot", "task_failed", "dlq_entry_created", "convoy_failed"]);
+}
+
+#[test]
+fn an_escalation_is_one_attempt_by_another_role_after_all_retries_and_is_told() {
+    let other = || Some("expert".to_owned());
+    let bad = Task { max_retries: 1, escalate_to: other(), retry: at_once(), ..task("bad") };
+    let mut world = World::new(&planned(spec(vec![bad])));
+    let mut agents = Vec::new();
+    while let Some(Action::Work(order)) = world.asked("bad") {
+        agents.push((order.agent.clone(), order.kind));
+        world.agent_fails("bad", FailureKind::Error);
+        let turn = world.snapshot("bad", true);
+        for event in turn.events {
+            if let Event::Task { event: TaskEvent::Retried { escalated_to, retries, .. }, .. } = event {
+                let last = (agents.len() == 2).then(|| "expert".to_owned());
+                assert_eq!((escalated_to, retries), (last, 1));
+            }
+        }
+    }
+    let by = |agent: &str, kind| (agent.to_owned(), kind);
+    let (first, retry) = (AttemptKind::First, AttemptKind::Retry);
+    assert_eq!(agents, [by("developer", first), by("developer", retry), by("expert", retry)]);
+    assert_eq!(world.status("bad"), TaskStatus::Failed);
+    // A person's retry begins with the task's own role again.
+    world.retry(&["bad"]);
+    let Some(Action::Work(order)) = world.asked("bad") else { panic!("it is taken up") };
+    assert_eq!((order.agent.as_str(), world.task("bad").escalated), ("developer", false));
+}
+
+#[test]
+fn whoever_was_interrupted_or_met_a_conflict_goes_on_itself() {
+    let bad = Task { escalate_to: Some("expert".to_owned()), ..task("a") };
+    let mut world = World::new(&planned(spec(vec![bad, task("b")])));
+    world.agent_fails("a", FailureKind::Error);
+    world.snapshot("a", true);
+    world.request(RequestKind::Interrupt { reason: "Ctrl-C".into() });
+    world.agent_ends("a", AgentOutcome::Interrupted);
+    let mut world = World::resumed(&world.plan, &world.log, false);
+    world.snapshot("a", true);
+    let role = |world: &World| match world.asked("a") {
+        Some(Action::Work(order)) => (order.agent.clone(), order.kind),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(role(&world), ("expert".to_owned(), AttemptKind::Repeat));
+    world.works("a");
+    world.passes("a");
+    world.conflicts("a");
+    assert_eq!(role(&world), ("expert".to_owned(), AttemptKind::Resolve));
+}
+
+fn at_once() -> Retry {
+    Retry { backoff: Duration::ZERO, max_backoff: Duration::from_secs(1), jitter: false }
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(crate) struct TaskShape {
     priority: i64,
     max_retries: u32,
     on_exhausted: OnExhausted,
+    escalates: bool,
     /// How far back a task stands that works on the same files.
     overlaps: Option<usize>,
 }
@@ -42,13 +43,15 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
     let locks = prop_oneof![2 => Just(0_u8), 1 => 0_u8..8];
     let overlaps = prop_oneof![3 => Just(None), 1 => (0_usize..8).prop_map(Some)];
     let depends_on = prop::collection::vec(0_usize..8, 0..3);
-    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, overlaps).prop_map(
-        |(depends_on, locks, priority, max_retries, on_exhausted, overlaps)| TaskShape {
+    let escalates = prop::bool::weighted(0.2);
+    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, escalates, overlaps).prop_map(
+        |(depends_on, locks, priority, max_retries, on_exhausted, escalates, overlaps)| TaskShape {
             depends_on,
             locks,
             priority,
             max_retries,
             on_exhausted,
+            escalates,
             overlaps,
         },
     )
@@ -109,6 +112,7 @@ impl Shape {
             priority: shape.priority,
             max_retries: shape.max_retries,
             on_exhausted: shape.on_exhausted,
+            escalate_to: shape.escalates.then(|| "expert".to_owned()),
             ..task(&format!("t{i}"))
         }
     }

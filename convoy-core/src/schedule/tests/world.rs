@@ -353,6 +353,7 @@ fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
 pub(super) fn started() -> StartedReport {
     StartedReport {
         adapter: "test".into(),
+        account: None,
         model: None,
         worktree: "/w".into(),
         prompt_bytes: 5,

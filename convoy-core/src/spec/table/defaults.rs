@@ -27,7 +27,11 @@ pub(in crate::spec) static DEFAULTS: Section = Section {
             "Without retries left: dead letter, skip dependants, or stop all.",
         )
         .default("dlq"),
-        field("escalate_to", Kind::Text(Rule::Filled), "Agent that gets one last try.").unbuilt(NEVER),
+        field(
+            "escalate_to",
+            Kind::Text(Rule::Filled),
+            "The role that gets one last try without retries left.",
+        ),
         field("retry", Kind::Record(&RETRY), "How retries are spaced.").ours(),
         field(
             "circuit_breaker",

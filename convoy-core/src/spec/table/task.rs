@@ -37,7 +37,12 @@ pub(in crate::spec) static TASK: Section = Section {
             "Without retries left: dead letter, skip dependants, or stop all.",
         )
         .ours(),
-        field("escalate_to", Kind::Text(Rule::Filled), "Agent that gets one last try.").ours().unbuilt(NEVER),
+        field(
+            "escalate_to",
+            Kind::Text(Rule::Filled),
+            "The role that gets one last try without retries left.",
+        )
+        .ours(),
         field("env", ENV, "Environment on top of the convoy's.").ours(),
         field("retry", Kind::Record(&RETRY), "How retries are spaced.").ours(),
         field("budget", Kind::Record(&BUDGET), "Limits of this task.").ours().unbuilt(EMPTY),

@@ -147,6 +147,7 @@ pub fn attempt(n: u32) -> Vec<Event> {
         TaskEvent::Assigned { kind: AttemptKind::First, agent: "developer".into(), base: oid('0') },
         TaskEvent::Started {
             adapter: "claude".into(),
+            account: Some("work".into()),
             model: Some("m".into()),
             worktree: "/w".into(),
             prompt_bytes: 9,
@@ -226,6 +227,7 @@ fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
             failure: Some(failure),
             not_before: Timestamp(77),
             retries: 1,
+            escalated_to: Some("expert".into()),
         },
         TaskEvent::Skipped { reason: "t0 failed".into(), because: Some(TaskIx(0)) },
         TaskEvent::Cancelled {},

@@ -21,6 +21,7 @@ fn run(started: &Event, mut end: impl FnMut(ConvoyStatus) -> Event) -> Vec<Event
         failure: Some(failure.clone()),
         not_before: Timestamp(0),
         retries: 1,
+        escalated_to: None,
     };
     let skipped = TaskEvent::Skipped { reason: "t1 failed".into(), because: Some(TaskIx(1)) };
     let prepared = TaskEvent::Prepared { commit: samples::oid('d'), onto: samples::oid('e') };

@@ -144,7 +144,7 @@ mod tests {
 
     fn started() -> TaskEvent {
         let (adapter, worktree, session) = ("sh".to_owned(), "w".to_owned(), "fresh".to_owned());
-        TaskEvent::Started { adapter, model: None, worktree, prompt_bytes: 1, session }
+        TaskEvent::Started { adapter, account: None, model: None, worktree, prompt_bytes: 1, session }
     }
 
     fn done() -> TaskEvent {

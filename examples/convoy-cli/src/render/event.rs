@@ -186,10 +186,13 @@ fn end(event: &TaskEvent, time: Timestamp) -> String {
     match event {
         TaskEvent::Done { commit: Some(commit), .. } => format!("done, landed as {}", short(commit)),
         TaskEvent::Done { commit: None, .. } => "done, nothing changed".to_owned(),
-        TaskEvent::Retried { failure, not_before, retries, .. } => {
+        TaskEvent::Retried { failure, not_before, retries, escalated_to, .. } => {
             let wait = not_before.since(time);
             let wait = if wait.is_zero() { String::new() } else { format!(" in {}", duration(wait)) };
             match failure {
+                Some(failure) if let Some(other) = escalated_to => {
+                    format!("failed ({}); {} gets the last try{wait}", failed(failure), safe_line(other))
+                }
                 Some(failure) => format!("failed ({}); retry {retries}{wait}", failed(failure)),
                 None => format!("was interrupted; starts again{wait}"),
             }

@@ -24,6 +24,7 @@ fn agent_cases() -> Vec<Case> {
     };
     let start = |model: Option<&str>| TaskEvent::Started {
         adapter: "claude".into(),
+        account: None,
         model: model.map(str::to_owned),
         worktree: "w".into(),
         prompt_bytes: 1,
@@ -99,6 +100,7 @@ fn end_cases() -> Vec<Case> {
         failure,
         not_before: Timestamp(not_before),
         retries: 1,
+        escalated_to: None,
     };
     let failed = |stops| TaskEvent::Failed {
         status: TaskStatus::GateFailed,
