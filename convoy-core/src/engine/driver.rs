@@ -227,7 +227,7 @@ impl Driver {
         self.in_flight.insert(id, InFlight { stoppable, stop: stop.clone() });
         let reporter = Reporter::new(self.sender.clone(), self.live.clone());
         let closing = Closing { id, reporter: reporter.clone(), result: None };
-        let future = self.performer.perform(action, stop, reporter);
+        let future = self.performer.perform(action, self.scheduler.state().plan().clone(), stop, reporter);
         tokio::spawn(async move { closing.close(future.await) });
     }
 }

@@ -8,17 +8,20 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::plan::Plan;
 use crate::schedule::{Action, Input, PublishReport, Report};
-use crate::types::{AttemptNo, BoxFuture, TaskIx};
+use crate::types::{AttemptNo, BoxFuture, TaskId, TaskIx};
 
 /// Performs actions. Every action is answered by exactly one closing report (see
 /// [`Action`](crate::schedule::Action)), unless it ends with an error, which stops the engine: the convoy
 /// is then resumed later.
 pub(crate) trait Perform: Send + Sync + fmt::Debug + 'static {
-    /// Performs one action and reports what became of it.
+    /// Performs one action and reports what became of it. `plan`: the convoy's as it was when this was decided;
+    /// it grows when tasks are added.
     fn perform(
         &self,
         action: Action,
+        plan: Arc<Plan>,
         stop: Stop,
         reporter: Reporter,
     ) -> BoxFuture<'static, Result<(), Error>>;
@@ -89,7 +92,7 @@ impl Reporter {
     }
 
     /// Shows live output of an agent to whoever watches.
-    pub(crate) fn output(&self, task: TaskIx, attempt: AttemptNo, clean: &[u8]) {
+    pub(crate) fn output(&self, task: &TaskId, attempt: AttemptNo, clean: &[u8]) {
         self.live.output(task, attempt, clean);
     }
 

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::schedule::Input;
 use crate::state::ConvoyView;
 use crate::store::Store;
-use crate::types::{AttemptNo, ConvoyId, TaskId, TaskIx};
+use crate::types::{AttemptNo, ConvoyId, TaskId};
 
 /// Pieces of live output (64 KiB at most, each) that a slow watcher may fall behind before it loses the
 /// oldest: bounds memory to 4 MiB a run.
@@ -69,7 +69,7 @@ pub struct Outcome {
 pub(crate) struct Live {
     reached: watch::Sender<u64>,
     ended: CancellationToken,
-    output: broadcast::Sender<(TaskIx, AttemptNo, String)>,
+    output: broadcast::Sender<(TaskId, AttemptNo, String)>,
 }
 
 impl Live {
@@ -100,11 +100,11 @@ impl Live {
         self.reached.send_replace(seq);
     }
 
-    pub(crate) fn output(&self, task: TaskIx, attempt: AttemptNo, clean: &[u8]) {
+    pub(crate) fn output(&self, task: &TaskId, attempt: AttemptNo, clean: &[u8]) {
         if self.output.receiver_count() > 0 {
             let text = String::from_utf8_lossy(clean).into_owned();
             // The last listener may just have left: nothing is lost.
-            drop(self.output.send((task, attempt, text)));
+            drop(self.output.send((task.clone(), attempt, text)));
         }
     }
 }
@@ -149,7 +149,8 @@ impl Run {
         &self.inner.convoy
     }
 
-    /// Its plan.
+    /// Its plan as it was when this run began. Tasks that are added later show up as `tasks_added` events and
+    /// in the outcome.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.inner.plan
     }
@@ -204,7 +205,7 @@ pub struct Subscription {
     after: u64,
     page: std::vec::IntoIter<EventRecord>,
     reached: watch::Receiver<u64>,
-    output: broadcast::Receiver<(TaskIx, AttemptNo, String)>,
+    output: broadcast::Receiver<(TaskId, AttemptNo, String)>,
     finish: watch::Receiver<Option<Finish>>,
 }
 
@@ -237,7 +238,6 @@ impl Subscription {
                 _ = self.finish.changed() => {}
                 live = self.output.recv() => match live {
                     Ok((task, attempt, text)) => {
-                        let task = self.run.plan.id(task).clone();
                         return Ok(Some(RunEvent::Output { task, attempt, text }));
                     }
                     Err(broadcast::error::RecvError::Lagged(lost)) => return Ok(Some(RunEvent::Lagged(lost))),

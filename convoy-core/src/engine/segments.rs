@@ -9,12 +9,13 @@ use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
 use crate::event::{AgentOutcome, Work};
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
+use crate::plan::Plan;
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
 use crate::state::{Moving, Prepared};
-use crate::types::{AttemptNo, BoxFuture, Oid, TaskIx};
+use crate::types::{AttemptNo, BoxFuture, Oid, TaskId, TaskIx};
 
 /// Most paths of a conflict or a blocked publish that are recorded; a message says how many more there are.
 const MOST_PATHS: usize = 200;
@@ -29,10 +30,11 @@ impl Perform for Segments {
     fn perform(
         &self,
         action: Action,
+        plan: Arc<Plan>,
         stop: Stop,
         reporter: Reporter,
     ) -> BoxFuture<'static, Result<(), Error>> {
-        let context = self.context.clone();
+        let context = self.with_plan(plan);
         Box::pin(async move {
             match action {
                 Action::Work(order) => work(&context, *order, &stop, &reporter).await,
@@ -53,6 +55,16 @@ impl Perform for Segments {
     }
 }
 
+impl Segments {
+    /// What the segments share, with the plan as it is now.
+    fn with_plan(&self, plan: Arc<Plan>) -> Arc<Context> {
+        if Arc::ptr_eq(&plan, &self.context.plan) {
+            return self.context.clone();
+        }
+        Arc::new(Context { plan, ..Context::clone(&self.context) })
+    }
+}
+
 /// A failure of git where nobody may guess: the engine stops and the convoy is resumed later.
 fn git_error(doing: &str, error: crate::git::GitError) -> Error {
     Error::new(ErrorKind::Repository, format!("git could not {doing}; mend the repository, then resume"))
@@ -62,6 +74,7 @@ fn git_error(doing: &str, error: crate::git::GitError) -> Error {
 /// Passes the agent's signs of life to the driver.
 struct Forward<'a> {
     task: TaskIx,
+    id: &'a TaskId,
     attempt: AttemptNo,
     reporter: &'a Reporter,
 }
@@ -84,7 +97,7 @@ impl Observer for Forward<'_> {
     }
 
     fn output(&mut self, clean: &[u8]) {
-        self.reporter.output(self.task, self.attempt, clean);
+        self.reporter.output(self.id, self.attempt, clean);
     }
 }
 
@@ -104,7 +117,7 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         feedback: order.feedback,
         conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
     };
-    let mut forward = Forward { task, attempt, reporter };
+    let mut forward = Forward { task, id: context.plan.id(task), attempt, reporter };
     let worked = attempt::work(context, request, stop.token(), &mut forward).await;
     let outcome = match worked.report.outcome {
         Said::Succeeded => AgentOutcome::Succeeded,

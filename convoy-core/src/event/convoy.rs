@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::area;
-use crate::spec::Concurrency;
+use crate::spec::{Concurrency, Task};
 use crate::types::{ConvoyStatus, Oid, TaskIx, Timestamp, Totals};
 
 /// What a host may set for one run on top of the spec.
@@ -18,6 +18,9 @@ pub struct RunOptions {
     /// Instead of the spec's `branch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// Tasks that may be injected; absent = [`MOST_INJECTED`](crate::schedule::MOST_INJECTED).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_injected: Option<u32>,
 }
 
 /// The facts that a convoy starts from.
@@ -59,6 +62,19 @@ pub struct End {
     pub totals: Totals,
 }
 
+/// Why tasks were added to a convoy that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TaskSource {
+    /// Somebody asked for it.
+    Injected,
+    /// The convoy's gates failed on the merged result: it is to mend them.
+    GateFix,
+    /// The guard's findings are its prompt.
+    Guard,
+}
+
 area! {
     /// Something that happened to the convoy as a whole.
     ConvoyEvent {
@@ -95,6 +111,39 @@ area! {
             tasks: Vec<TaskIx>,
             /// Who asked.
             actor: String,
+        },
+        /// Tasks are added at the end of the list.
+        TasksAdded = "tasks_added" {
+            /// The tasks, defaults applied.
+            tasks: Vec<Task>,
+            /// Why.
+            source: TaskSource,
+            /// Who asked.
+            actor: String,
+            /// What the asker calls this request: one of the same key is not carried out twice.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            idempotency_key: Option<String>,
+            /// Number of tasks of the convoy now.
+            total: u32,
+        },
+        /// Tasks are about to be added because somebody asked for it.
+        InjectionReceived = "file_injection_received" {
+            /// How many.
+            task_count: u32,
+            /// Where they come from.
+            source: String,
+        },
+        /// Tasks that somebody wanted to add were not.
+        InjectionRefused = "injection_refused" {
+            /// Why, and what the person can do.
+            reason: String,
+            /// Where they come from.
+            source: String,
+            /// Who asked.
+            actor: String,
+            /// What the asker calls the request.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            idempotency_key: Option<String>,
         },
         /// With `concurrency: auto`: how many agents may run now.
         SwarmConcurrency = "swarm_concurrency_update" {

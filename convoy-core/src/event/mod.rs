@@ -9,7 +9,7 @@ mod record;
 mod request;
 mod task;
 
-pub use self::convoy::{ConvoyEvent, End, RunOptions, Started};
+pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
 pub use self::publish::PublishEvent;
 pub use self::record::{DecodeError, EventRecord};
 pub use self::request::{Request, RequestKind};

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Task;
+
 /// A request with its origin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Who asks, for the record.
     pub actor: String,
@@ -12,7 +14,7 @@ pub struct Request {
 }
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RequestKind {
@@ -26,6 +28,16 @@ pub enum RequestKind {
     Interrupt {
         /// Why, for the record.
         reason: String,
+    },
+    /// Add tasks. All of them or none; what becomes of it is an event.
+    Inject {
+        /// The tasks, defaults applied.
+        tasks: Vec<Task>,
+        /// Where they come from, for the record.
+        source: String,
+        /// What the asker calls this request: one of the same key is not carried out twice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
     },
     /// Try again to publish what landed.
     Publish,

@@ -43,11 +43,34 @@ pub(super) fn analyse<'a>(
     let mut problems = Vec::new();
     undeclared_locks(spec, &views, &mut problems);
     let graph = Graph::of(&views, &mut problems);
-    let found = overlap::find(&graph, &views);
+    let found = overlap::find(&graph, &graph.phase, &views);
     let overlaps = adjacency(&found, views.len());
     report(&found, &views, &mut problems);
     let good = !problems.iter().any(PlanProblem::is_error);
     (good.then_some(Parts { graph, overlaps }), problems)
+}
+
+/// The plan of a spec to which tasks were added while it runs: also tasks of one phase whose partitions
+/// overlap are kept apart, instead of being refused.
+///
+/// # Errors
+/// Every problem that is an error.
+pub(super) fn extended(spec: Arc<Spec>) -> Result<Plan, Vec<PlanProblem>> {
+    let views: Vec<View<'_>> = spec.tasks.iter().map(view).collect();
+    let mut problems = Vec::new();
+    undeclared_locks(&spec, &views, &mut problems);
+    let graph = Graph::of(&views, &mut problems);
+    if problems.iter().any(PlanProblem::is_error) {
+        return Err(problems);
+    }
+    // Every task a number of its own, so that every pair is looked at.
+    let mut position = vec![0; views.len()];
+    for (at, task) in graph.order.iter().enumerate() {
+        position[task.index()] = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
+    }
+    let overlaps = adjacency(&overlap::find(&graph, &position, &views), views.len());
+    drop(views);
+    Ok(Parts { graph, overlaps }.into_plan(spec))
 }
 
 fn undeclared_locks(spec: &Spec, views: &[View<'_>], problems: &mut Vec<PlanProblem>) {

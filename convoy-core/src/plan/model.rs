@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::build::extended;
+use super::problem::PlanProblem;
 use crate::spec::{Spec, Task};
 use crate::types::{TaskId, TaskIx};
 
@@ -86,6 +88,17 @@ impl Plan {
     /// Number of phases.
     pub fn phases(&self) -> u32 {
         self.phases
+    }
+
+    /// This plan with further tasks at its end; those of this one keep their positions. Tasks whose partitions
+    /// overlap are kept apart, whatever their phases.
+    ///
+    /// # Errors
+    /// What is wrong between the tasks: an id that exists, a dependency that does not, a circle.
+    pub fn extended(&self, tasks: Vec<Task>) -> Result<Self, Vec<PlanProblem>> {
+        let mut spec = Spec::clone(&self.spec);
+        spec.tasks.extend(tasks);
+        extended(Arc::new(spec))
     }
 
     /// `<index>-<slug>`: the name of a task in refs, folders and files.

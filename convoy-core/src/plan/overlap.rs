@@ -46,8 +46,10 @@ struct Spot<'a> {
     around: Option<usize>,
 }
 
-pub(super) fn find(graph: &Graph, tasks: &[View<'_>]) -> Overlaps {
-    let spots = spots(graph, tasks);
+/// `phase`: a number for each task that is higher than those of the tasks it depends on, 0 where there is
+/// none. Tasks of one number are taken to overlap when their partitions do.
+pub(super) fn find(graph: &Graph, phase: &[u32], tasks: &[View<'_>]) -> Overlaps {
+    let spots = spots(phase, tasks);
     let mut finder = Finder { graph, spots: &spots, seen: HashSet::new(), found: Overlaps::default() };
     finder.run();
     finder.found
@@ -69,17 +71,13 @@ fn covers(outer: &Spot<'_>, path: &str) -> bool {
     }
 }
 
-fn spots<'a>(graph: &Graph, tasks: &[View<'a>]) -> Vec<Spot<'a>> {
+fn spots<'a>(phase: &[u32], tasks: &[View<'a>]) -> Vec<Spot<'a>> {
     let mut all: Vec<(&'a str, bool, Use)> = Vec::new();
-    for (index, task) in tasks.iter().enumerate().filter(|(index, _)| graph.phase[*index] > 0) {
+    for (index, task) in tasks.iter().enumerate().filter(|(index, _)| phase[*index] > 0) {
         for (file, path) in task.files.iter().enumerate() {
             let (path, open) = literal(path);
             let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            all.push((
-                path,
-                open,
-                Use { phase: graph.phase[index], task: number(index), file: number(file) },
-            ));
+            all.push((path, open, Use { phase: phase[index], task: number(index), file: number(file) }));
         }
     }
     // The separator sorts before every other character, so that `a/b` stands before `a-b`; an open

@@ -3,7 +3,7 @@
 use super::handle::{Scheduler, Turn};
 use super::input::AgentEnd;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, TaskEvent};
-use crate::state::{IllegalEvent, Stage};
+use crate::state::{IllegalEvent, Stage, StageKind};
 use crate::types::{TaskIx, Timestamp, Usage};
 
 impl Scheduler {
@@ -69,13 +69,25 @@ impl Scheduler {
         }
     }
 
+    /// Whether a task has ended without being done.
+    fn is_lost(&self, task: TaskIx) -> bool {
+        let kind = self.state.task(task).stage.kind();
+        kind.is_final() && kind != StageKind::Done
+    }
+
     /// Skips a pending task whose dependency ended without being done. Such a task exists only when
-    /// the log was cut inside a turn.
-    fn skip_hopeless(&mut self, task: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+    /// the log was cut inside a turn, or when it was just added.
+    pub(super) fn skip_hopeless(
+        &mut self,
+        task: TaskIx,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
         let lost = self.state.unmet(task).find(|dep| self.state.task(*dep).stage.kind().is_final());
         let Some(lost) = lost else { return Ok(()) };
         let root = match self.state.task(lost).stage {
-            Stage::Skipped { because: Some(first), .. } => first,
+            // The cause of its skip may have been taken up again since.
+            Stage::Skipped { because: Some(first), .. } if self.is_lost(first) => first,
             _ => lost,
         };
         let reason = format!("task {} is not done", self.state.plan().id(root));

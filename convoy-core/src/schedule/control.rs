@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::handle::{Scheduler, Turn};
+use super::inject::Injection;
 use super::input::Action;
-use super::queues::Queues;
 use crate::event::{ConvoyEvent, Event, Request, RequestKind, TaskEvent};
 use crate::state::{IllegalEvent, Stage};
 use crate::types::{TaskIx, Timestamp};
@@ -30,6 +30,9 @@ impl Scheduler {
                 self.emit(Event::Convoy(ConvoyEvent::Interrupted { reason }), now, turn)?;
                 self.stop_all(true, turn);
                 Ok(())
+            }
+            RequestKind::Inject { tasks, source, idempotency_key } => {
+                self.inject(Injection { tasks, origin: source, idempotency_key, actor }, now, turn)
             }
             RequestKind::Publish => {
                 self.queues.publish_again = true;
@@ -102,10 +105,7 @@ impl Scheduler {
             }
         }
         self.emit(Event::Convoy(ConvoyEvent::Retried { tasks, actor }), now, turn)?;
-        // The user's branch may be on the move although the convoy had ended.
-        let publishing = self.queues.publishing;
-        self.queues = Queues::new(&self.state);
-        self.queues.publishing = publishing;
+        self.queues = self.queues.rebuilt(&self.state);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod begin;
 mod control;
 mod failure;
 mod handle;
+mod inject;
 mod input;
 mod land;
 mod queues;
@@ -16,6 +17,7 @@ mod start;
 
 pub use self::failure::backoff;
 pub use self::handle::{Scheduler, Turn};
+pub use self::inject::MOST_INJECTED;
 pub use self::input::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,

@@ -79,6 +79,18 @@ impl Queues {
         queues
     }
 
+    /// The queues of a state that changed as a whole. What is under way stays so: the user's branch may be on
+    /// the move although the convoy had ended.
+    pub(super) fn rebuilt(&self, state: &RunState) -> Self {
+        Self {
+            checking: self.checking.clone(),
+            landing: self.landing,
+            publishing: self.publishing,
+            publish_again: self.publish_again,
+            ..Self::new(state)
+        }
+    }
+
     /// Follows one task from the stage `from` to the one it is in now.
     pub(super) fn moved(&mut self, state: &RunState, ix: TaskIx, from: StageKind) {
         let to = state.task(ix).stage.kind();

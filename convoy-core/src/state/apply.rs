@@ -1,9 +1,11 @@
 //! The one function that changes a convoy's state.
 
+use std::sync::Arc;
+
 use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
 use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
-use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, Work};
+use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
 use crate::types::{SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
 
 /// An event that cannot happen in the state that it meets.
@@ -64,9 +66,21 @@ impl RunState {
             ConvoyEvent::CancelRequested { .. } if !over => self.cancelling = true,
             ConvoyEvent::Interrupted { .. } => self.interrupting = true,
             ConvoyEvent::Retried { tasks, .. } if over => self.revive(tasks, event)?,
+            ConvoyEvent::TasksAdded { tasks, source, idempotency_key, .. } if !over => {
+                let plan = self.plan.extended(tasks.clone());
+                self.plan = Arc::new(plan.map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?);
+                self.tasks.resize_with(self.plan.len(), TaskState::new);
+                if *source == TaskSource::Injected {
+                    self.injected += u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+                }
+                self.idempotency_keys.extend(idempotency_key.clone());
+            }
             ConvoyEvent::SwarmConcurrency { effective_concurrency, .. } if !over => {
                 self.swarm = Some(*effective_concurrency);
             }
+            // Says nothing about the state.
+            ConvoyEvent::InjectionRefused { .. } => {}
+            ConvoyEvent::InjectionReceived { .. } if !over => {}
             ConvoyEvent::Finished(end) | ConvoyEvent::Failed(end) | ConvoyEvent::Cancelled(end) if !over => {
                 if self.totals().open > 0 {
                     return illegal;
@@ -78,6 +92,8 @@ impl RunState {
             | ConvoyEvent::Unpaused { .. }
             | ConvoyEvent::CancelRequested { .. }
             | ConvoyEvent::Retried { .. }
+            | ConvoyEvent::TasksAdded { .. }
+            | ConvoyEvent::InjectionReceived { .. }
             | ConvoyEvent::SwarmConcurrency { .. }
             | ConvoyEvent::Finished(_)
             | ConvoyEvent::Failed(_)

@@ -1,5 +1,6 @@
 //! The state of one convoy.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::publish::Publish;
@@ -27,10 +28,12 @@ pub struct RunState {
     pub(super) next_order: u64,
     pub(super) publish: Publish,
     pub(super) swarm: Option<u32>,
+    pub(super) injected: u32,
+    pub(super) idempotency_keys: BTreeSet<String>,
 }
 
 impl PartialEq for RunState {
-    /// Equal when the same events made them. The plan is not compared: it is the same for one convoy.
+    /// Equal when the same events made them. The plan is not compared: the same events make the same one.
     fn eq(&self, other: &Self) -> bool {
         self.convoy == other.convoy
             && self.created_at == other.created_at
@@ -44,6 +47,8 @@ impl PartialEq for RunState {
             && self.next_order == other.next_order
             && self.publish == other.publish
             && self.swarm == other.swarm
+            && self.injected == other.injected
+            && self.idempotency_keys == other.idempotency_keys
     }
 }
 
@@ -69,10 +74,12 @@ impl RunState {
             next_order: 0,
             publish,
             swarm: None,
+            injected: 0,
+            idempotency_keys: BTreeSet::new(),
         }
     }
 
-    /// The plan.
+    /// The plan; it grows when tasks are added.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
@@ -178,6 +185,16 @@ impl RunState {
     /// The number of agents last announced for a swarm.
     pub fn swarm(&self) -> Option<u32> {
         self.swarm
+    }
+
+    /// Tasks that were injected so far.
+    pub fn injected(&self) -> u32 {
+        self.injected
+    }
+
+    /// Whether a request with this key was carried out before.
+    pub fn has_idempotency_key(&self, key: &str) -> bool {
+        self.idempotency_keys.contains(key)
     }
 
     /// How many tasks have which fate.

@@ -169,7 +169,7 @@ pub struct ConvoySummary {
 }
 
 /// A request that waits in the inbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InboxEntry {
     /// Its number, for [`Batch::consumed`].
     pub id: u64,

@@ -8,6 +8,8 @@ use super::world::{Busy, World};
 use crate::engine::perform::{Perform, Reporter, Stop};
 use crate::error::{Error, ErrorKind};
 use crate::event::{AgentOutcome, Work};
+use crate::plan::Plan;
+use crate::schedule::tests::build::task;
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
@@ -25,11 +27,15 @@ impl Perform for SimPerform {
     fn perform(
         &self,
         action: Action,
+        plan: Arc<Plan>,
         stop: Stop,
         reporter: Reporter,
     ) -> BoxFuture<'static, Result<(), Error>> {
         let world = self.world.clone();
-        let begun = world.with(|w| w.begin(&action));
+        let begun = world.with(|w| {
+            w.plan = plan;
+            w.begin(&action)
+        });
         let busy = begun.map(|doing| Busy { world: world.clone(), doing });
         Box::pin(async move {
             match busy {
@@ -319,11 +325,20 @@ async fn move_branch(world: &World, moving: Moving, recover: bool) -> Result<Pub
 pub(super) fn requests(world: &World) -> Option<crate::event::RequestKind> {
     use crate::event::RequestKind as K;
     let interrupt = K::Interrupt { reason: "Ctrl-C".into() };
+    let added = |n: u64| {
+        // Nothing at all is refused, and so is a task that is there already.
+        let tasks = if n == 0 { Vec::new() } else { vec![task(&format!("added{n}"))] };
+        K::Inject { tasks, source: "test".into(), idempotency_key: None }
+    };
     world.with(|w| match w.rng.below(if w.story.wild { 12 } else { 8 }) {
         0 => Some(K::Pause),
         1 => Some(K::Unpause),
         2 => Some(K::Publish),
         3 => Some(interrupt),
+        10 => {
+            let name = w.rng.below(3);
+            Some(added(name))
+        }
         11 => Some(K::Cancel),
         _ => None,
     })

@@ -27,7 +27,6 @@ pub(super) struct Attempt {
 
 /// The log as a state and as facts.
 pub(super) struct Record {
-    plan: Arc<Plan>,
     rules: Watch,
     pub(super) last_seq: u64,
     pub(super) attempts: HashMap<(TaskIx, AttemptNo), Attempt>,
@@ -47,7 +46,6 @@ pub(super) fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Wrong {
 impl Record {
     pub(super) fn new(plan: &Arc<Plan>) -> Self {
         Self {
-            plan: plan.clone(),
             rules: Watch::replayed(plan, &[]),
             last_seq: 0,
             attempts: HashMap::new(),
@@ -67,6 +65,9 @@ impl Record {
         match &record.event {
             // The first event made the state.
             Event::Convoy(ConvoyEvent::Started(_)) => return Ok(()),
+            Event::Convoy(ConvoyEvent::TasksAdded { total, .. }) => {
+                self.lives.resize(*total as usize, 0);
+            }
             Event::Convoy(ConvoyEvent::Retried { tasks, .. }) => {
                 for task in tasks {
                     self.lives[task.index()] += 1;
@@ -153,7 +154,7 @@ impl Record {
 
     fn dependencies_are_in(&self, task: TaskIx, base: &Oid, git: &SimGit) -> Wrong {
         let base = git.position(git.find(base)?);
-        for dep in &self.plan.task(task).depends_on {
+        for dep in &self.state().plan().task(task).depends_on {
             if let Some(commit) = &self.state().task(*dep).commit {
                 let landed = git.position(git.find(commit)?);
                 must(landed.is_some() && landed <= base, || {
@@ -214,7 +215,7 @@ impl Record {
         must(git.reaches(git.branch, git.tip()), || "not everything is on the branch".into())?;
         must(git.find(state.tip())? == git.tip(), || "the log does not know the tip".into())?;
         must(git.keeps_the_users(), || "a commit of the user's is lost".into())?;
-        self.plan.indices().try_for_each(|task| self.landings_of(task, git))
+        self.state().plan().indices().try_for_each(|task| self.landings_of(task, git))
     }
 
     fn landings_of(&self, task: TaskIx, git: &SimGit) -> Wrong {

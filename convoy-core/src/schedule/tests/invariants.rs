@@ -23,7 +23,6 @@ struct Attempt {
 
 /// A second state, made of the recorded events one by one, and what they count.
 pub(crate) struct Watch {
-    plan: Arc<Plan>,
     state: RunState,
     attempts: HashMap<(TaskIx, AttemptNo), Attempt>,
     /// Every move from stage to stage that was seen.
@@ -36,13 +35,7 @@ impl Watch {
     /// The state that a log leads to.
     pub(crate) fn replayed(plan: &Arc<Plan>, log: &[(Timestamp, Event)]) -> Self {
         let state = fresh(plan);
-        let mut watch = Self {
-            plan: plan.clone(),
-            state,
-            attempts: HashMap::new(),
-            moves: HashSet::new(),
-            retried: false,
-        };
+        let mut watch = Self { state, attempts: HashMap::new(), moves: HashSet::new(), retried: false };
         for (time, event) in log {
             watch.event(event, *time);
         }
@@ -57,7 +50,7 @@ impl Watch {
     pub(crate) fn event(&mut self, event: &Event, now: Timestamp) {
         let concerned = match event {
             Event::Task { task, id, event, attempt } => {
-                assert_eq!(self.plan.id(*task), id);
+                assert_eq!(self.state.plan().id(*task), id);
                 self.before_task(*task, event);
                 self.count(*task, *attempt, event);
                 vec![*task]
@@ -70,6 +63,13 @@ impl Watch {
                 assert!(!tasks.is_empty());
                 self.retried = true;
                 tasks.clone()
+            }
+            Event::Convoy(ConvoyEvent::TasksAdded { .. }) => {
+                assert!(
+                    self.state.ended().is_none() && !self.state.is_cancelling(),
+                    "nothing is added to what ends"
+                );
+                Vec::new()
             }
             Event::Convoy(_) | Event::Publish(_) => Vec::new(),
         };
@@ -87,7 +87,7 @@ impl Watch {
         match event {
             TaskEvent::Assigned { kind, agent, .. } => {
                 let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
-                let spec = self.plan.spec_of(ix);
+                let spec = self.state.plan().spec_of(ix);
                 let own = if task.escalated { spec.escalate_to.as_ref() } else { Some(&spec.agent) };
                 let expected = if goes_on { task.agent.as_ref() } else { own };
                 assert_eq!(Some(agent), expected, "who makes the attempt");
@@ -98,7 +98,7 @@ impl Watch {
             }
             TaskEvent::Retried { failure: Some(_), retries, escalated_to, .. } => {
                 assert!(state.stopped_by().is_none(), "no retries after a stop");
-                let spec = self.plan.spec_of(ix);
+                let spec = self.state.plan().spec_of(ix);
                 if escalated_to.is_some() {
                     assert_eq!((escalated_to, *retries), (&spec.escalate_to, task.retries));
                     assert!(!task.escalated && task.retries == spec.max_retries, "one last try");
@@ -114,7 +114,7 @@ impl Watch {
                 assert!(kind.is_final() && kind != StageKind::Done, "the cause is not done: {kind:?}");
             }
             TaskEvent::DeadLettered(letter) => {
-                assert_ne!(self.plan.spec_of(ix).on_exhausted, OnExhausted::Skip);
+                assert_ne!(self.state.plan().spec_of(ix).on_exhausted, OnExhausted::Skip);
                 assert_eq!(letter.attempts, task.attempts);
             }
             _ => {}
@@ -161,7 +161,7 @@ impl Watch {
         for (attempt, seen) in &self.attempts {
             assert_eq!(seen.agent_ended, 1, "every start has one result: {attempt:?} {seen:?}");
         }
-        for ix in self.plan.indices() {
+        for ix in self.state.plan().indices() {
             self.task_at_end(ix);
         }
     }
@@ -173,7 +173,7 @@ impl Watch {
         match &task.stage {
             Stage::Done => assert!(task.no_changes || task.commit.is_some()),
             Stage::Failed { .. } => {
-                let wanted = self.plan.spec_of(ix).on_exhausted != OnExhausted::Skip;
+                let wanted = self.state.plan().spec_of(ix).on_exhausted != OnExhausted::Skip;
                 assert_eq!(letter, wanted, "a given up task has a dead letter");
                 assert!(task.failure.is_some());
             }
@@ -194,7 +194,7 @@ impl Watch {
     pub(super) fn turn(&self, live: &RunState, open: &[Open], now: Timestamp) {
         assert_eq!(&self.state, live, "the recorded events say what the live state says");
         let shown = view(live);
-        assert_eq!(shown.tasks.len(), self.plan.len());
+        assert_eq!(shown.tasks.len(), self.state.plan().len());
         let open_tasks = shown.tasks.iter().filter(|task| !task.status.is_final()).count();
         assert_eq!(shown.totals.open as usize, open_tasks);
         self.working(open);
@@ -206,22 +206,22 @@ impl Watch {
 
     fn holders(&self) -> Vec<TaskIx> {
         let holds = |ix: &TaskIx| self.state.task(*ix).stage.kind().holds_slot();
-        self.plan.indices().filter(holds).collect()
+        self.state.plan().indices().filter(holds).collect()
     }
 
     fn lock_users(&self, holders: &[TaskIx], lock: &String) -> usize {
-        holders.iter().filter(|ix| self.plan.spec_of(**ix).locks.contains(lock)).count()
+        holders.iter().filter(|ix| self.state.plan().spec_of(**ix).locks.contains(lock)).count()
     }
 
     fn working(&self, open: &[Open]) {
         let holders = self.holders();
         assert!(holders.len() <= self.state.slot_limit() as usize, "never more than the slots");
-        for (lock, permits) in &self.plan.spec().locks {
+        for (lock, permits) in &self.state.plan().spec().locks {
             let used = self.lock_users(&holders, lock);
             assert!(used <= *permits as usize, "{lock} has {permits} permits, {used} hold it");
         }
         for ix in &holders {
-            let together = self.plan.task(*ix).overlaps.iter().find(|other| holders.contains(other));
+            let together = self.state.plan().task(*ix).overlaps.iter().find(|other| holders.contains(other));
             assert!(together.is_none(), "{ix:?} and {together:?} work on the same files");
         }
         if !self.state.is_interrupting() {
@@ -244,7 +244,8 @@ impl Watch {
         let twice = open.iter().filter_map(|open| attempt_of(&open.action)).find(|key| !seen.insert(*key));
         assert!(twice.is_none(), "two things at once are under way for {twice:?}");
         let prepared = self
-            .plan
+            .state
+            .plan()
             .indices()
             .filter(|ix| matches!(&self.state.task(*ix).stage, Stage::Queued { prepared: Some(_), .. }));
         assert!(prepared.count() <= 1, "one landing commit waits at a time");
@@ -263,7 +264,7 @@ impl Watch {
         let checks = open.iter().filter(|open| matches!(open.action, Action::Check(_))).count();
         let lands = |open: &Open| matches!(open.action, Action::Prepare { .. } | Action::Advance { .. });
         let landing = open.iter().any(lands);
-        for ix in self.plan.indices() {
+        for ix in self.state.plan().indices() {
             match state.task(ix).stage.kind() {
                 StageKind::Pending | StageKind::Conflicted if free && !held => {
                     assert!(!self.could_start(ix, &holders, now), "{ix:?} could work and does not");
@@ -289,19 +290,20 @@ impl Watch {
             Stage::Pending { not_before, .. } => not_before.is_none_or(|time| time <= now),
             _ => true,
         };
-        let locks = &self.plan.spec().locks;
+        let locks = &self.state.plan().spec().locks;
         let locks_free = self
-            .plan
+            .state
+            .plan()
             .spec_of(ix)
             .locks
             .iter()
             .all(|lock| self.lock_users(holders, lock) < locks[lock] as usize);
-        let alone = self.plan.task(ix).overlaps.iter().all(|other| !holders.contains(other));
+        let alone = self.state.plan().task(ix).overlaps.iter().all(|other| !holders.contains(other));
         time && locks_free && alone && self.state.unmet(ix).count() == 0
     }
 
     /// The statuses of all tasks in file order.
     pub(crate) fn statuses(&self) -> Vec<TaskStatus> {
-        self.plan.indices().map(|ix| self.state.task(ix).stage.status()).collect()
+        self.state.plan().indices().map(|ix| self.state.task(ix).stage.status()).collect()
     }
 }

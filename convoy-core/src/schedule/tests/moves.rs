@@ -9,7 +9,7 @@ use super::build::{planned, spec, task};
 use super::choose::Choices;
 use super::properties::{choices, live};
 use super::shape::shapes;
-use super::steps::{PLACES, brought};
+use super::steps::{Bring, PLACES, brought};
 use crate::event::RequestKind;
 use crate::state::{StageKind, allowed};
 
@@ -24,7 +24,13 @@ fn every_allowed_move_is_made_and_no_other() {
     }
     // A cancel rarely finds work that waits to land.
     let plan = planned(spec(vec![task("a"), task("b")]));
-    for (_, bring) in PLACES {
+    let paused: Bring = |world| {
+        world.works("a");
+        world.passes("a");
+        world.request(RequestKind::Pause);
+        drop(world.conflicts("a"));
+    };
+    for (_, bring) in PLACES.into_iter().chain([("waiting to resolve a conflict", paused)]) {
         let mut world = brought(&plan, bring);
         world.request(RequestKind::Cancel);
         world.run(&mut Choices::new(&[]));

@@ -5,11 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+use super::build::task;
 use super::choose::Choices;
 use super::shape::{Shape, shapes};
 use super::world::World;
 use crate::event::RequestKind;
 use crate::schedule::{AdvanceReport, Input, PrepareReport, Report, SnapshotReport, Turn};
+use crate::spec::Task;
 use crate::state::Prepared;
 use crate::types::{AttemptNo, TaskIx};
 
@@ -25,7 +27,7 @@ pub(super) fn choices(most: usize) -> impl Strategy<Value = Vec<u8>> {
 
 /// One of the things that may happen to a convoy at any moment.
 fn disturb(world: &mut World, choices: &mut Choices<'_>) {
-    match choices.pick(16) {
+    match choices.pick(18) {
         0..=2 => {
             world.now = world.now.plus(Duration::from_secs(1));
             world.input(Input::Tick);
@@ -40,18 +42,36 @@ fn disturb(world: &mut World, choices: &mut Choices<'_>) {
             let lost = choices.pick(6);
             world.resume(lost, choices);
         }
+        14 => inject(world, choices),
         _ => stale(world, choices),
     }
 }
 
 fn retry(world: &mut World, choices: &mut Choices<'_>) {
-    let tasks = world.plan.indices().filter(|_| choices.one_in(4)).collect();
+    let tasks = world.state().plan().indices().filter(|_| choices.one_in(4)).collect();
     world.input(Input::Retry { tasks, actor: "me".into() });
+}
+
+/// Another task, which may depend on any, overlap with any, or have the id of one that exists.
+fn inject(world: &mut World, choices: &mut Choices<'_>) {
+    let plan = world.state().plan().clone();
+    let new = match choices.pick(8) {
+        0 => plan.len().saturating_sub(1),
+        _ => plan.len(),
+    };
+    let depends_on = plan.indices().filter(|_| choices.one_in(4)).map(|ix| plan.id(ix).clone()).collect();
+    let files = if choices.one_in(2) { vec![format!("dir{}", choices.pick(3))] } else { Vec::new() };
+    let id = format!("added{new}");
+    let added = Task { depends_on, files, ..task(&id) };
+    let idempotency_key = choices.one_in(4).then(|| "once".to_owned());
+    let before = world.state().plan().len();
+    world.request(RequestKind::Inject { tasks: vec![added], source: "test".into(), idempotency_key });
+    assert!(world.state().plan().len() <= before + 1);
 }
 
 /// An answer that nothing waits for changes nothing.
 fn stale(world: &mut World, choices: &mut Choices<'_>) {
-    let size = world.plan.len();
+    let size = world.state().plan().len();
     if size == 0 {
         return;
     }

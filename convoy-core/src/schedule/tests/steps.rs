@@ -21,7 +21,7 @@ pub(super) const FILES: [&str; 2] = ["a.rs", "b.rs"];
 
 impl World {
     pub(super) fn ix(&self, id: &str) -> TaskIx {
-        self.plan.find(&TaskId::new(id).expect("valid")).expect("a task of this convoy")
+        self.state().plan().find(&TaskId::new(id).expect("valid")).expect("a task of this convoy")
     }
 
     pub(super) fn task(&self, id: &str) -> &TaskState {

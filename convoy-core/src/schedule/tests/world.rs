@@ -96,7 +96,7 @@ impl World {
 
     /// The landing commit that is written, and of which nobody knows whether it landed.
     fn prepared(&self) -> Option<Prepared> {
-        self.plan.indices().find_map(|ix| match &self.state().task(ix).stage {
+        self.state().plan().indices().find_map(|ix| match &self.state().task(ix).stage {
             Stage::Queued { prepared, .. } => prepared.clone(),
             _ => None,
         })

@@ -38,6 +38,7 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
     let row = row(&record.convoy);
     let status = |row: Change, status: ConvoyStatus| row.set("status", status.as_str());
     match event {
+        ConvoyEvent::TasksAdded { total, .. } => vec![row.set("tasks", *total)],
         ConvoyEvent::Started(facts) => vec![started(row, record.time, facts)],
         ConvoyEvent::Paused { .. } => vec![status(row, ConvoyStatus::Paused)],
         ConvoyEvent::Unpaused { .. } => vec![status(row, ConvoyStatus::Running)],
@@ -62,6 +63,8 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
             vec![status(row, end.status).set("finished_at", record.time)]
         }
         ConvoyEvent::CancelRequested { .. }
+        | ConvoyEvent::InjectionReceived { .. }
+        | ConvoyEvent::InjectionRefused { .. }
         | ConvoyEvent::Interrupted { .. }
         | ConvoyEvent::SwarmConcurrency { .. } => Vec::new(),
     }

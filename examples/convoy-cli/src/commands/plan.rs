@@ -138,6 +138,7 @@ tasks:
             concurrency: Some(Concurrency::Auto),
             adapter: Some("other".into()),
             branch: Some("work".into()),
+            ..RunOptions::default()
         };
         let lines = lines(&plan(), &options);
         assert_eq!(lines[0], "x: 3 tasks in 2 phases, as many agents as are ready, at most 8, onto work");

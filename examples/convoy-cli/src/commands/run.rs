@@ -15,7 +15,12 @@ use crate::exit::{Exit, Failure};
 pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
     let usable = spec::usable(app, &args.file)?;
     spec::adapters_exist(usable.plan.spec(), args.adapter.as_deref())?;
-    let options = RunOptions { concurrency: args.concurrency, adapter: args.adapter, branch: args.branch };
+    let options = RunOptions {
+        concurrency: args.concurrency,
+        adapter: args.adapter,
+        branch: args.branch,
+        ..RunOptions::default()
+    };
     if args.dry_run {
         if args.json {
             app.out.json_line(&plan::object(&usable.plan, &options));
