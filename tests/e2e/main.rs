@@ -1,6 +1,7 @@
 //! The program `convoy` on real repositories, with real processes: what a person who runs it can rely on.
 
 mod follow;
+mod full;
 mod kill;
 mod load;
 mod output;
