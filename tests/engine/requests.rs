@@ -54,7 +54,7 @@ async fn a_busy_run_hears_what_another_engine_asks() {
     let spec = "name: t\nversion: 1\nadapter: chatty\ntasks:\n- {id: a, prompt: x}\n";
     let run = runs.start(spec, RunOptions::default()).await.expect("started");
     asks.request(run.id(), RequestKind::Cancel).await.expect("asked");
-    let ended = tokio::time::timeout(Duration::from_secs(60), run.wait()).await;
+    let ended = tokio::time::timeout(Duration::from_secs(900), run.wait()).await;
     let outcome = ended.expect("it hears the request").expect("an outcome");
     assert_eq!(outcome.view.status, ConvoyStatus::Cancelled);
     runs.shutdown().await;
