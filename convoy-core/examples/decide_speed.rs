@@ -77,6 +77,7 @@ fn run(plan: &Arc<Plan>) -> f64 {
         spec_digest: String::new(),
         options: RunOptions::default(),
         adapter: None,
+        providers: std::collections::BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid(0),
         integration_ref: "refs/convoy/speed/integration".into(),

@@ -1,17 +1,23 @@
 //! Agent programs: what they are given, and what counts as success.
 
+use convoy_core::engine::EngineBuilder;
 use convoy_core::types::ConvoyStatus;
-use convoy_tests::{ScratchRepo, claude_on_path, engine, host_env, prompt};
+use convoy_tests::{HastyClock, ScratchRepo, claude_on_path, engine, host_env, prompt};
 
 use crate::support::{AGENT, Ran, landed, run_with, scripted};
 
 /// Runs tasks with the scripted agent in the role of `claude`.
 async fn as_claude(repo: &ScratchRepo, head: &str, tasks: &str) -> Ran {
+    let spec = format!("name: test\nversion: 1\nadapter: claude-code\n{head}\ntasks:\n{tasks}");
+    run_with(claude_engine(repo), &spec).await
+}
+
+/// A builder with the scripted agent in the role of `claude`.
+fn claude_engine(repo: &ScratchRepo) -> EngineBuilder {
     let bin = claude_on_path(&repo.beside(""), AGENT).expect("a folder");
     let mut env = host_env(repo);
     env.insert("PATH".to_owned(), format!("{}:{}", bin.display(), convoy_tests::PATH));
-    let spec = format!("name: test\nversion: 1\nadapter: claude-code\n{head}\ntasks:\n{tasks}");
-    run_with(engine(repo).env(env), &spec).await
+    engine(repo).env(env)
 }
 
 #[tokio::test]
@@ -99,26 +105,60 @@ async fn a_retry_of_claude_continues_its_session_in_the_same_place() {
 }
 
 #[tokio::test]
-async fn limits_of_the_provider_fail_the_attempt_and_what_a_person_must_mend_is_not_retried() {
+async fn what_a_person_must_mend_is_tried_once_by_one_task_for_all() {
     let cases = [
-        (
-            "rate-limit 4102444800\nresult-error You've hit your limit",
-            "rate-limit",
-            2,
-            &["not supported yet", "2100-01-01T00:00:00"][..],
-        ),
-        ("result-error API Error: 529 Overloaded", "rate-limit", 2, &["overloaded", "not supported yet"]),
-        ("result-error Invalid API key · Please run /login", "auth", 1, &["log in"]),
-        ("err error: unknown option '--verbose'\nno-result\nexit 1", "contract", 1, &["adapters:"]),
+        ("result-error Invalid API key · Please run /login", "auth", "log in"),
+        ("err error: unknown option '--verbose'\nno-result\nexit 1", "contract", "adapters:"),
     ];
-    for (script, kind, attempts, parts) in cases {
+    for (script, kind, part) in cases {
         let repo = ScratchRepo::new();
-        let tasks = format!("  - {{id: a, max_retries: 1, prompt: {}}}\n", prompt(script));
-        let ran = as_claude(&repo, "", &tasks).await;
-        let failure = ran.failure("a");
-        assert_eq!((ran.failed_with("a").as_str(), ran.task("a").attempts), (kind, attempts), "{failure:?}");
-        for part in parts {
+        let task = |id: &str| format!("  - {{id: {id}, max_retries: 1, prompt: {}}}\n", prompt(script));
+        let ran = as_claude(&repo, "", &format!("{}{}", task("a"), task("b"))).await;
+        for (id, attempts) in [("a", 1), ("b", 0)] {
+            let failure = ran.failure(id);
+            assert_eq!(
+                (ran.failed_with(id).as_str(), ran.task(id).attempts),
+                (kind, attempts),
+                "{failure:?}"
+            );
             assert!(failure.message.contains(part), "{part}: {failure:?}");
+            assert!(ran.task(id).dead_letter.is_some());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_the_provider_is_waited_out_in_the_same_session_without_a_retry() {
+    let begin = 1_800_000_000_i64;
+    let cases = [
+        // The time that it names.
+        (format!("rate-limit {}", begin + 120), "You've hit your limit", begin + 120),
+        // It names none.
+        ("say nothing".to_owned(), "API Error: 529 Overloaded", 0),
+    ];
+    for (limit, error, until) in cases {
+        let repo = ScratchRepo::new();
+        let (met, args) =
+            (repo.beside("met").display().to_string(), repo.beside("args").display().to_string());
+        let script = format!(
+            "session s-7\nif-exists {met} record-args {args}\nif-exists {met} write a.txt made\n\
+             unless-exists {met} {limit}\nunless-exists {met} result-error {error}\ntouch {met}"
+        );
+        let tasks = format!("  - {{id: a, max_retries: 0, prompt: {}}}\n", prompt(&script));
+        let builder = claude_engine(&repo).clock(HastyClock::at(begin));
+        let ran =
+            run_with(builder, &format!("name: test\nversion: 1\nadapter: claude\ntasks:\n{tasks}")).await;
+        ran.assert_done();
+        let parked = ran.events_of("a", "task_parked");
+        assert_eq!((parked.len(), &parked[0]["provider"]), (1, &"claude".into()), "{parked:?}");
+        if until > 0 {
+            assert_eq!(parked[0]["until"], convoy_core::types::Timestamp(until * 1000).to_string());
+        }
+        let done = ran.events_of("a", "task_assigned").pop().expect("a second attempt");
+        assert!(done["timestamp"].as_str() >= parked[0]["until"].as_str(), "{done} {parked:?}");
+        assert_eq!((ran.task("a").attempts, ran.events_of("a", "task_retried").len()), (2, 0));
+        let args = repo.lines_beside("args");
+        assert!(args.windows(2).any(|pair| pair == ["--resume", "s-7"]), "{args:?}");
+        assert_eq!(repo.tree("main")["a.txt"], "made");
     }
 }

@@ -5,11 +5,13 @@
 //! `env!("CARGO_BIN_EXE_scripted-agent")` in the integration tests of this package.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod host;
 mod inline;
 mod prompt;
 mod repo;
 
+pub use clock::HastyClock;
 pub use host::{ConvoyCmd, Outcome, Running};
 pub use inline::{Inline, engine, host_env, last_word, write};
 pub use prompt::{adapter, claude_on_path, prompt};

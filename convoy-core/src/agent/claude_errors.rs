@@ -127,25 +127,16 @@ fn limited(limit: Option<&Limit>, said: &str) -> Failure {
     let window = limit.and_then(|limit| limit.window.as_deref());
     let window = window.map(|window| format!(" ({window})")).unwrap_or_default();
     let until = limit.and_then(|limit| limit.resets_at).or_else(|| epoch(said));
-    let until = until
-        .map(|seconds| format!(" until {}", Timestamp(seconds.saturating_mul(1000))))
-        .unwrap_or_default();
-    message(
-        FailureKind::RateLimit,
-        format!(
-            "the limit of claude's account{window} is used up{until}; waiting for it is not supported yet, so this attempt failed: run the task again then"
-        ),
-        said,
-    )
+    let until = until.map(|seconds| Timestamp(seconds.saturating_mul(1000)));
+    let told = until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let what = format!("the limit of claude's account{window} is used up{told}");
+    Failure { retry_at: until, ..message(FailureKind::RateLimit, what, said) }
 }
 
 fn failure(meaning: Meaning, said: &str, limit: Option<&Limit>) -> Failure {
     let (kind, what) = match meaning {
         Meaning::Limited => return limited(limit, said),
-        Meaning::Overloaded => (
-            FailureKind::RateLimit,
-            "the provider of claude is overloaded; waiting for it is not supported yet, so this attempt failed: run the task again later",
-        ),
+        Meaning::Overloaded => (FailureKind::RateLimit, "the provider of claude is overloaded"),
         Meaning::Refused => (FailureKind::Refused, "claude refused the task"),
         Meaning::LoggedOut => (
             FailureKind::Auth,
@@ -226,6 +217,9 @@ mod tests {
             "{}",
             failure.message
         );
+        assert_eq!(failure.retry_at, Some(Timestamp(1_774_447_200_000)));
+        let overloaded = from_code("server_error", "API Error: 529 Overloaded", None);
+        assert_eq!(overloaded.retry_at, None);
         assert_eq!(from_code("server_error", "API Error: 529 Overloaded", None).kind, FailureKind::RateLimit);
         assert_eq!(from_code("server_error", "API Error: 500", None).kind, FailureKind::Error);
     }

@@ -90,7 +90,7 @@ pub(super) fn not_run(name: &str, error: &ProcessError) -> AgentReport {
         | ProcessError::NotExecutable { .. }
         | ProcessError::NoInterpreter { .. }
         | ProcessError::BadFormat { .. } => FailureKind::NotInstalled,
-        ProcessError::TooLong { .. } | ProcessError::Invalid { .. } => FailureKind::Contract,
+        // A prompt that is too long for an argument says nothing about other tasks.
         _ => FailureKind::Error,
     };
     AgentReport::failed(Failure::new(kind, format!("adapter {name}: {error}")))

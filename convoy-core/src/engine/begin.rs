@@ -1,5 +1,6 @@
 //! Starting, resuming and retrying: everything that happens before the loop of a run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::accept::{accept, choose_adapter, choose_branch, has_variables, redactor_for, registry_for};
@@ -11,11 +12,12 @@ use super::perform::Message;
 use super::query;
 use super::run::Run;
 use super::stored::{Loaded, digest, from_stored, load_from, to_stored};
+use crate::agent::Registry;
 use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
 use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, Request, RequestKind, RunOptions, Started};
 use crate::schedule::Input;
-use crate::spec::inactive_defaults;
+use crate::spec::{Spec, inactive_defaults};
 use crate::state::RunState;
 use crate::store::NewConvoy;
 use crate::types::{ConvoyId, TaskId, TaskIx};
@@ -37,6 +39,7 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
         name: plan.spec().name.clone(),
         spec_digest: digest(&stored),
         options,
+        providers: providers(plan.spec(), adapter.as_deref(), &registry),
         adapter,
         branch,
         base,
@@ -61,6 +64,17 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
     let state = RunState::new(plan, id, now, started);
     let loaded = Loaded { state, last_seq: appended.last_seq };
     launch(inner, loaded, lease, registry, vec![Input::Begin { resumed: false }], appended.first_seq).await
+}
+
+/// The label of each adapter's provider. Adapters that nobody knows have none; their tasks fail by themselves.
+fn providers(spec: &Spec, adapter: Option<&str>, registry: &Registry) -> BTreeMap<String, String> {
+    let named = spec.tasks.iter().filter_map(|task| task.adapter.as_deref()).chain(adapter);
+    let label = |name: &str| {
+        let adapter = registry.get(name).ok()?;
+        let account = adapter.account().map(|account| format!("/{account}"));
+        Some((name.to_owned(), format!("{}{}", adapter.name(), account.unwrap_or_default())))
+    };
+    named.filter_map(label).collect()
 }
 
 pub(super) async fn resume(inner: &Arc<Inner>, convoy: Option<ConvoyId>) -> Result<Run, Error> {

@@ -1,5 +1,7 @@
 //! Events of the convoy as a whole.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::area;
@@ -36,6 +38,9 @@ pub struct Started {
     /// The adapter of tasks that name none, after detection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
+    /// The provider of each adapter: its label with that of its account, where it names one.
+    #[serde(default)]
+    pub providers: BTreeMap<String, String>,
     /// Full name of the user's branch that the work is published to.
     pub branch: String,
     /// Its commit when the convoy started: the first tip.

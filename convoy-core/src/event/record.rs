@@ -156,6 +156,7 @@ mod tests {
             spec_digest: "d".into(),
             options: super::super::RunOptions::default(),
             adapter: None,
+            providers: std::collections::BTreeMap::new(),
             branch: "refs/heads/main".into(),
             base: oid('a'),
             integration_ref: "refs/convoy/x/integration".into(),

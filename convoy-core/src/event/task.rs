@@ -14,7 +14,7 @@ pub enum AttemptKind {
     First,
     /// One that is over is tried again: a failed one, which uses a retry, or any that a person takes up.
     Retry,
-    /// An interrupted one is repeated; uses no retry.
+    /// One that was interrupted, or cut off by a rate limit, is repeated; uses no retry.
     Repeat,
     /// The work conflicts with the tip; the agent resolves it. Uses no retry.
     Resolve,
@@ -225,6 +225,16 @@ area! {
             /// No retry is left: the next attempt is the last one, and is made by this role. Uses no retry.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             escalated_to: Option<String>,
+        },
+        /// Its provider's limit is reached: nothing of that provider starts before this time, and the task is
+        /// tried again then. Uses no retry, and its session is kept.
+        Parked = "task_parked" {
+            /// The adapter and its account.
+            provider: String,
+            /// It is tried again at this time.
+            until: Timestamp,
+            /// What the provider said.
+            failure: Failure,
         },
         /// It is exhausted.
         Failed = "task_failed" {

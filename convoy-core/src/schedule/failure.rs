@@ -24,6 +24,9 @@ impl Scheduler {
         }
         let state = self.state.task(task);
         let settling = matches!(state.stage, Stage::Settling { .. });
+        if settling && failure.kind == FailureKind::RateLimit {
+            return self.park(task, failure, now, turn);
+        }
         if let (true, Some(conflict)) = (settling, state.conflict.clone()) {
             return self.resolution_failed(task, conflict, failure, now, turn);
         }
@@ -80,7 +83,7 @@ impl Scheduler {
         self.exhausted(task, failure, now, turn)
     }
 
-    fn exhausted(
+    pub(super) fn exhausted(
         &mut self,
         task: TaskIx,
         failure: Failure,
@@ -121,10 +124,10 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let spec = self.state.plan().spec_of(task);
         let state = self.state.task(task);
-        let dlq_id = dead_letter_id(self.state.convoy(), task, state.attempts);
-        let written = state.dead_letter.as_ref().is_some_and(|(id, _)| *id == dlq_id);
+        let before = state.dead_letter.as_ref().map(|(id, _)| id.as_str());
+        let dlq_id = dead_letter_id(self.state.convoy(), task, state.attempts, before);
         let Some(failure) = &state.failure else { return Ok(()) };
-        if written || spec.on_exhausted == OnExhausted::Skip {
+        if !state.letter_due || spec.on_exhausted == OnExhausted::Skip {
             return Ok(());
         }
         let letter = DeadLetter {
@@ -169,11 +172,22 @@ impl Scheduler {
         let plan = self.state.plan().clone();
         for task in plan.indices() {
             if matches!(self.state.task(task).stage, Stage::Pending { repeats: false, .. }) {
-                let reason = format!("task {} failed and stops the convoy", plan.id(root));
-                self.emit_task(task, TaskEvent::Skipped { reason, because: Some(root) }, now, turn)?;
+                self.skip_stopped(task, root, now, turn)?;
             }
         }
         Ok(())
+    }
+
+    /// Skips a task that was not begun, because `root` stops the convoy.
+    pub(super) fn skip_stopped(
+        &mut self,
+        task: TaskIx,
+        root: TaskIx,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let reason = format!("task {} failed and stops the convoy", self.state.plan().id(root));
+        self.emit_task(task, TaskEvent::Skipped { reason, because: Some(root) }, now, turn)
     }
 }
 
@@ -196,9 +210,17 @@ pub fn backoff(policy: Retry, retry: u32, convoy: &ConvoyId, task: TaskIx) -> Du
     wait - wait * permille / 1000
 }
 
-fn dead_letter_id(convoy: &ConvoyId, task: TaskIx, attempts: u32) -> String {
+/// Named after the newest attempt; a task can be given up again without another one, then it is numbered, too.
+fn dead_letter_id(convoy: &ConvoyId, task: TaskIx, attempts: u32, before: Option<&str>) -> String {
     let worker = WorkerId::of(convoy, task, crate::types::AttemptNo(attempts));
-    format!("dlq-{}", worker.as_str().trim_start_matches("convoy-"))
+    let id = format!("dlq-{}", worker.as_str().trim_start_matches("convoy-"));
+    match before.and_then(|before| before.strip_prefix(&id)) {
+        None => id,
+        Some(number) => {
+            let number: u32 = number.trim_start_matches('-').parse().unwrap_or(1);
+            format!("{id}-{}", number.saturating_add(1))
+        }
+    }
 }
 
 fn exhausted_status(kind: &FailureKind) -> TaskStatus {

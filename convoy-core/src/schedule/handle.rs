@@ -86,6 +86,9 @@ impl Scheduler {
         if let Some((task, from)) = before {
             self.queues.moved(&self.state, task, from);
         }
+        if let Event::Task { task, event: TaskEvent::Parked { until, .. }, .. } = &event {
+            self.queues.park(*task, *until);
+        }
         turn.events.push(event);
         Ok(())
     }

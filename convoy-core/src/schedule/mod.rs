@@ -12,6 +12,7 @@ mod handle;
 mod inject;
 mod input;
 mod land;
+mod parking;
 mod queues;
 mod start;
 

@@ -19,6 +19,8 @@ enum Blocker {
     Lock(usize),
     /// A task with an overlapping partition that works now.
     Task(TaskIx),
+    /// A provider that is parked, by its position among the providers.
+    Provider(usize),
 }
 
 /// Everything that answers "who is next" without looking at every task.
@@ -27,6 +29,10 @@ pub(super) struct Queues {
     ready: BTreeSet<ReadyKey>,
     blocked: HashMap<Blocker, BTreeSet<ReadyKey>>,
     timers: BTreeSet<(Timestamp, TaskIx)>,
+    /// The provider of each task, as a position.
+    provider_of: Vec<usize>,
+    /// When providers can be asked again.
+    unparks: BTreeSet<(Timestamp, usize)>,
     unmet: Vec<u32>,
     locks_of: Vec<Vec<usize>>,
     free_permits: Vec<u32>,
@@ -55,6 +61,8 @@ impl Queues {
             ready: BTreeSet::new(),
             blocked: HashMap::new(),
             timers: BTreeSet::new(),
+            provider_of: Vec::new(),
+            unparks: BTreeSet::new(),
             unmet: plan.indices().map(count).collect(),
             locks_of: locks_of(state),
             free_permits: plan.spec().locks.values().copied().collect(),
@@ -69,6 +77,7 @@ impl Queues {
             publishing: false,
             publish_again: true,
         };
+        queues.know_providers(state);
         for ix in plan.indices() {
             if !state.task(ix).stage.kind().is_final() {
                 queues.open += 1;
@@ -89,6 +98,21 @@ impl Queues {
             publish_again: self.publish_again,
             ..Self::new(state)
         }
+    }
+
+    fn know_providers(&mut self, state: &RunState) {
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for ix in state.plan().indices() {
+            let next = known.len();
+            self.provider_of.push(*known.entry(state.provider(ix)).or_insert(next));
+        }
+        let times = state.parked().filter_map(|(provider, until)| Some((until, *known.get(provider)?)));
+        self.unparks.extend(times);
+    }
+
+    /// Nothing of this task's provider starts before a time.
+    pub(super) fn park(&mut self, ix: TaskIx, until: Timestamp) {
+        self.unparks.insert((until, self.provider_of[ix.index()]));
     }
 
     /// Follows one task from the stage `from` to the one it is in now.
@@ -175,25 +199,33 @@ impl Queues {
 
     /// The next task to start, taken out of the queue; `None` when nothing that is ready may start.
     /// Does not look at the number of slots.
-    pub(super) fn take_start(&mut self, state: &RunState) -> Option<TaskIx> {
+    pub(super) fn take_start(&mut self, state: &RunState, now: Timestamp) -> Option<TaskIx> {
         while let Some(entry) = self.ready.pop_first() {
             let ix = entry.3;
             let waits = matches!(state.task(ix).stage, Stage::Pending { .. } | Stage::Conflicted);
             if waits && entry == key(state, ix) {
-                let Some(blocker) = self.blocker(state, ix) else { return Some(ix) };
+                let Some(blocker) = self.blocker(state, ix, now) else { return Some(ix) };
                 self.blocked.entry(blocker).or_default().insert(entry);
             }
-            // It was woken for a permit that it does not take: the next in line may have it.
-            for lock in self.locks_of[ix.index()].clone() {
-                if self.free_permits[lock] > 0 {
-                    self.wake_one(lock);
-                }
-            }
+            self.passed_over(ix);
         }
         None
     }
 
-    fn blocker(&self, state: &RunState, ix: TaskIx) -> Option<Blocker> {
+    /// A task was woken for a permit that it does not take: the next in line may have it.
+    pub(super) fn passed_over(&mut self, ix: TaskIx) {
+        for lock in self.locks_of[ix.index()].clone() {
+            if self.free_permits[lock] > 0 {
+                self.wake_one(lock);
+            }
+        }
+    }
+
+    fn blocker(&self, state: &RunState, ix: TaskIx, now: Timestamp) -> Option<Blocker> {
+        // Looked at first: whoever waits for a provider is not to be woken for a permit.
+        if state.parked_until(state.provider(ix)).is_some_and(|until| until > now) {
+            return Some(Blocker::Provider(self.provider_of[ix.index()]));
+        }
         let lock = self.locks_of[ix.index()].iter().copied().find(|lock| self.free_permits[*lock] == 0);
         let overlaps = &state.plan().task(ix).overlaps;
         let task = || overlaps.iter().copied().find(|other| self.holders.contains(other)).map(Blocker::Task);
@@ -210,11 +242,18 @@ impl Queues {
                 self.ready.insert(key(state, ix));
             }
         }
+        while let Some((_, provider)) = self.unparks.first().copied().filter(|(time, _)| *time <= now) {
+            self.unparks.pop_first();
+            self.ready.extend(self.blocked.remove(&Blocker::Provider(provider)).unwrap_or_default());
+        }
     }
 
     /// When the next task becomes ready by time alone.
     pub(super) fn next_time(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(time, _)| *time)
+        let waited_for =
+            |(_, provider): &&(Timestamp, usize)| self.blocked.contains_key(&Blocker::Provider(*provider));
+        let unpark = self.unparks.iter().find(waited_for).map(|(time, _)| *time);
+        self.timers.first().map(|(time, _)| *time).into_iter().chain(unpark).min()
     }
 
     /// The next task to judge, taken out of the queue.

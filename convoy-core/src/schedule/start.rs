@@ -21,8 +21,12 @@ impl Scheduler {
         self.queues.expire(&self.state, now);
         if !self.is_held() {
             while self.queues.slots_used() < self.state.slot_limit() {
-                let Some(task) = self.queues.take_start(&self.state) else { break };
-                self.start(task, now, turn)?;
+                let Some(task) = self.queues.take_start(&self.state, now) else { break };
+                if self.fails_at_start(task, now, turn)? {
+                    self.queues.passed_over(task);
+                } else {
+                    self.start(task, now, turn)?;
+                }
             }
             self.announce_swarm(now, turn)?;
         }
@@ -173,7 +177,7 @@ fn attempt_kind(state: &TaskState) -> AttemptKind {
         AttemptKind::Resolve
     } else if state.attempts == 0 {
         AttemptKind::First
-    } else if matches!(state.stage, Stage::Pending { repeats: true, .. }) {
+    } else if matches!(state.stage, Stage::Pending { repeats, parked, .. } if repeats || parked) {
         AttemptKind::Repeat
     } else {
         AttemptKind::Retry

@@ -6,7 +6,7 @@ use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
 use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
-use crate::types::{SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
+use crate::types::{FailureKind, SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
 
 /// An event that cannot happen in the state that it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +47,10 @@ impl RunState {
         match event {
             Event::Convoy(inner) => self.apply_convoy(inner, time),
             Event::Publish(inner) => self.apply_publish(inner),
-            Event::Task { task, id, event: inner, .. } => self.apply_task(*task, id, inner),
-        }
+            Event::Task { task, id, event: inner, .. } => self.apply_task(*task, id, inner, time),
+        }?;
+        self.last_time = time;
+        Ok(())
     }
 
     fn apply_convoy(&mut self, event: &ConvoyEvent, time: Timestamp) -> Result<(), IllegalEvent> {
@@ -60,6 +62,7 @@ impl RunState {
             ConvoyEvent::Resumed { .. } => {
                 self.interrupting = false;
                 self.paused = false;
+                self.parking.forgive();
             }
             ConvoyEvent::Paused { .. } if !over => self.paused = true,
             ConvoyEvent::Unpaused { .. } if !over => self.paused = false,
@@ -108,7 +111,7 @@ impl RunState {
         }
         for ix in tasks {
             let task = &mut self.tasks[ix.index()];
-            task.stage = Stage::Pending { not_before: None, repeats: false };
+            task.stage = Stage::Pending { not_before: None, repeats: false, parked: false };
             task.retries = 0;
             task.escalated = false;
             task.conflicts = 0;
@@ -118,6 +121,7 @@ impl RunState {
         (self.ended, self.finished_at) = (None, None);
         (self.cancelling, self.paused, self.interrupting) = (false, false, false);
         self.stopped_by = None;
+        self.parking.forgive();
         Ok(())
     }
 
@@ -148,7 +152,13 @@ impl RunState {
         Ok(())
     }
 
-    fn apply_task(&mut self, ix: TaskIx, id: &TaskId, event: &TaskEvent) -> Result<(), IllegalEvent> {
+    fn apply_task(
+        &mut self,
+        ix: TaskIx,
+        id: &TaskId,
+        event: &TaskEvent,
+        time: Timestamp,
+    ) -> Result<(), IllegalEvent> {
         let Some(task) = self.tasks.get_mut(ix.index()) else {
             return Err(IllegalEvent::NoTask { event: event.type_name(), task: id.clone() });
         };
@@ -163,6 +173,7 @@ impl RunState {
             before = std::mem::replace(&mut task.stage, stage);
         }
         note(task, &before, event);
+        self.note_provider(ix, &before, event, time);
         match event {
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
@@ -170,6 +181,33 @@ impl RunState {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl RunState {
+    /// Keeps what an event says of the provider of a task. `before` is the stage that it met.
+    fn note_provider(&mut self, ix: TaskIx, before: &Stage, event: &TaskEvent, time: Timestamp) {
+        match event {
+            TaskEvent::Parked { provider, until, .. } => self.parking.limit(provider, *until, time),
+            TaskEvent::AgentEnded { outcome, .. }
+                if matches!(before, Stage::Working { started: true, .. }) =>
+            {
+                let works = match outcome {
+                    AgentOutcome::Succeeded => true,
+                    AgentOutcome::Failed { failure } => failure.kind != FailureKind::RateLimit,
+                    AgentOutcome::Interrupted | AgentOutcome::Cancelled => false,
+                };
+                if works {
+                    let provider = self.provider(ix).to_owned();
+                    self.parking.works(&provider);
+                }
+            }
+            TaskEvent::Failed { failure, .. } if failure.kind.breaks_adapter() => {
+                let (provider, model) = (self.provider(ix).to_owned(), self.plan.spec_of(ix).model.clone());
+                self.parking.break_down(&provider, model.as_ref(), failure);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -202,10 +240,16 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Some(Some(Stage::Conflicted))
         }
         (TaskEvent::Retried { not_before, failure: None, .. }, Stage::Settling { .. }) => {
-            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: true }))
+            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: true, parked: false }))
+        }
+        (TaskEvent::Parked { .. }, Stage::Settling { .. }) if task.conflict.is_some() => {
+            Some(Some(Stage::Conflicted))
+        }
+        (TaskEvent::Parked { until, .. }, Stage::Settling { .. }) => {
+            Some(Some(Stage::Pending { not_before: Some(*until), repeats: false, parked: true }))
         }
         (TaskEvent::Retried { not_before, failure: Some(_), .. }, _) if may_end && kind != K::Pending => {
-            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: false }))
+            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: false, parked: false }))
         }
         (TaskEvent::Failed { status, .. }, _) if may_end && is_failure(*status) => {
             Some(Some(Stage::Failed { status: *status }))
@@ -282,10 +326,14 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.started += 1;
             task.adapter = Some((adapter.clone(), account.clone()));
         }
-        TaskEvent::AgentEnded { exit_code, session, usage, .. } => {
+        TaskEvent::AgentEnded { outcome, exit_code, session, usage, .. } => {
             task.exit_code = *exit_code;
-            // An attempt that got no session of its own leaves none to be continued.
-            task.session = session.clone().and_then(|id| left(task, id));
+            // An attempt that got no session of its own leaves none to be continued, unless it got nowhere.
+            let limited =
+                matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
+            if session.is_some() || !limited {
+                task.session = session.clone().and_then(|id| left(task, id));
+            }
             task.usage.add(usage);
         }
         TaskEvent::Snapshot { files_changed, .. } => {
@@ -324,8 +372,12 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
         TaskEvent::Failed { failure, .. } => {
             task.failure = Some(failure.clone());
             task.conflict = None;
+            task.letter_due = true;
         }
-        TaskEvent::DeadLettered(letter) => task.dead_letter = Some((letter.dlq_id.clone(), true)),
+        TaskEvent::DeadLettered(letter) => {
+            task.letter_due = false;
+            task.dead_letter = Some((letter.dlq_id.clone(), true));
+        }
         TaskEvent::DeadLetterResolved { dlq_id, .. } => task.dead_letter = Some((dlq_id.clone(), false)),
         _ => {}
     }

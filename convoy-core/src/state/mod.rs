@@ -4,6 +4,7 @@
 //! stage to stage an event may make stands in one table, [`allowed`]; every other move is an error.
 
 mod apply;
+mod parking;
 mod publish;
 mod run;
 mod stage;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::parking::Parking;
 use super::publish::Publish;
 use super::stage::{Stage, TaskState};
 use crate::event::{End, Started};
@@ -30,6 +31,9 @@ pub struct RunState {
     pub(super) swarm: Option<u32>,
     pub(super) injected: u32,
     pub(super) idempotency_keys: BTreeSet<String>,
+    pub(super) parking: Parking,
+    /// When the newest event was recorded.
+    pub(super) last_time: Timestamp,
 }
 
 impl PartialEq for RunState {
@@ -49,6 +53,8 @@ impl PartialEq for RunState {
             && self.swarm == other.swarm
             && self.injected == other.injected
             && self.idempotency_keys == other.idempotency_keys
+            && self.parking == other.parking
+            && self.last_time == other.last_time
     }
 }
 
@@ -76,6 +82,8 @@ impl RunState {
             swarm: None,
             injected: 0,
             idempotency_keys: BTreeSet::new(),
+            parking: Parking::default(),
+            last_time: created_at,
         }
     }
 

@@ -13,6 +13,8 @@ pub enum Stage {
         /// Whether this repeats an attempt that the engine's end interrupted. It counts as under way: an
         /// exhausted task that stops the convoy does not skip it.
         repeats: bool,
+        /// Whether it waits because its provider's limit was reached.
+        parked: bool,
     },
     /// An attempt is recorded; holds a slot and its locks.
     Working {
@@ -151,7 +153,7 @@ impl StageKind {
 pub fn allowed(from: StageKind, to: StageKind) -> bool {
     use StageKind as K;
     let next: &[K] = match from {
-        K::Pending => &[K::Working, K::Skipped, K::Cancelled],
+        K::Pending => &[K::Working, K::Failed, K::Skipped, K::Cancelled],
         K::Working => &[K::Snapshotting],
         K::Snapshotting => &[K::Checking, K::Settling],
         K::Settling => &[K::Pending, K::Conflicted, K::Failed, K::Cancelled],
@@ -184,6 +186,7 @@ impl Stage {
     /// The public status.
     pub fn status(&self) -> TaskStatus {
         match self {
+            Self::Pending { parked: true, .. } => TaskStatus::Parked,
             Self::Pending { .. } => TaskStatus::Pending,
             Self::Working { started: false, .. } => TaskStatus::Assigned,
             Self::Working { started: true, .. } | Self::Snapshotting { .. } | Self::Settling { .. } => {
@@ -236,12 +239,14 @@ pub struct TaskState {
     pub files_changed: Option<u64>,
     /// The id of its newest dead letter, and whether it is still open.
     pub dead_letter: Option<(String, bool)>,
+    /// Whether it was given up and no dead letter has been written for that.
+    pub letter_due: bool,
 }
 
 impl TaskState {
     pub(super) fn new() -> Self {
         Self {
-            stage: Stage::Pending { not_before: None, repeats: false },
+            stage: Stage::Pending { not_before: None, repeats: false, parked: false },
             attempts: 0,
             started: 0,
             retries: 0,
@@ -258,6 +263,7 @@ impl TaskState {
             no_changes: false,
             files_changed: None,
             dead_letter: None,
+            letter_due: false,
         }
     }
 

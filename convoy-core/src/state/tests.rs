@@ -36,6 +36,7 @@ fn state() -> RunState {
         spec_digest: "0".into(),
         options: RunOptions::default(),
         adapter: None,
+        providers: std::collections::BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid('a'),
         integration_ref: "refs/convoy/t/integration".into(),
@@ -52,7 +53,7 @@ fn stages() -> Vec<(&'static str, Stage)> {
     let queued = |prepared| Stage::Queued { work: work(), order: 1, prepared };
     let prepared = Prepared { commit: oid('e'), onto: oid('a') };
     vec![
-        ("pending", Stage::Pending { not_before: None, repeats: false }),
+        ("pending", Stage::Pending { not_before: None, repeats: false, parked: false }),
         ("assigned", Stage::Working { base: oid('a'), started: false }),
         ("started", Stage::Working { base: oid('a'), started: true }),
         ("snapshotting", Stage::Snapshotting { base: oid('a'), outcome: AgentOutcome::Succeeded }),
@@ -126,6 +127,7 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         tree: oid('b'),
     };
     let conflict_failed = TaskEvent::ConflictFailed { attempts: 2, conflicting_files: vec!["f".into()] };
+    let parked = TaskEvent::Parked { provider: "p".into(), until: NOW, failure: failure() };
     let unprepared = TaskEvent::Unprepared { commit: oid('e'), tip: oid('f') };
     let to = |from: &[&'static str], to: &'static str| from.iter().map(|from| (*from, to)).collect();
     let stay = |stages: &[&'static str]| stages.iter().map(|stage| (*stage, *stage)).collect();
@@ -154,9 +156,10 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (done_event(Some(oid('e'))), to(&["prepared"], "done")),
         (done_event(Some(oid('f'))), Vec::new()),
         (done_event(None), to(&["checking", "queued"], "done")),
+        (parked, to(&["settling"], "pending")),
         (retried_event(None), to(&["settling"], "pending")),
         (retried_event(Some(failure())), to(&["settling", "checking", "queued"], "pending")),
-        (failed_event(TaskStatus::Failed), to(&["settling", "checking", "queued"], "failed")),
+        (failed_event(TaskStatus::Failed), to(&["pending", "settling", "checking", "queued"], "failed")),
         (failed_event(TaskStatus::Done), Vec::new()),
         (TaskEvent::Skipped { reason: "r".into(), because: None }, to(&["pending"], "skipped")),
         (
@@ -220,7 +223,8 @@ fn a_kept_conflict_leads_back_to_a_resolution() {
         onto: oid('a'),
         tree: oid('b'),
     };
-    for event in [again, retried_event(None)] {
+    let parked = TaskEvent::Parked { provider: "p".into(), until: NOW, failure: failure() };
+    for event in [again, retried_event(None), parked] {
         let mut state = in_stage(Stage::Settling { outcome: AgentOutcome::Interrupted });
         state.tasks[0].conflict = Some(conflict.clone());
         assert_eq!(state.apply(&of_task(event), NOW), Ok(()));

@@ -74,6 +74,9 @@ pub struct TaskView {
     /// What it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
+    /// When its provider, whose limit it reached, can be asked again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Timestamp>,
     /// Tokens of its attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
@@ -148,6 +151,10 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         files_changed: task.files_changed,
         failure: task.failure.clone(),
         waiting_for: reason,
+        parked_until: match &task.stage {
+            Stage::Pending { parked: true, not_before, .. } => *not_before,
+            _ => None,
+        },
         tokens: task.usage.total_tokens(),
         cost_usd: task.usage.cost_usd,
         dead_letter: task.dead_letter.as_ref().filter(|(_, open)| *open).map(|(id, _)| id.clone()),
@@ -165,14 +172,26 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
             if state.paused {
                 return Some("the convoy is paused".to_owned());
             }
+            if let Some(parked) = parked(state, ix) {
+                return Some(parked);
+            }
             let at = not_before.filter(|_| state.task(ix).failure.is_some());
             let held = held_by(state, ix, taken).or_else(|| taken.full.then(|| "a free slot".to_owned()));
             held.or_else(|| at.map(|time| format!("its retry, not before {time}")))
         }
-        Stage::Conflicted => Some("a free slot, to resolve a conflict".to_owned()),
+        Stage::Conflicted => {
+            parked(state, ix).or_else(|| Some("a free slot, to resolve a conflict".to_owned()))
+        }
         Stage::Queued { .. } => Some("its turn to land".to_owned()),
         _ => None,
     }
+}
+
+/// The provider that a task waits for.
+fn parked(state: &RunState, ix: TaskIx) -> Option<String> {
+    let provider = state.provider(ix);
+    let until = state.parked_until(provider).filter(|until| *until > state.last_time)?;
+    Some(format!("provider {provider}, parked until {until}"))
 }
 
 /// The lock or the overlapping task that keeps a task from starting.

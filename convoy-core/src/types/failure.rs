@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Timestamp;
+
 /// The kind of a failure. Its text is the public `failure_type`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -68,6 +70,11 @@ const PLAIN: [(FailureKind, &str); 15] = [
 ];
 
 impl FailureKind {
+    /// Whether every other task that calls the adapter in the same way would fail so, too.
+    pub fn breaks_adapter(&self) -> bool {
+        matches!(self, Self::NotInstalled | Self::Auth | Self::Contract)
+    }
+
     /// Whether another attempt may be made while retries are left.
     pub fn is_retried(&self) -> bool {
         match self {
@@ -138,12 +145,15 @@ pub struct Failure {
     /// The end of the output of the program that failed, bounded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output_tail: String,
+    /// When another try makes sense, as far as the provider said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
 }
 
 impl Failure {
     /// A failure without program output.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), exit_code: None, output_tail: String::new() }
+        Self { kind, message: message.into(), exit_code: None, output_tail: String::new(), retry_at: None }
     }
 }
 

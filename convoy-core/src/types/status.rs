@@ -71,6 +71,8 @@ pub enum TaskStatus {
     TimedOut,
     /// Exhausted by a gate.
     GateFailed,
+    /// Waits until its provider, whose limit it reached, can be asked again.
+    Parked,
     /// Never ran, because of another task or a stop.
     Skipped,
     /// Ended by a cancel.
@@ -79,7 +81,7 @@ pub enum TaskStatus {
 
 impl TaskStatus {
     /// Every status.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Pending,
         Self::Assigned,
         Self::Running,
@@ -89,6 +91,7 @@ impl TaskStatus {
         Self::Failed,
         Self::TimedOut,
         Self::GateFailed,
+        Self::Parked,
         Self::Skipped,
         Self::Cancelled,
     ];
@@ -96,7 +99,9 @@ impl TaskStatus {
     /// Whether only a retry leaves it.
     pub fn is_final(self) -> bool {
         match self {
-            Self::Pending | Self::Assigned | Self::Running | Self::Checking | Self::Queued => false,
+            Self::Pending | Self::Assigned | Self::Running | Self::Checking | Self::Queued | Self::Parked => {
+                false
+            }
             Self::Done
             | Self::Failed
             | Self::TimedOut
@@ -118,6 +123,7 @@ impl TaskStatus {
             Self::Failed => "failed",
             Self::TimedOut => "timed-out",
             Self::GateFailed => "gate-failed",
+            Self::Parked => "parked",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
         }
@@ -166,6 +172,7 @@ impl Totals {
                 | TaskStatus::Assigned
                 | TaskStatus::Running
                 | TaskStatus::Checking
+                | TaskStatus::Parked
                 | TaskStatus::Queued => totals.open += 1,
             }
         }
@@ -183,7 +190,7 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
         }
         let totals = Totals::of(TaskStatus::ALL);
-        assert_eq!((totals.total, totals.open, totals.done), (11, 5, 1));
+        assert_eq!((totals.total, totals.open, totals.done), (12, 6, 1));
         assert_eq!(
             totals.total,
             totals.open + totals.done + totals.failed + totals.skipped + totals.timed_out + totals.cancelled

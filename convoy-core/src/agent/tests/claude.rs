@@ -58,7 +58,7 @@ async fn each_transcript_gives_its_report() {
             "rate-limited",
             "1",
             Some(K::RateLimit),
-            "(five_hour) is used up until 2026-03-25T14:00:00.000Z; waiting for it is not supported yet",
+            "(five_hour) is used up until 2026-03-25T14:00:00.000Z. It said",
             usage(0, 0, 0, 0, Some(0.0)),
         ),
         ("overloaded", "1", Some(K::RateLimit), "overloaded", usage(0, 0, 0, 0, Some(0.0))),

@@ -30,7 +30,7 @@ use crate::store::{Holder, Lease, MemoryStore, NewConvoy, Store, When};
 use crate::types::{ConvoyId, TaskIx, TaskStatus, Timestamp};
 
 /// Longer than any convoy of the sizes used here takes, by its own time.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// More engines than any story needs.
 const MOST_LIVES: u32 = 60;

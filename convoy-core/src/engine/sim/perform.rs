@@ -135,10 +135,16 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
             return stopped(stop);
         }
         *w.bought.entry((task, attempt)).or_default() += 1;
+        if let Some(failure) = w.limited(task) {
+            return end_of(AgentOutcome::Failed { failure });
+        }
         match w.fails(task, 2) || order.conflict.is_some() && w.gives_up(task) {
             true => {
-                let kinds = [FailureKind::Error, FailureKind::Timeout, FailureKind::Idle, FailureKind::Auth];
-                let kind = kinds[usize::try_from(w.luck(task, 3).below(4)).expect("small")].clone();
+                // Who else fails because of a broken adapter depends on the moment.
+                let worst = if w.story.wild { FailureKind::Auth } else { FailureKind::Refused };
+                let kinds = [FailureKind::Error, FailureKind::Timeout, FailureKind::Idle, worst];
+                let kind = w.luck(task, 3).of(&[0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+                let kind = kinds[kind].clone();
                 end_of(AgentOutcome::Failed { failure: Failure::new(kind, "the agent did not do it") })
             }
             false => end_of(AgentOutcome::Succeeded),

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::schedule::Action;
 use crate::schedule::tests::build::START;
 use crate::state::Stage;
-use crate::types::{AttemptNo, BoxFuture, TaskIx, Timestamp};
+use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, TaskIx, Timestamp};
 
 /// Lines that a failure shows.
 const SHOWN: usize = 60;
@@ -61,6 +61,8 @@ pub(super) struct Inner {
     pub(super) worktrees: BTreeSet<TaskIx>,
     /// Agents that ran to their end.
     pub(super) bought: BTreeMap<(TaskIx, AttemptNo), u32>,
+    /// How often an agent of a task met a limit of its provider.
+    limits: BTreeMap<TaskIx, u32>,
     /// What is being done in this life of the engine.
     pub(super) doing: BTreeMap<Doing, usize>,
     /// Nothing of the user's is in the way any more, nobody else moves anything.
@@ -103,6 +105,7 @@ impl World {
             occupied: BTreeSet::new(),
             worktrees: BTreeSet::new(),
             bought: BTreeMap::new(),
+            limits: BTreeMap::new(),
             doing: BTreeMap::new(),
             calm: !story.disturbed,
             steps: 0,
@@ -241,6 +244,20 @@ impl Inner {
         let spared = !self.story.wild && self.record.state().task(task).conflicts > 0;
         let badness = Rng::keyed(&[self.story.seed, 3]).of(&[0, 5, 20]);
         !spared && self.luck(task, salt).percent(badness)
+    }
+
+    /// The limit of a provider that an agent of this task meets. It meets few of them, whatever its attempts
+    /// come to, since a limit is no reason to give a task up.
+    pub(super) fn limited(&mut self, task: TaskIx) -> Option<Failure> {
+        let met = self.limits.entry(task).or_default();
+        let mut luck = Rng::keyed(&[self.story.seed, 10, u64::from(task.0), u64::from(*met)]);
+        if !self.story.watched || *met >= 2 || !luck.percent(8) {
+            return None;
+        }
+        *met += 1;
+        let wait = luck.of(&[None, Some(1), Some(30), Some(600)]);
+        let retry_at = wait.map(|seconds| self.now().plus(Duration::from_secs(seconds)));
+        Some(Failure { retry_at, ..Failure::new(FailureKind::RateLimit, "the limit is reached") })
     }
 
     /// Whether an agent does not get a conflict resolved.

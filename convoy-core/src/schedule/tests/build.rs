@@ -80,6 +80,7 @@ pub(crate) fn fresh(plan: &Arc<Plan>) -> RunState {
         spec_digest: "0".into(),
         options: RunOptions::default(),
         adapter: None,
+        providers: BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid(1),
         integration_ref: "refs/convoy/test/integration".into(),

@@ -1,7 +1,10 @@
 //! A finite sequence of choices; once it is used up every choice is the first, harmless one, so that
 //! every run comes to its end.
 
-use crate::types::{Failure, FailureKind};
+use std::time::Duration;
+
+use super::build::START;
+use crate::types::{Failure, FailureKind, Timestamp};
 
 #[derive(Debug)]
 pub(super) struct Choices<'a> {
@@ -43,11 +46,14 @@ impl<'a> Choices<'a> {
             FailureKind::Worktree,
             FailureKind::RateLimit,
             FailureKind::SecretInPrompt,
+            FailureKind::RateLimit,
             FailureKind::NotInstalled,
             FailureKind::Auth,
             FailureKind::Contract,
         ];
         let kind = kinds[self.pick(kinds.len())].clone();
-        Failure { exit_code: Some(1), ..Failure::new(kind, "the agent did not do it") }
+        let times = [None, Some(Timestamp(0)), Some(START.plus(Duration::from_secs(5000)))];
+        let retry_at = times[self.pick(times.len())].filter(|_| kind == FailureKind::RateLimit);
+        Failure { exit_code: Some(1), retry_at, ..Failure::new(kind, "the agent did not do it") }
     }
 }

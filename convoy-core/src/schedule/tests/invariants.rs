@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::schedule::Action;
 use crate::spec::OnExhausted;
 use crate::state::{RunState, Stage, StageKind, view};
-use crate::types::{AttemptNo, ConvoyStatus, TaskIx, TaskStatus, Timestamp};
+use crate::types::{AttemptNo, ConvoyStatus, FailureKind, TaskIx, TaskStatus, Timestamp};
 
 /// What one attempt has recorded.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl Watch {
         let concerned = match event {
             Event::Task { task, id, event, attempt } => {
                 assert_eq!(self.state.plan().id(*task), id);
-                self.before_task(*task, event);
+                self.before_task(*task, event, now);
                 self.count(*task, *attempt, event);
                 vec![*task]
             }
@@ -81,7 +81,7 @@ impl Watch {
         self.moves.extend(before.into_iter().zip(kinds(&self.state)).filter(|(from, to)| from != to));
     }
 
-    fn before_task(&self, ix: TaskIx, event: &TaskEvent) {
+    fn before_task(&self, ix: TaskIx, event: &TaskEvent, now: Timestamp) {
         let state = &self.state;
         let task = state.task(ix);
         match event {
@@ -92,6 +92,10 @@ impl Watch {
                 let expected = if goes_on { task.agent.as_ref() } else { own };
                 assert_eq!(Some(agent), expected, "who makes the attempt");
                 assert_eq!(state.unmet(ix).count(), 0, "a start waits for its dependencies");
+                let parked = state.parked_until(state.provider(ix)).is_some_and(|until| until > now);
+                assert!(!parked, "nothing starts whose provider is parked");
+                let broken = state.broken(ix).is_some() && task.stage.kind() == StageKind::Pending;
+                assert!(!broken, "nothing starts whose adapter is known not to work");
                 let held = state.is_paused() || state.is_cancelling() || state.is_interrupting();
                 assert!(!held && state.ended().is_none(), "nothing starts while the convoy is held");
                 assert!(state.stopped_by().is_none() || goes_on, "a stop lets nothing new start: {kind:?}");
@@ -108,6 +112,17 @@ impl Watch {
                 }
             }
             TaskEvent::Retried { failure: None, retries, .. } => assert_eq!(*retries, task.retries),
+            TaskEvent::Parked { provider, until, failure } => {
+                assert_eq!((provider.as_str(), &failure.kind), (state.provider(ix), &FailureKind::RateLimit));
+                assert!(*until > now, "parked for nothing");
+            }
+            TaskEvent::Failed { failure, .. } if task.stage.kind() == StageKind::Pending => {
+                assert!(failure.kind.breaks_adapter() && state.broken(ix).is_some(), "untried: {failure:?}");
+            }
+            TaskEvent::Failed { failure, .. } => {
+                let agents = task.stage.kind() == StageKind::Settling;
+                assert!(!agents || failure.kind != FailureKind::RateLimit, "a rate limit fails nothing");
+            }
             TaskEvent::Skipped { because, .. } => {
                 let root = because.expect("a skip has a cause");
                 let kind = state.task(root).stage.kind();
@@ -169,12 +184,15 @@ impl Watch {
     fn task_at_end(&self, ix: TaskIx) {
         let task = self.state.task(ix);
         let newest = format!(".{}", task.attempts);
-        let letter = task.dead_letter.as_ref().is_some_and(|(id, _)| id.ends_with(&newest));
+        let again = format!("{newest}-");
+        let of_newest = |id: &str| id.ends_with(&newest) || id.contains(&again);
+        let letter = task.dead_letter.as_ref().is_some_and(|(id, _)| of_newest(id));
         match &task.stage {
             Stage::Done => assert!(task.no_changes || task.commit.is_some()),
             Stage::Failed { .. } => {
                 let wanted = self.state.plan().spec_of(ix).on_exhausted != OnExhausted::Skip;
                 assert_eq!(letter, wanted, "a given up task has a dead letter");
+                assert_eq!(task.letter_due, !wanted);
                 assert!(task.failure.is_some());
             }
             Stage::Skipped { because, .. } => {
@@ -299,7 +317,9 @@ impl Watch {
             .iter()
             .all(|lock| self.lock_users(holders, lock) < locks[lock] as usize);
         let alone = self.state.plan().task(ix).overlaps.iter().all(|other| !holders.contains(other));
-        time && locks_free && alone && self.state.unmet(ix).count() == 0
+        let until = self.state.parked_until(self.state.provider(ix));
+        let parked = until.is_some_and(|until| until > now);
+        time && !parked && locks_free && alone && self.state.unmet(ix).count() == 0
     }
 
     /// The statuses of all tasks in file order.

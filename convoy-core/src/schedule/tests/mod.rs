@@ -9,6 +9,7 @@ mod inject;
 pub(crate) mod invariants;
 mod moves;
 mod outcomes;
+mod parking;
 mod properties;
 mod retry;
 pub(crate) mod shape;

@@ -39,7 +39,7 @@ macro_rules! agent {
     };
 }
 
-const OUTCOMES: [Outcome; 16] = [
+const OUTCOMES: [Outcome; 15] = [
     agent!(Error, true, Failed, "error"),
     agent!(Refused, true, Failed, "refused"),
     agent!(TurnLimit, true, Failed, "turn-limit"),
@@ -47,7 +47,6 @@ const OUTCOMES: [Outcome; 16] = [
     agent!(Idle, true, Failed, "idle"),
     agent!(Timeout, true, TimedOut, "timeout"),
     agent!(Worktree, true, Failed, "worktree-error"),
-    agent!(RateLimit, true, Failed, "rate-limit"),
     agent!(SecretInPrompt, false, Failed, "secret-in-prompt"),
     agent!(NotInstalled, false, Failed, "not-installed"),
     agent!(Auth, false, Failed, "auth"),
@@ -103,7 +102,9 @@ fn convoy(max_retries: u32, on_failure: OnFailure, on_exhausted: OnExhausted, es
     let bad = Task { max_retries, on_exhausted, escalate_to, priority: 2, ..task("bad") };
     let locked = |id: &str, priority| Task { priority, locks: vec!["lock".into()], ..task(id) };
     let children = [after("child", &["bad"]), after("grandchild", &["child"])];
-    let tasks = [vec![bad, locked("busy", 1), locked("other", 0)], children.to_vec()].concat();
+    // Of an adapter that does not break with that of the others.
+    let other = Task { adapter: Some("another".into()), ..locked("other", 0) };
+    let tasks = [vec![bad, locked("busy", 1), other], children.to_vec()].concat();
     let locks = BTreeMap::from([("lock".to_owned(), 1)]);
     let mut world = World::new(&planned(Spec { locks, on_failure, ..spec(tasks) }));
     world.starts("bad");

@@ -21,6 +21,8 @@ pub(crate) struct TaskShape {
     max_retries: u32,
     on_exhausted: OnExhausted,
     escalates: bool,
+    /// Which adapter, where it is not the convoy's; with a model of its own from 2 on.
+    adapter: u8,
     /// How far back a task stands that works on the same files.
     overlaps: Option<usize>,
 }
@@ -43,15 +45,16 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
     let locks = prop_oneof![2 => Just(0_u8), 1 => 0_u8..8];
     let overlaps = prop_oneof![3 => Just(None), 1 => (0_usize..8).prop_map(Some)];
     let depends_on = prop::collection::vec(0_usize..8, 0..3);
-    let escalates = prop::bool::weighted(0.2);
-    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, escalates, overlaps).prop_map(
-        |(depends_on, locks, priority, max_retries, on_exhausted, escalates, overlaps)| TaskShape {
+    let (escalates, adapter) = (prop::bool::weighted(0.2), 0_u8..4);
+    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, escalates, adapter, overlaps).prop_map(
+        |(depends_on, locks, priority, max_retries, on_exhausted, escalates, adapter, overlaps)| TaskShape {
             depends_on,
             locks,
             priority,
             max_retries,
             on_exhausted,
             escalates,
+            adapter,
             overlaps,
         },
     )
@@ -112,6 +115,8 @@ impl Shape {
             priority: shape.priority,
             max_retries: shape.max_retries,
             on_exhausted: shape.on_exhausted,
+            adapter: (shape.adapter > 0).then(|| format!("adapter{}", shape.adapter.min(2))),
+            model: (shape.adapter > 2).then(|| "large".to_owned()),
             escalate_to: shape.escalates.then(|| "expert".to_owned()),
             ..task(&format!("t{i}"))
         }

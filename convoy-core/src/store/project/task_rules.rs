@@ -80,6 +80,7 @@ impl Of<'_> {
             TaskEvent::Skipped { reason, .. } => {
                 self.task(TaskStatus::Skipped).set("reason", reason).set("finished_at", time)
             }
+            TaskEvent::Parked { until, .. } => self.task(TaskStatus::Parked).set("not_before", *until),
             TaskEvent::Cancelled {} => self.task(TaskStatus::Cancelled).set("finished_at", time),
             // These leave the task where it is.
             TaskEvent::AgentEnded { .. }

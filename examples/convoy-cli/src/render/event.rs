@@ -42,6 +42,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::Done { .. }
             | TaskEvent::Retried { .. }
             | TaskEvent::Failed { .. }
+            | TaskEvent::Parked { .. }
             | TaskEvent::Skipped { .. }
             | TaskEvent::Cancelled {}
             | TaskEvent::DeadLettered(_)
@@ -200,6 +201,9 @@ fn end(event: &TaskEvent, time: Timestamp) -> String {
         TaskEvent::Failed { status, failure, stops, .. } => {
             let stops = if *stops { "; it stops the convoy" } else { "" };
             format!("{status} ({}){stops}", failed(failure))
+        }
+        TaskEvent::Parked { provider, until, failure } => {
+            format!("parked until {until}, provider {} ({})", safe_line(provider), failed(failure))
         }
         TaskEvent::Skipped { reason, .. } => format!("skipped: {}", safe_line(reason)),
         TaskEvent::Cancelled {} => "cancelled; its work is kept".to_owned(),
