@@ -9,12 +9,17 @@
 //! 16 KiB, so no secret of up to 16 KiB is missed and no input makes memory grow.
 
 mod config;
+mod formats;
+mod generic;
 mod key;
 mod pattern;
 mod redactor;
 mod scan;
+mod search;
 mod text;
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;
 

@@ -9,8 +9,9 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
+use super::generic::is_generic;
 use super::key::{self, Key};
-use super::pattern::{self, Found};
+use super::pattern::{self, Found, View};
 use super::redactor::REGISTERED;
 
 /// How far one look reaches.
@@ -129,7 +130,8 @@ impl Scanner {
     fn secrets(&self, text: &[u8], from: usize, limit: usize, reach: usize, before: [u8; 2]) -> Vec<Found> {
         let mut all: Vec<Found> = Vec::new();
         let longest = self.limits.longest;
-        pattern::find(text, from, limit, reach, longest, before, &mut |at, mut found| {
+        let view = View { text, before, reach, longest };
+        pattern::find(view, from, limit, &mut |at, mut found| {
             if found.end - at >= longest {
                 found.end = token_end(text, found.end, reach);
             }
@@ -143,11 +145,16 @@ impl Scanner {
                 at = hit.start() + 1;
             }
         }
-        all.sort_by_key(|found| (found.start, usize::MAX - found.end));
+        all.sort_by_key(|found| (found.start, usize::MAX - found.end, is_generic(found.kind)));
         let mut merged: Vec<Found> = Vec::with_capacity(all.len());
         for found in all {
             match merged.last_mut() {
-                Some(last) if found.start < last.end => last.end = last.end.max(found.end),
+                Some(last) if found.start < last.end => {
+                    last.end = last.end.max(found.end);
+                    if is_generic(last.kind) {
+                        last.kind = found.kind;
+                    }
+                }
                 _ => merged.push(found),
             }
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::pattern;
+use super::generic;
 use super::redactor::Redactor;
 
 pub(super) const MARKER: &str = "[REDACTED:";
@@ -46,7 +46,7 @@ fn is_random_token(value: &str) -> bool {
         && bytes.iter().all(token)
         && bytes.iter().any(u8::is_ascii_uppercase)
         && bytes.iter().any(u8::is_ascii_lowercase)
-        && pattern::is_random(bytes, 4.0)
+        && generic::is_random(bytes, 4.0)
 }
 
 /// The text made safe for a terminal or a markdown file: escape sequences are taken out, a carriage

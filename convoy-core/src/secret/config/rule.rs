@@ -5,7 +5,7 @@ use std::ops::Range;
 use regex::bytes::Regex;
 
 use super::allow::Subject;
-use crate::secret::pattern::entropy;
+use crate::secret::generic::entropy;
 
 /// What a rule found.
 #[derive(Debug)]
