@@ -4,6 +4,7 @@ mod adapters;
 mod checks;
 mod conflicts;
 mod crashes;
+mod gates;
 mod landing;
 mod order;
 mod places;

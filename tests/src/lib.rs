@@ -15,4 +15,4 @@ pub use clock::HastyClock;
 pub use host::{ConvoyCmd, Outcome, Running};
 pub use inline::{Inline, engine, host_env, last_word, write};
 pub use prompt::{adapter, claude_on_path, prompt};
-pub use repo::{PATH, ScratchRepo, environment};
+pub use repo::{PATH, ScratchRepo, environment, git_in};

@@ -32,6 +32,18 @@ pub fn environment(home: &Path) -> BTreeMap<OsString, OsString> {
     all
 }
 
+/// Runs git in a folder, as an agent would there; it must succeed.
+///
+/// # Panics
+/// With git's own words when it does not.
+#[expect(clippy::disallowed_methods, reason = "what an agent in this process does")]
+pub fn git_in(folder: &Path, args: &[&str]) {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(folder).env_clear().envs(environment(folder)).stdin(Stdio::null());
+    let output = command.output().expect("git runs");
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A repository on branch `main` with one commit, in a folder of its own that goes with it. Every method panics with
 /// git's own words when something fails: in a test that is the failure.
 #[derive(Debug)]

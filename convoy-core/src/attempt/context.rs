@@ -10,7 +10,7 @@ use crate::git::Repository;
 use crate::merge::MergeQueue;
 use crate::plan::Plan;
 use crate::secret::Redactor;
-use crate::types::{AttemptNo, ConvoyId, Failure, FailureKind, TaskIx, WorkerId};
+use crate::types::{AttemptNo, ConvoyId, Failure, FailureKind, Oid, TaskIx, WorkerId};
 
 /// What all segments of one convoy share. Changes only between runs.
 #[derive(Clone)]
@@ -41,6 +41,8 @@ pub struct Context {
     pub fence: u64,
     /// The worktrees that this run of the engine has made whole.
     pub whole: WholeTrees,
+    /// The commits whose links are known to stay within their tree.
+    pub clean: CleanTrees,
 }
 
 /// The worktrees that were made and set up to the end since the engine took the convoy up. One that an
@@ -57,6 +59,23 @@ impl WholeTrees {
     /// Whether it was noted.
     pub(super) fn contains(&self, task: TaskIx, attempt: AttemptNo) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(task, attempt))
+    }
+}
+
+/// The commits that were looked at, since the engine took the convoy up, and hold no link that leads out of their
+/// tree. Many tasks begin at one commit, and looking costs time with every file of the repository.
+#[derive(Debug, Clone, Default)]
+pub struct CleanTrees(Arc<Mutex<HashSet<Oid>>>);
+
+impl CleanTrees {
+    /// Notes a commit.
+    pub(super) fn insert(&self, commit: &Oid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(commit.clone());
+    }
+
+    /// Whether it was noted.
+    pub(super) fn contains(&self, commit: &Oid) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(commit)
     }
 }
 

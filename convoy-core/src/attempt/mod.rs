@@ -14,8 +14,8 @@ mod setup;
 mod snapshot;
 mod work;
 
-pub use self::check::{CheckRequest, Checked, GateReport, check};
-pub use self::context::{Context, WholeTrees};
+pub use self::check::{CheckReport, CheckRequest, Checked, GateReport, check};
+pub use self::context::{CleanTrees, Context, WholeTrees};
 pub use self::dirs::Dirs;
 pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, secret_values};
 pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_plan};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::log::Log;
@@ -13,7 +14,7 @@ use super::setup::{copy_in, run_setup};
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport, AgentRequest, AgentSink};
 use crate::clock::Stopwatch;
 use crate::process::Stream;
-use crate::secret::has_marker;
+use crate::secret::{has_marker, printable};
 use crate::spec::Task;
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, SessionId, TaskIx};
 
@@ -133,6 +134,7 @@ async fn prepare(
     let task = context.plan.spec_of(request.task);
     let adapter = adapter_of(context, task)?;
     let worktree = make_worktree(context, request).await?;
+    no_way_out(context, request).await?;
     let missing = |error| context.failure(FailureKind::Worktree, "cannot prepare the task", &error);
     let spec = context.plan.spec();
     let env = agent_env(&context.host_env, spec, task).map_err(missing)?;
@@ -207,6 +209,26 @@ async fn make_worktree(context: &Context, request: &WorkRequest) -> Result<PathB
         repository.reset_to_tree(&path, &conflict.tree).await.map_err(failed)?;
     }
     Ok(path)
+}
+
+/// An agent that follows a link out of its tree would edit files that are not its own.
+async fn no_way_out(context: &Context, request: &WorkRequest) -> Result<(), Failure> {
+    let tree = request.conflict.as_ref().map_or(&request.base, |conflict| &conflict.tree);
+    let failed =
+        |error| context.failure(FailureKind::Worktree, "cannot look at the links of the tree", &error);
+    let escapes = escapes(context, tree).await.map_err(failed)?;
+    if escapes.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = escapes.iter().take(20).map(ToString::to_string).collect();
+    let text = format!(
+        "{} symbolic links lead out of the repository, and an agent that follows one works outside of its \
+         worktree; remove them or let them lead within it, then commit that: {}",
+        escapes.len(),
+        list.join(", ")
+    );
+    let text = printable(&context.redactor.redact(&text)).into_owned();
+    Err(Failure::new(FailureKind::SymlinkEscape, text))
 }
 
 /// Looks for secrets in the text as it would be sent. The spec was redacted when it was stored, so a marker

@@ -17,7 +17,7 @@ use super::run::{Live, Run, RunInner};
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
-use crate::attempt::{Context, Dirs, WholeTrees};
+use crate::attempt::{CleanTrees, Context, Dirs, WholeTrees};
 use crate::error::{Error, ErrorKind};
 use crate::git::{Expected, RefUpdate};
 use crate::merge::GitMergeQueue;
@@ -212,5 +212,6 @@ async fn make_context(
         grace: parts.grace,
         fence: lease.fence,
         whole: WholeTrees::default(),
+        clean: CleanTrees::default(),
     })
 }

@@ -7,7 +7,8 @@ use super::perform::{Perform, Reporter, Stop};
 use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, Work};
+use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, Work};
+use crate::gate::Verdict;
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
 use crate::plan::Plan;
 use crate::schedule::{
@@ -173,17 +174,9 @@ async fn snapshot(context: &Context, order: SnapshotOrder, reporter: &Reporter) 
 
 async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
     let (task, attempt) = (order.task, order.attempt);
-    let request = attempt::CheckRequest { task, attempt, commit: order.work.commit };
-    let mut each = |gate: attempt::GateReport| {
-        let report = Report::Gate {
-            gate: gate.gate,
-            passed: gate.end.passed,
-            exit_code: gate.end.exit_code,
-            duration_ms: u64::try_from(gate.end.elapsed.as_millis()).unwrap_or(u64::MAX),
-            output: gate.output,
-        };
-        reporter.report(task, attempt, report);
-    };
+    let Work { base, commit, tree, .. } = order.work;
+    let request = attempt::CheckRequest { task, attempt, base, commit };
+    let mut each = |said| reporter.report(task, attempt, gate_report(said, &tree));
     let checked = attempt::check(context, &request, stop.token(), &mut each).await;
     let report = match checked.map_err(|e| git_error("prepare the checks", e))? {
         attempt::Checked::Passed => Report::Checked(None),
@@ -192,6 +185,21 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
     };
     reporter.report(task, attempt, report);
     Ok(())
+}
+
+fn gate_report(said: attempt::CheckReport, tree: &Oid) -> Report {
+    let tree = Some(tree.clone());
+    match said {
+        attempt::CheckReport::Gate(attempt::GateReport { gate, end, output, changed_files }) => {
+            let duration_ms = u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX);
+            let result = GateResult::new(gate, end.passed, end.exit_code, duration_ms);
+            Report::Gate(GateResult { output, tree, changed_files, ..result })
+        }
+        attempt::CheckReport::BuiltIn(Verdict { gate, level, passed, output }) => {
+            let gate = gate.to_owned();
+            Report::BuiltInGate(BuiltInGateResult { gate, level, passed, output, tree, reused: false })
+        }
+    }
 }
 
 async fn prepare(

@@ -4,12 +4,14 @@
 //! is written once and never changed; a new version of the engine reads every older event.
 
 mod convoy;
+mod gate;
 mod publish;
 mod record;
 mod request;
 mod task;
 
 pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
+pub use self::gate::{BuiltInGateResult, GateResult};
 pub use self::publish::PublishEvent;
 pub use self::record::{DecodeError, EventRecord};
 pub use self::request::{Request, RequestKind};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::area;
+use super::{BuiltInGateResult, GateResult, area};
 use crate::types::{Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Why an attempt is made.
@@ -143,20 +143,9 @@ area! {
             files_changed: Option<u64>,
         },
         /// A gate was run on the work.
-        Gate = "gate_result" {
-            /// The command.
-            gate: String,
-            /// Whether it passed.
-            passed: bool,
-            /// Its exit code, where there is one.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            exit_code: Option<i32>,
-            /// How long it ran.
-            duration_ms: u64,
-            /// The end of its output, bounded.
-            #[serde(default)]
-            output: String,
-        },
+        Gate = "gate_result" (GateResult),
+        /// A gate of the engine judged the work.
+        BuiltInGate = "built_in_gate_result" (BuiltInGateResult),
         /// The work passed its checks and waits to land.
         Queued = "merge_queued" {
             /// The work.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::GitError;
-use crate::process::{self, Limits, ProcessError, Status};
+use crate::process::{self, Limits, Next, ProcessError, Sink, Status, Stream, Tail};
 
 /// Settings that every call overrides, each with what it would do otherwise.
 const PINNED: &[&str] = &[
@@ -255,6 +255,32 @@ impl Program {
         self.run(call).await?.success()
     }
 
+    /// Runs a call that has to succeed and takes no lock, and hands what it prints to `each` as it comes: an
+    /// answer of any length in bounded memory.
+    pub(super) async fn stream(
+        &self,
+        call: Call,
+        each: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<(), GitError> {
+        let limits = Limits { deadline: Some(self.timeout), ..Limits::default() };
+        let mut sink = Forward { each, stderr: Tail::new(1024, 8 * 1024) };
+        let never = CancellationToken::new();
+        let exit = match process::run(self.command(&call), &limits, &never, &mut sink).await {
+            Ok(exit) => exit,
+            Err(ProcessError::NotFound { program, .. }) => return Err(GitError::Missing { program }),
+            Err(error) => return Err(error.into()),
+        };
+        if exit.stopped.is_some() {
+            return Err(GitError::TimedOut { what: call.what.to_owned(), after: self.timeout });
+        }
+        let code = match exit.status {
+            Status::Code(code) => code,
+            Status::Signal(_) => -1,
+        };
+        let answer = Answer { what: call.what, code, stdout: Vec::new(), stderr: sink.stderr.text() };
+        answer.success().map(drop)
+    }
+
     async fn once(&self, call: &Call) -> Result<Answer, GitError> {
         let command = self.command(call);
         let limits = Limits { deadline: Some(self.timeout), ..Limits::default() };
@@ -302,6 +328,22 @@ impl Program {
             stdin: call.stdin.clone(),
             cookie: call.cookie.clone(),
         }
+    }
+}
+
+/// Hands standard output on and keeps the ends of the messages.
+struct Forward<'a> {
+    each: &'a mut (dyn FnMut(&[u8]) + Send),
+    stderr: Tail,
+}
+
+impl Sink for Forward<'_> {
+    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Next {
+        match stream {
+            Stream::Stdout => (self.each)(chunk),
+            Stream::Stderr => self.stderr.push(chunk),
+        }
+        Next::Continue
     }
 }
 

@@ -73,11 +73,13 @@ impl Repository {
     /// What `commit` changed since it left the history of `base`: the difference to their best common ancestor,
     /// so what others landed on `base` meanwhile does not count. Without a common ancestor: to nothing.
     pub async fn changed_paths(&self, base: &Oid, commit: &Oid) -> Result<Vec<ChangedPath>, GitError> {
-        let from = match self.merge_base(base, commit).await? {
-            Some(ancestor) => ancestor,
-            None => self.empty_tree(),
-        };
-        self.changed_between(&from, commit).await
+        self.changed_between(&self.diff_base(base, commit).await?, commit).await
+    }
+
+    /// What the changes of `commit` are counted from: the best ancestor that it has in common with `base`, or the
+    /// empty tree where it has none.
+    pub async fn diff_base(&self, base: &Oid, commit: &Oid) -> Result<Oid, GitError> {
+        Ok(self.merge_base(base, commit).await?.unwrap_or_else(|| self.empty_tree()))
     }
 
     /// What differs from one commit or tree to another, renames recognised.
@@ -120,6 +122,22 @@ impl Repository {
             marked.extend(answer.fields().filter_map(|f| f.strip_prefix(prefix.as_bytes())).map(show_path));
         }
         Ok(marked)
+    }
+
+    /// The content of a file of a commit, from its start at most `max` bytes; `None` when there is no file at that
+    /// path. The path is a name, relative to the root.
+    pub async fn file_at(&self, commit: &Oid, path: &str, max: usize) -> Result<Option<Vec<u8>>, GitError> {
+        let call = self.call("ls-tree").args(["-z", "--full-tree", commit.as_str(), "--", path]);
+        let answer = self.ok(call).await?;
+        let entry = answer.fields().next().map(|field| String::from_utf8_lossy(field).into_owned());
+        let file = entry.as_deref().and_then(|entry| entry.strip_prefix("100"));
+        let Some(id) = file.and_then(|entry| entry.split([' ', '\t']).nth(2)) else { return Ok(None) };
+        let mut content = Vec::new();
+        let call = self.call("cat-file").args(["blob", id]);
+        let mut take =
+            |chunk: &[u8]| content.extend_from_slice(&chunk[..chunk.len().min(max - content.len())]);
+        self.stream(call, &mut take).await?;
+        Ok(Some(content))
     }
 
     /// The content of an object, such as a changed file.
@@ -208,6 +226,19 @@ mod tests {
         let blob = found[2].blob.clone().expect("has content");
         assert_eq!(s.repo.blob(&blob, 100).await.expect("reads"), b"1\n3\n4\n5\n");
         assert!(matches!(s.repo.blob(&blob, 3).await, Err(GitError::TooMuch { max: 3, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_commit_is_read_by_its_name_and_only_so_far() {
+        let s = Scratch::new().await;
+        s.write("dir/a *", "content").write("dir/a b", "other").link("link", "dir");
+        let commit = s.commit("x").await;
+        let read = async |path: &str, max| s.repo.file_at(&commit, path, max).await.expect("reads");
+        assert_eq!(read("dir/a *", 100).await.as_deref(), Some(&b"content"[..]));
+        assert_eq!(read("dir/a *", 3).await.as_deref(), Some(&b"con"[..]));
+        for none in ["dir", "link", "absent", "dir/a"] {
+            assert_eq!(read(none, 100).await, None, "{none}");
+        }
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 //! All of git behind one interface. Knows no convoy words.
 
+mod added;
 mod call;
 mod commits;
 mod diff;
 mod error;
 mod exclude;
 mod files;
+mod links;
 mod merge;
 mod open;
 mod publish;
@@ -18,9 +20,11 @@ pub(crate) mod testing;
 mod tests;
 mod worktree;
 
+pub use self::added::Added;
 pub use self::commits::CommitInfo;
 pub use self::diff::{Change, ChangedPath, FileKind};
 pub use self::error::GitError;
+pub use self::links::TreeLink;
 pub use self::merge::MergeResult;
 pub use self::publish::{
     BlockReason, Blocked, PublishMove, PublishPlan, PublishRequest, Published, StaleLock, remove_stale_lock,

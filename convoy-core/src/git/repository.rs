@@ -150,6 +150,15 @@ impl Repository {
         self.inner.program.run(call.cookie(self.cookie.clone())).await
     }
 
+    /// Runs a call that has to succeed and hands what it prints to `each` as it comes.
+    pub(super) async fn stream(
+        &self,
+        call: Call,
+        each: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<(), GitError> {
+        self.inner.program.stream(call.cookie(self.cookie.clone()), each).await
+    }
+
     pub(super) async fn ok(&self, call: Call) -> Result<Answer, GitError> {
         self.run(call).await?.success()
     }

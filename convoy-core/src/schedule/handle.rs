@@ -144,9 +144,11 @@ impl Scheduler {
             (Report::Snapshot(report), Stage::Snapshotting { outcome, .. }) => {
                 self.snapshot(task, report, outcome, now, turn)?;
             }
-            (Report::Gate { gate, passed, exit_code, duration_ms, output }, Stage::Checking { .. }) => {
-                let event = TaskEvent::Gate { gate, passed, exit_code, duration_ms, output };
-                self.emit_task(task, event, now, turn)?;
+            (Report::Gate(result), Stage::Checking { .. }) => {
+                self.emit_task(task, TaskEvent::Gate(result), now, turn)?;
+            }
+            (Report::BuiltInGate(result), Stage::Checking { .. }) => {
+                self.emit_task(task, TaskEvent::BuiltInGate(result), now, turn)?;
             }
             (Report::CheckStopped, Stage::Checking { .. }) => self.queues.check_again(task),
             (Report::Checked(None), Stage::Checking { work }) => self.passed(task, &work, now, turn)?,

@@ -1,6 +1,6 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
-use crate::event::{AgentOutcome, AttemptKind, Request, Work};
+use crate::event::{AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, Request, Work};
 use crate::state::{Conflict, Moving, Prepared, Session};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
 
@@ -63,18 +63,9 @@ pub enum Report {
     /// The tree was taken, or could not be.
     Snapshot(SnapshotReport),
     /// A gate ended.
-    Gate {
-        /// The command.
-        gate: String,
-        /// Whether it passed.
-        passed: bool,
-        /// Its exit code.
-        exit_code: Option<i32>,
-        /// How long it ran.
-        duration_ms: u64,
-        /// The end of its output.
-        output: String,
-    },
+    Gate(GateResult),
+    /// A gate of the engine has judged the work.
+    BuiltInGate(BuiltInGateResult),
     /// All checks are over. `None`: they passed.
     Checked(Option<Failure>),
     /// The checks were stopped before they had an answer.
@@ -210,7 +201,7 @@ pub enum Action {
     Work(Box<WorkOrder>),
     /// Take the tree of an attempt as a commit. Answers with `Snapshot`.
     Snapshot(Box<SnapshotOrder>),
-    /// Judge the work. Answers with `Gate`s and at last `Checked` or `CheckStopped`.
+    /// Judge the work. Answers with `BuiltInGate`s and `Gate`s and at last `Checked` or `CheckStopped`.
     Check(Box<CheckOrder>),
     /// Write the landing commit. Answers with `Prepared`.
     Prepare {

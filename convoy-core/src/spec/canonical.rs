@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::built_in;
 use super::model::{
     CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Spec, Task,
     UsageMode,
@@ -80,6 +81,7 @@ fn task(task: &Task) -> Value {
         },
         "gates": task.gates,
         "gate_timeout": task.gate_timeout.as_secs_f64(),
+        "built_in_gates": built_in::canonical(&task.built_in_gates),
         "description": task.description,
         "depends_on": task.depends_on,
         "files": task.files,

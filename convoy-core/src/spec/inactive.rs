@@ -23,14 +23,7 @@ mod tests {
     fn the_list_of_inactive_defaults_is_this_one() {
         let list = inactive_defaults();
         println!("{list:#?}");
-        let pinned = [
-            "guard",
-            "defaults.review",
-            "defaults.inject_lessons",
-            "built_in_gates.secret_scan",
-            "built_in_gates.partition",
-            "built_in_gates.no_op",
-        ];
+        let pinned = ["guard", "defaults.review", "defaults.inject_lessons"];
         assert_eq!(list, pinned);
     }
 }

@@ -3,6 +3,7 @@
 //! The text becomes a tree of values with places (`yaml`), the tree is checked against one field table
 //! (`table`, `walk`), and what passes becomes the typed [`Spec`] (`convoy`, `task`, `profile`).
 
+mod built_in;
 mod canonical;
 mod convoy;
 mod cron;
@@ -26,6 +27,7 @@ mod value;
 mod walk;
 mod yaml;
 
+pub use self::built_in::{BlastRadius, BuiltInGates, Partition, Switch};
 pub use self::canonical::canonical;
 pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
 pub use self::inactive::inactive_defaults;

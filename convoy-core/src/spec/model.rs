@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::built_in::BuiltInGates;
 use crate::types::TaskId;
 
 /// A valid convoy file with its defaults applied.
@@ -111,6 +112,8 @@ pub struct Task {
     pub gates: Vec<String>,
     /// Limit of each gate, and of each setup command.
     pub gate_timeout: Duration,
+    /// The checks that the engine brings.
+    pub built_in_gates: BuiltInGates,
     /// Shown to people; the id when not written.
     pub description: String,
     /// Tasks that must be done first; repeated ids are already removed.

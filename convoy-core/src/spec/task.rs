@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::built_in::built_in_gates;
 use super::convoy::{Defaults, Maker, adapter_name, on_exhausted, retry};
 use super::cross;
 use super::model::Task;
@@ -72,6 +73,7 @@ impl Maker {
                 .or_else(|| defaults.escalate_to.clone()),
             gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
             gate_timeout: record.duration("gate_timeout").unwrap_or(defaults.gate_timeout),
+            built_in_gates: built_in_gates(record.record("built_in_gates"), &defaults.built_in_gates),
             description: record
                 .text("description")
                 .filter(|d| !d.is_empty())

@@ -260,7 +260,7 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::Cancelled {}, _) if may_end => Some(Some(Stage::Cancelled)),
         (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
         (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
-        (TaskEvent::Gate { .. }, _) => stay(kind == K::Checking),
+        (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
         (TaskEvent::DeadLettered(_), _) => stay(kind == K::Failed),
         (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Conflict, IllegalEvent, Prepared, RunState, Stage, StageKind, allowed};
 use crate::event::{
-    AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, RunOptions, Started,
-    TaskEvent, Work,
+    AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, GateResult, RunOptions,
+    Started, TaskEvent, Work,
 };
 use crate::plan::check;
 use crate::types::{
@@ -92,8 +92,7 @@ fn ended_event() -> TaskEvent {
 }
 
 fn gate_event() -> TaskEvent {
-    let (passed, exit_code) = (true, Some(0));
-    TaskEvent::Gate { gate: "g".into(), passed, exit_code, duration_ms: 1, output: String::new() }
+    TaskEvent::Gate(GateResult::new("g", true, Some(0), 1))
 }
 
 fn retried_event(failure: Option<Failure>) -> TaskEvent {

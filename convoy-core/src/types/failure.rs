@@ -34,6 +34,8 @@ pub enum FailureKind {
     MergeConflict,
     /// Landing failed for another reason than a conflict.
     MergeError,
+    /// A symbolic link of the tree leads out of it.
+    SymlinkEscape,
     /// The prompt as it would have been sent holds a secret; nothing was sent.
     SecretInPrompt,
     /// The agent program is not installed.
@@ -51,7 +53,7 @@ pub enum FailureKind {
 #[error("{0:?} is no failure type")]
 pub struct InvalidFailureKind(pub String);
 
-const PLAIN: [(FailureKind, &str); 15] = [
+const PLAIN: [(FailureKind, &str); 16] = [
     (FailureKind::Error, "error"),
     (FailureKind::Refused, "refused"),
     (FailureKind::TurnLimit, "turn-limit"),
@@ -62,6 +64,7 @@ const PLAIN: [(FailureKind, &str); 15] = [
     (FailureKind::Snapshot, "snapshot-error"),
     (FailureKind::MergeConflict, "merge-conflict"),
     (FailureKind::MergeError, "merge-error"),
+    (FailureKind::SymlinkEscape, "symlink-escape"),
     (FailureKind::SecretInPrompt, "secret-in-prompt"),
     (FailureKind::NotInstalled, "not-installed"),
     (FailureKind::Auth, "auth"),
@@ -90,9 +93,12 @@ impl FailureKind {
             | Self::MergeError
             | Self::RateLimit => true,
             // A conflict has two tries of its own before it comes here.
-            Self::MergeConflict | Self::SecretInPrompt | Self::NotInstalled | Self::Auth | Self::Contract => {
-                false
-            }
+            Self::MergeConflict
+            | Self::SymlinkEscape
+            | Self::SecretInPrompt
+            | Self::NotInstalled
+            | Self::Auth
+            | Self::Contract => false,
         }
     }
 }

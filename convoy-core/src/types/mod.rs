@@ -3,6 +3,7 @@
 //! Every id is a newtype whose constructor validates, so a value of the type is always usable.
 
 mod failure;
+mod gate;
 mod ids;
 mod review;
 mod status;
@@ -13,6 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
+pub use self::gate::GateLevel;
 pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};
 pub use self::review::{ReviewLevel, ReviewVerdict};
 pub use self::status::{ConvoyStatus, TaskStatus, Totals};

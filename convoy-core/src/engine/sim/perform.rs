@@ -7,7 +7,7 @@ use super::record::must;
 use super::world::{Busy, World};
 use crate::engine::perform::{Perform, Reporter, Stop};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, Work};
+use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, Work};
 use crate::plan::Plan;
 use crate::schedule::tests::build::task;
 use crate::schedule::{
@@ -15,7 +15,7 @@ use crate::schedule::{
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
 use crate::state::{Moving, Prepared, RunState};
-use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, Oid, TaskIx, Usage};
+use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, GateLevel, Oid, TaskIx, Usage};
 
 /// The performer.
 #[derive(Debug)]
@@ -190,13 +190,25 @@ async fn check(world: &World, order: &CheckOrder, stop: &Stop, reporter: &Report
     if world.with(|w| w.breaks()) {
         return Err(git_failed());
     }
+    if world.with(|w| w.luck(task, 10).percent(30)) {
+        let level = world.with(|w| w.luck(task, 11).percent(30)).then_some(GateLevel::Warn);
+        say(Report::BuiltInGate(BuiltInGateResult {
+            gate: "partition".into(),
+            level,
+            passed: true,
+            output: String::new(),
+            tree: Some(order.work.tree.clone()),
+            reused: false,
+        }));
+        world.step(|| format!("{task:?} {attempt:?} passed a gate of the engine")).await;
+    }
     for gate in 0..world.with(|w| w.luck(task, 6).below(3)) {
         if !nap_unless_stopped(world, stop, 60).await {
             say(Report::CheckStopped);
             return Ok(());
         }
         let gate = format!("gate {gate}");
-        say(Report::Gate { gate, passed: true, exit_code: Some(0), duration_ms: 1, output: String::new() });
+        say(Report::Gate(GateResult::new(gate, true, Some(0), 1)));
         world.step(|| format!("{task:?} {attempt:?} passed a gate")).await;
     }
     let failed = world.with(|w| w.fails(task, 7));

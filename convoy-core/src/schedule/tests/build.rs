@@ -25,6 +25,7 @@ pub(crate) fn task(id: &str) -> Task {
         escalate_to: None,
         gates: Vec::new(),
         gate_timeout: Duration::from_secs(60),
+        built_in_gates: crate::spec::BuiltInGates::default(),
         description: id.into(),
         depends_on: Vec::new(),
         files: Vec::new(),

@@ -45,7 +45,10 @@ impl World {
     /// A report of a task's newest attempt. What it answers is over with it, if it is a last word.
     pub(super) fn say(&mut self, id: &str, report: Report) -> Turn {
         let ix = self.ix(id);
-        let over = !matches!(report, Report::Started(_) | Report::Spawned { .. } | Report::Gate { .. });
+        let over = !matches!(
+            report,
+            Report::Started(_) | Report::Spawned { .. } | Report::Gate(_) | Report::BuiltInGate(_)
+        );
         let at = self.open.iter().position(|open| task_of(&open.action) == Some(ix));
         if let (Some(at), true) = (at, over) {
             self.open.remove(at);

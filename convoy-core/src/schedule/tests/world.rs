@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::build::{START, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
-use crate::event::{AgentOutcome, Event, Request, RequestKind, Work};
+use crate::event::{AgentOutcome, BuiltInGateResult, Event, GateResult, Request, RequestKind, Work};
 use crate::plan::Plan;
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
     SnapshotReport, StartedReport, Turn,
 };
 use crate::state::{Moving, Prepared, RunState, Stage};
-use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp, Usage};
+use crate::types::{AttemptNo, Failure, FailureKind, GateLevel, Oid, TaskIx, Timestamp, Usage};
 
 /// More turns than any run of the sizes used here takes.
 const TURNS: usize = 20_000;
@@ -226,7 +226,7 @@ impl World {
             }
             Action::Check(order) => {
                 let report = check_report(&open, choices);
-                if matches!(report, Report::Gate { .. }) {
+                if matches!(report, Report::Gate(_) | Report::BuiltInGate(_)) {
                     self.open.insert(at, open);
                 }
                 self.input(Input::worker(order.task, order.attempt, report));
@@ -339,10 +339,15 @@ fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
         return Report::CheckStopped;
     }
     match choices.pick(8) {
-        5 => {
-            let (passed, exit_code) = (true, Some(0));
-            Report::Gate { gate: "true".into(), passed, exit_code, duration_ms: 1, output: String::new() }
-        }
+        4 => Report::BuiltInGate(BuiltInGateResult {
+            gate: "partition".into(),
+            level: choices.one_in(2).then_some(GateLevel::Warn),
+            passed: true,
+            output: String::new(),
+            tree: None,
+            reused: false,
+        }),
+        5 => Report::Gate(GateResult::new("true", true, Some(0), 1)),
         6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
         7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
         _ => Report::Checked(None),

@@ -12,28 +12,23 @@ pub(super) static BUILT_IN_GATES: Section = Section {
     name: "built_in_gates",
     doc: "Checks that the engine brings. `auto` runs where it applies and says where it does not.",
     fields: &[
-        field("secret_scan", AUTO, "No secrets in the diff.")
-            .default("true")
-            .inactive(SWITCH, "built_in_gates.secret_scan"),
+        field("secret_scan", AUTO, "No secrets in the diff.").default("true"),
         field("partition", Kind::BoolOr(&["warn"], None), "Nothing outside `files` was changed.")
             .default("warn")
-            .ours()
-            .inactive(SWITCH, "built_in_gates.partition"),
+            .ours(),
         field(
             "no_op",
             AUTO,
             "Something was changed; `auto`: missing file outputs fail, unchanged `files` warn.",
         )
         .default("auto")
-        .ours()
-        .inactive(SWITCH, "built_in_gates.no_op"),
+        .ours(),
         field(
             "blast_radius",
             Kind::Or(&AUTO, &BLAST_RADIUS),
             "The diff is small: warns from 200 lines or 5 files, blocks from 500 or 10.",
         )
-        .default("false")
-        .unbuilt(SWITCH),
+        .default("false"),
         field("dependency_audit", AUTO, "Dependencies have no known holes.").default("false").unbuilt(SWITCH),
         field(
             "regression_test",

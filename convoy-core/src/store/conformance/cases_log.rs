@@ -1,7 +1,7 @@
 //! Creating, appending, loading.
 
 use super::{Place, block_on, samples};
-use crate::event::{EVENT_FORMAT, Event, Request, RequestKind, TaskEvent};
+use crate::event::{EVENT_FORMAT, Event, GateResult, Request, RequestKind, TaskEvent};
 use crate::store::{Batch, StoreError};
 use crate::types::{AttemptNo, TaskId, TaskIx, Timestamp};
 
@@ -125,13 +125,10 @@ pub(super) fn any_text_and_64_kib_of_data_survive(place: &dyn Place) {
         task: TaskIx(u32::MAX),
         id: TaskId::new("../日本 'x' \"y\"").expect("a valid id"),
         attempt: Some(AttemptNo(u32::MAX)),
-        event: TaskEvent::Gate {
-            gate: "echo '%' && \u{1F69A}".into(),
-            passed: false,
-            exit_code: Some(i32::MIN),
-            duration_ms: u64::from(u32::MAX) * 1000,
+        event: TaskEvent::Gate(GateResult {
             output,
-        },
+            ..GateResult::new("echo '%' && \u{1F69A}", false, Some(i32::MIN), u64::from(u32::MAX) * 1000)
+        }),
     };
     block_on(store.append(&lease, at.last_seq, samples::batch(-1, vec![event.clone()]))).expect("appended");
     let loaded = block_on(store.load(&lease.convoy)).expect("loads");

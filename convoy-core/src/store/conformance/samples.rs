@@ -1,12 +1,12 @@
 //! Convoys and events to store.
 
 use crate::event::{
-    AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, PublishEvent, RunOptions,
-    Started, TaskEvent, Work,
+    AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event,
+    GateResult, PublishEvent, RunOptions, Started, TaskEvent, Work,
 };
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
-    AttemptNo, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, Oid, SessionId, TaskId, TaskIx,
+    AttemptNo, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Oid, SessionId, TaskId, TaskIx,
     TaskStatus, Timestamp, Totals, Usage,
 };
 
@@ -164,13 +164,21 @@ pub fn attempt(n: u32) -> Vec<Event> {
             summary: "said".into(),
         },
         TaskEvent::Snapshot { work: Some(work), rebased: false, files_changed: Some(3) },
-        TaskEvent::Gate {
-            gate: "npm test".into(),
-            passed: true,
-            exit_code: Some(0),
-            duration_ms: 7,
+        TaskEvent::Gate(GateResult {
             output: "ok".into(),
-        },
+            tree: Some(oid('c')),
+            changed_files: vec!["lock".into()],
+            reused: true,
+            ..GateResult::new("npm test", true, Some(0), 7)
+        }),
+        TaskEvent::BuiltInGate(BuiltInGateResult {
+            gate: "blast_radius".into(),
+            level: Some(GateLevel::Warn),
+            passed: true,
+            output: "much".into(),
+            tree: Some(oid('c')),
+            reused: false,
+        }),
         TaskEvent::Queued { commit: oid('b') },
         TaskEvent::Prepared { commit: oid('d'), onto: oid('0') },
     ];

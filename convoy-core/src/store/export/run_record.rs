@@ -233,27 +233,27 @@ mod tests {
             json!({
                 "id": id.as_str(), "name": "n", "status": "failed", "branch": "refs/heads/main",
                 "created_at": "1970-01-01T00:00:01.000Z", "started_at": "1970-01-01T00:00:01.500Z",
-                "finished_at": "1970-01-01T00:00:19.500Z", "duration_sec": 18.0,
+                "finished_at": "1970-01-01T00:00:21.000Z", "duration_sec": 19.5,
                 "summary": {
                     "total": 3, "done": 1, "failed": 1, "skipped": 0, "timedOut": 0, "cancelled": 0, "open": 1,
                 },
                 "tasks": [
                     {
                         "id": "t0", "phase": 1, "agent": "developer", "adapter": "claude", "status": "done",
-                        "started_at": "1970-01-01T00:00:04.500Z", "finished_at": "1970-01-01T00:00:16.500Z",
+                        "started_at": "1970-01-01T00:00:04.500Z", "finished_at": "1970-01-01T00:00:18.000Z",
                         "retries": 1, "files_changed": 3, "prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13,
                     },
                     {
                         "id": "t1", "phase": 2, "agent": "developer", "adapter": "claude",
                         "status": "gate-failed", "started_at": null,
-                        "finished_at": "1970-01-01T00:00:18.000Z", "retries": 0,
+                        "finished_at": "1970-01-01T00:00:19.500Z", "retries": 0,
                     },
                     {
                         "id": "t2", "phase": 1, "agent": "tester", "adapter": "codex", "status": "pending",
                         "started_at": null, "finished_at": null, "retries": 0,
                     },
                 ],
-                "events_count": 13, "total_tokens": 13, "total_cost_usd": 0.25,
+                "events_count": 14, "total_tokens": 13, "total_cost_usd": 0.25,
             })
         );
         let running: Vec<Event> = run().into_iter().take(5).collect();

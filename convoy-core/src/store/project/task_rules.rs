@@ -1,7 +1,7 @@
 //! Which event of a task changes which rows.
 
 use super::change::{Change, Key, Table};
-use crate::event::{AgentOutcome, DeadLetter, EventRecord, TaskEvent};
+use crate::event::{AgentOutcome, BuiltInGateResult, DeadLetter, EventRecord, GateResult, TaskEvent};
 use crate::types::{AttemptNo, TaskId, TaskIx, TaskStatus, Usage};
 
 /// The task, and where there is one the attempt, that an event concerns.
@@ -85,7 +85,8 @@ impl Of<'_> {
             // These leave the task where it is.
             TaskEvent::AgentEnded { .. }
             | TaskEvent::Killed { .. }
-            | TaskEvent::Gate { .. }
+            | TaskEvent::Gate(_)
+            | TaskEvent::BuiltInGate(_)
             | TaskEvent::Prepared { .. }
             | TaskEvent::Unprepared { .. }
             | TaskEvent::Landed { .. }
@@ -134,6 +135,14 @@ impl Of<'_> {
         }
     }
 
+    /// The row of a gate's verdict.
+    fn gate(&self, gate: &str, passed: bool) -> Change {
+        Change::of(Table::GateResults, vec![Key::from(self.record.seq)])
+            .set("attempt", self.attempt.map(|n| n.0))
+            .set("gate", gate)
+            .set("passed", passed)
+    }
+
     /// The rows of gates, of dead letters and of the convoy.
     fn other_row(&self, event: &TaskEvent) -> Option<Change> {
         let time = self.record.time;
@@ -143,15 +152,13 @@ impl Of<'_> {
                 .set("task_id", self.id)
         };
         match event {
-            TaskEvent::Gate { gate, passed, exit_code, duration_ms, .. } => Some(
-                place(Change::of(Table::GateResults, vec![Key::from(self.record.seq)]))
-                    .set("attempt", self.attempt.map(|n| n.0))
-                    .set("gate", gate)
-                    .set("passed", *passed)
-                    .set("exit_code", *exit_code)
-                    .set("duration_ms", *duration_ms)
-                    .set("time", time),
-            ),
+            TaskEvent::Gate(GateResult { gate, passed, exit_code, duration_ms, .. }) => {
+                let row = place(self.gate(gate, *passed));
+                Some(row.set("exit_code", *exit_code).set("duration_ms", *duration_ms).set("time", time))
+            }
+            TaskEvent::BuiltInGate(BuiltInGateResult { gate, passed, .. }) => {
+                Some(place(self.gate(gate, *passed)).set("time", time))
+            }
             TaskEvent::DeadLettered(DeadLetter { dlq_id, agent, failure_type, attempts, error }) => Some(
                 place(Change::of(Table::DeadLetters, vec![Key::from(dlq_id.as_str())]))
                     .set("agent", agent)

@@ -1,9 +1,10 @@
 //! Events as lines.
 
 use convoy_core::event::{
-    AgentOutcome, AttemptKind, ConvoyEvent, Event, EventRecord, PublishEvent, TaskEvent,
+    AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, Event, EventRecord, GateResult, PublishEvent,
+    TaskEvent,
 };
-use convoy_core::types::{Failure, Oid, Timestamp};
+use convoy_core::types::{Failure, GateLevel, Oid, Timestamp};
 
 use super::{count, duration, safe_line, short_branch, some_of};
 
@@ -47,7 +48,8 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::Cancelled {}
             | TaskEvent::DeadLettered(_)
             | TaskEvent::DeadLetterResolved { .. } => true,
-            TaskEvent::Gate { passed, .. } => !passed,
+            TaskEvent::Gate(result) => !result.passed || !result.changed_files.is_empty(),
+            TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
             TaskEvent::Snapshot { rebased, .. } => *rebased,
             _ => false,
         },
@@ -95,6 +97,33 @@ fn convoy(event: &ConvoyEvent) -> String {
         ConvoyEvent::Cancelled(_) => "ended: cancelled".to_owned(),
         other => other.type_name().to_owned(),
     }
+}
+
+fn gate(result: &GateResult) -> String {
+    let how = match (result.passed, result.exit_code) {
+        (true, _) if result.reused => "had passed these very files before".to_owned(),
+        (true, _) => format!("passed after {}", millis(result.duration_ms)),
+        (false, Some(code)) => format!("failed with exit code {code} after {}", millis(result.duration_ms)),
+        (false, None) => format!("failed after {}", millis(result.duration_ms)),
+    };
+    let edits = match result.changed_files.as_slice() {
+        [] => String::new(),
+        files => format!("; its changes were undone: {}", some_of(files)),
+    };
+    format!("gate {} {how}{edits}", safe_line(&result.gate))
+}
+
+fn built_in_gate(result: &BuiltInGateResult) -> String {
+    let how = match result.level {
+        Some(GateLevel::Warn) => "warns",
+        Some(_) => "blocks",
+        None if result.reused => "had passed these very files before",
+        None if result.passed => "passed",
+        None => "failed",
+    };
+    let what =
+        if result.output.is_empty() { String::new() } else { format!(": {}", safe_line(&result.output)) };
+    format!("{} {how}{what}", safe_line(&result.gate))
 }
 
 fn publish(event: &PublishEvent) -> String {
@@ -157,14 +186,8 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
             Some(_) => "it changed nothing".to_owned(),
             None => "there is no work to take".to_owned(),
         },
-        TaskEvent::Gate { gate, passed, exit_code, duration_ms, .. } => {
-            let how = match (passed, exit_code) {
-                (true, _) => "passed".to_owned(),
-                (false, Some(code)) => format!("failed with exit code {code}"),
-                (false, None) => "failed".to_owned(),
-            };
-            format!("gate {} {how} after {}", safe_line(gate), millis(*duration_ms))
-        }
+        TaskEvent::Gate(result) => gate(result),
+        TaskEvent::BuiltInGate(result) => built_in_gate(result),
         TaskEvent::Queued { .. } => "passed its checks, waits to land".to_owned(),
         TaskEvent::Prepared { commit, .. } => format!("landing as {}", short(commit)),
         TaskEvent::Unprepared { .. } => "the tip moved; landing again".to_owned(),

@@ -1,7 +1,7 @@
 //! Every event in words, and which of them are shown.
 
-use convoy_core::event::{DeadLetter, End, Work};
-use convoy_core::types::{ConvoyStatus, FailureKind, TaskIx, TaskStatus, Totals, Usage};
+use convoy_core::event::{BuiltInGateResult, DeadLetter, End, GateResult, Work};
+use convoy_core::types::{ConvoyStatus, FailureKind, GateLevel, TaskIx, TaskStatus, Totals, Usage};
 
 use super::*;
 use crate::testing::{convoy_record, oid, publish_record, started, task_record};
@@ -50,12 +50,16 @@ fn agent_cases() -> Vec<Case> {
 
 fn check_cases() -> Vec<Case> {
     let work = Work { commit: oid('b'), tree: oid('c'), base: oid('a'), changed: true, kept_ref: "r".into() };
-    let gate = |passed| TaskEvent::Gate {
-        gate: "sh test.sh".into(),
-        passed,
-        exit_code: (!passed).then_some(3),
-        duration_ms: 1500,
-        output: String::new(),
+    let gate = |passed| TaskEvent::Gate(GateResult::new("sh test.sh", passed, (!passed).then_some(3), 1500));
+    let built_in = |level, passed| {
+        TaskEvent::BuiltInGate(BuiltInGateResult {
+            gate: "partition".into(),
+            level,
+            passed,
+            output: if passed && level.is_none() { String::new() } else { "b.txt\nc.txt".into() },
+            tree: None,
+            reused: false,
+        })
     };
     vec![
         (
@@ -72,6 +76,9 @@ fn check_cases() -> Vec<Case> {
         ),
         (gate(true), 1, false, "a: gate sh test.sh passed after 1.5s"),
         (gate(false), 1, true, "a: gate sh test.sh failed with exit code 3 after 1.5s"),
+        (built_in(None, true), 1, false, "a: partition passed"),
+        (built_in(Some(GateLevel::Warn), true), 1, true, "a: partition warns: b.txt …"),
+        (built_in(Some(GateLevel::Block), false), 1, true, "a: partition blocks: b.txt …"),
         (TaskEvent::Queued { commit: oid('b') }, 1, false, "a: passed its checks, waits to land"),
         (TaskEvent::Landed { commit: oid('b') }, 1, false, "a: landed as bbbbbbbbbb"),
         (

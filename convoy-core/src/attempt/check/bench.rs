@@ -1,0 +1,148 @@
+//! What the stages of a check share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{CheckReport, CheckRequest};
+use crate::attempt::context::Context;
+use crate::attempt::environment::gate_env;
+use crate::attempt::setup::{copy_in, run_setup};
+use crate::gate::Verdict;
+use crate::git::GitError;
+use crate::secret::printable;
+use crate::spec::Task;
+use crate::types::{Failure, FailureKind};
+
+/// Longest text of a verdict in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// Most paths in one list.
+const MOST_PATHS: usize = 50;
+
+/// Why a check ends before its last stage.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The work did not pass.
+    Failed(Failure),
+    /// It was asked to stop.
+    Stopped,
+    /// git failed: nobody knows whether the work would pass.
+    Trouble(GitError),
+}
+
+impl From<GitError> for End {
+    fn from(error: GitError) -> Self {
+        Self::Trouble(error)
+    }
+}
+
+/// One check under way.
+pub(super) struct Bench<'a> {
+    pub(super) context: &'a Context,
+    pub(super) request: &'a CheckRequest,
+    pub(super) task: &'a Task,
+    pub(super) cancel: &'a CancellationToken,
+    report: &'a mut (dyn FnMut(CheckReport) + Send),
+    path: PathBuf,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        request: &'a CheckRequest,
+        cancel: &'a CancellationToken,
+        report: &'a mut (dyn FnMut(CheckReport) + Send),
+    ) -> Self {
+        let task = context.plan.spec_of(request.task);
+        let path = context.dirs.worktree(&context.plan, request.task);
+        Self { context, request, task, cancel, report, path }
+    }
+
+    /// The folder of the worktree, which need not exist.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn report(&mut self, report: CheckReport) {
+        (self.report)(report);
+    }
+
+    /// Tells of a built-in gate's verdict, and ends the check when the work did not pass.
+    pub(super) fn verdict(&mut self, verdict: Verdict, kind: FailureKind) -> Result<(), End> {
+        let output = self.clean(&verdict.output);
+        let verdict = Verdict { output, ..verdict };
+        let mut failure = None;
+        if !verdict.passed {
+            let (line, list) = verdict.output.split_once('\n').unwrap_or((&verdict.output, ""));
+            let message = format!("gate `{}` did not pass: {line}", verdict.gate);
+            failure = Some(Failure { output_tail: list.to_owned(), ..Failure::new(kind, message) });
+        }
+        self.report(CheckReport::BuiltIn(verdict));
+        failure.map_or(Ok(()), |failure| Err(End::Failed(failure)))
+    }
+
+    /// Text that may hold anything: redacted, printable, bounded.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let mut text = printable(&self.context.redactor.redact(text)).into_owned();
+        if text.len() > LONGEST {
+            let cut = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(cut);
+            text.push_str("\n[…]");
+        }
+        text
+    }
+
+    /// A list of paths, each as [`clean`](Self::clean).
+    pub(super) fn clean_paths(&self, paths: &[String]) -> Vec<String> {
+        let mut clean: Vec<String> = paths.iter().take(MOST_PATHS).map(|path| self.clean(path)).collect();
+        if paths.len() > MOST_PATHS {
+            clean.push(format!("[… and {} more]", paths.len() - MOST_PATHS));
+        }
+        clean
+    }
+
+    /// The environment of what judges.
+    pub(super) fn env(&self) -> Result<BTreeMap<String, String>, End> {
+        gate_env(&self.context.host_env, self.context.plan.spec(), self.task).map_err(|error| {
+            End::Failed(self.context.failure(FailureKind::Worktree, "cannot run the gates", &error))
+        })
+    }
+
+    /// Makes the worktree again, as the work segment would have left it, when this run of the engine has not
+    /// made it: what a crash or a stop left of it tells nothing about the work.
+    pub(super) async fn restore_worktree(&mut self, env: &BTreeMap<String, String>) -> Result<(), End> {
+        let (context, request) = (self.context, self.request);
+        let state = context.repository.worktree_state(&self.path).await?;
+        if state.exists && context.whole.contains(request.task, request.attempt) {
+            return Ok(());
+        }
+        if state.exists || state.registered {
+            // Its work is the commit that is being judged.
+            context.repository.remove_worktree(&self.path).await?;
+        }
+        context.repository.add_worktree(&self.path, &request.commit).await?;
+        let failed = |error| End::Failed(context.failure(FailureKind::Worktree, "worktree.copy", &error));
+        copy_in(context, &self.path).map_err(failed)?;
+        let setup =
+            run_setup(context, request.task, request.attempt, &self.path, env.clone(), self.cancel).await;
+        match setup {
+            Ok(()) => {
+                context.whole.insert(request.task, request.attempt);
+                Ok(())
+            }
+            Err(_) if self.cancel.is_cancelled() => Err(End::Stopped),
+            Err(failure) => Err(End::Failed(failure)),
+        }
+    }
+
+    /// Puts the files of the work back, and gives those that differed.
+    pub(super) async fn restore_files(&mut self) -> Result<Vec<String>, Failure> {
+        let restored = self.context.repository.restore_tracked(&self.path, &self.request.commit).await;
+        // A gate may have destroyed the worktree: that is this task's trouble, nobody else's.
+        restored.map_err(|error| {
+            self.context.failure(FailureKind::Worktree, "cannot put back the files of the work", &error)
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! The gates that judge the diff of the work.
+
+use super::bench::{Bench, End};
+use crate::attempt::context::Context;
+use crate::gate::{self, Diff, Size};
+use crate::git::{FileKind, GitError};
+use crate::secret::ScanConfig;
+use crate::spec::{Partition, Switch};
+use crate::types::{FailureKind, Oid};
+
+/// Files that configure a judge, wherever they are.
+const JUDGE_FILES: &[&str] = &[ScanConfig::ALLOW_FILE, ScanConfig::GITLEAKS_FILE];
+
+/// `no_op`, `secret_scan`, `partition`, `blast_radius`, links out of the tree; what the work changes of its judges
+/// is said.
+pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
+    let (context, request, task) = (bench.context, bench.request, bench.task);
+    let repository = &context.repository;
+    let diff = Diff::read(repository, &request.base, &request.commit).await?;
+    let gates = &task.built_in_gates;
+    let failed = |gate: &str| FailureKind::Gate(gate.to_owned());
+
+    let no_op = match gates.no_op {
+        Switch::Off => None,
+        Switch::Auto => gate::no_op(false, &task.files, &diff),
+        Switch::On => gate::no_op(true, &task.files, &diff),
+    };
+    if let Some(verdict) = no_op {
+        bench.verdict(verdict, failed("no_op"))?;
+    }
+    if gates.secret_scan != Switch::Off && !diff.paths.is_empty() {
+        let scan = gate::secret_scan(repository, &context.redactor, &request.base, &diff);
+        let verdict = bench.cancel.run_until_cancelled(scan).await.ok_or(End::Stopped)??;
+        bench.verdict(verdict, failed("secret_scan"))?;
+    }
+    let partition = match gates.partition {
+        Partition::Off => None,
+        Partition::Warn => gate::partition(false, &task.files, &diff),
+        Partition::Block => gate::partition(true, &task.files, &diff),
+    };
+    if let Some(verdict) = partition {
+        bench.verdict(verdict, failed("partition"))?;
+    }
+    if let Some(limits) = gates.blast_radius {
+        let warn = Size { lines: limits.warn_lines, files: limits.warn_files };
+        let block = Size { lines: limits.block_lines, files: limits.block_files };
+        bench.verdict(gate::blast_radius(warn, block, &diff), failed("blast_radius"))?;
+    }
+    let is_link = |kind: Option<FileKind>| kind == Some(FileKind::Symlink);
+    if diff.paths.iter().any(|path| is_link(path.old) || is_link(path.new)) {
+        let links = repository.tree_links(&request.commit).await?;
+        bench.verdict(gate::symlinks(&links), FailureKind::SymlinkEscape)?;
+    }
+    if let Some(verdict) = gate::judge_files(JUDGE_FILES, &task.gates, &diff) {
+        bench.verdict(verdict, failed("judge_files"))?;
+    }
+    Ok(())
+}
+
+/// The links that lead out of the tree that an agent is about to work in.
+pub(in crate::attempt) async fn escapes(
+    context: &Context,
+    base: &Oid,
+) -> Result<Vec<gate::Escape>, GitError> {
+    if context.clean.contains(base) {
+        return Ok(Vec::new());
+    }
+    let escapes = gate::escaping(&context.repository.tree_links(base).await?);
+    if escapes.is_empty() {
+        context.clean.insert(base);
+    }
+    Ok(escapes)
+}

@@ -1,0 +1,89 @@
+//! The check segment: the commit of an attempt's work is judged.
+
+mod bench;
+mod built_in;
+mod commands;
+
+use tokio_util::sync::CancellationToken;
+
+use self::bench::{Bench, End};
+pub(super) use self::built_in::escapes;
+use super::context::Context;
+use crate::gate::{GateEnd, Verdict};
+use crate::git::GitError;
+use crate::types::{AttemptNo, Failure, Oid, TaskIx};
+
+/// Work to be judged.
+#[derive(Debug, Clone)]
+pub struct CheckRequest {
+    /// The task.
+    pub task: TaskIx,
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// Where the work began.
+    pub base: Oid,
+    /// The commit of the work.
+    pub commit: Oid,
+}
+
+/// What one gate said.
+#[derive(Debug, Clone)]
+pub enum CheckReport {
+    /// A command.
+    Gate(GateReport),
+    /// A gate of the engine; its text redacted.
+    BuiltIn(Verdict),
+}
+
+/// What a command said.
+#[derive(Debug, Clone)]
+pub struct GateReport {
+    /// The command.
+    pub gate: String,
+    /// How it ended.
+    pub end: GateEnd,
+    /// The ends of its output, redacted.
+    pub output: String,
+    /// The files of the work that it had changed; redacted, bounded. They were put back.
+    pub changed_files: Vec<String>,
+}
+
+/// What the checks say.
+#[derive(Debug, Clone)]
+pub enum Checked {
+    /// All passed.
+    Passed,
+    /// One failed; those after it were not run.
+    Failed(Failure),
+    /// They were stopped before they had an answer.
+    Stopped,
+}
+
+/// Judges the work of an attempt, one gate after the other, until one does not pass, and removes the worktree.
+/// Each gate sees the files of the commit: what the one before changed is put back.
+///
+/// # Errors
+/// When git itself fails; the segment can be repeated.
+pub async fn check(
+    context: &Context,
+    request: &CheckRequest,
+    cancel: &CancellationToken,
+    report: &mut (dyn FnMut(CheckReport) + Send),
+) -> Result<Checked, GitError> {
+    let mut bench = Bench::new(context, request, cancel, report);
+    let checked = match judge(&mut bench).await {
+        Ok(()) => Checked::Passed,
+        Err(End::Failed(failure)) => Checked::Failed(failure),
+        Err(End::Stopped) => return Ok(Checked::Stopped),
+        Err(End::Trouble(error)) => return Err(error),
+    };
+    context.repository.remove_worktree(bench.path()).await?;
+    Ok(checked)
+}
+
+/// The sequence: what only has to be read comes before what has to be run.
+async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
+    built_in::diff_gates(bench).await?;
+    commands::gates(bench).await?;
+    Ok(())
+}

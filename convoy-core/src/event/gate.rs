@@ -1,0 +1,68 @@
+//! What gates said of a task's work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{GateLevel, Oid};
+
+/// What a command said of the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateResult {
+    /// The command.
+    pub gate: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// Its exit code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// How long it ran.
+    pub duration_ms: u64,
+    /// The end of its output, bounded.
+    #[serde(default)]
+    pub output: String,
+    /// The tree that it was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Oid>,
+    /// Files of the work that it had changed, bounded. They were put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_files: Vec<String>,
+    /// It was not run: it had passed this very tree before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+}
+
+impl GateResult {
+    /// The result of a command that ran, without output.
+    pub fn new(gate: impl Into<String>, passed: bool, exit_code: Option<i32>, duration_ms: u64) -> Self {
+        Self {
+            gate: gate.into(),
+            passed,
+            exit_code,
+            duration_ms,
+            output: String::new(),
+            tree: None,
+            changed_files: Vec::new(),
+            reused: false,
+        }
+    }
+}
+
+/// What a gate of the engine said of the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltInGateResult {
+    /// Its name, as in `built_in_gates`; `symlinks` and `judge_files` for those that have no switch.
+    pub gate: String,
+    /// How it takes what it found; absent when it found nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<GateLevel>,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What it found, bounded, without any secret.
+    #[serde(default)]
+    pub output: String,
+    /// The tree that it judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Oid>,
+    /// It was not run: it had passed this very tree before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+}

@@ -1,0 +1,265 @@
+//! `secret_scan`: secrets in what was added.
+
+use std::fmt;
+
+use super::diff::Diff;
+use super::verdict::{Verdict, listed};
+use crate::git::{Added, GitError, Repository};
+use crate::secret::{Redactor, ScanConfig};
+
+const GATE: &str = "secret_scan";
+
+/// Bytes of added text that are looked at together. What is left of them is looked at with what follows.
+const BLOCK: usize = 1024 * 1024;
+
+/// Bytes of a block that are looked at again with what follows: more than the longest secret.
+const OVERLAP: usize = 64 * 1024;
+
+/// Where a secret is. Never what it is.
+struct Place {
+    kind: String,
+    /// The commit that it was added in, where it is not in the last one.
+    commit: Option<String>,
+    path: String,
+    line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}:{}", self.kind, self.path, self.line)?;
+        match &self.commit {
+            Some(commit) => write!(f, " (added by commit {commit}, gone later; the history keeps it)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Looks for secrets in every line that the work added, however much it is, binary files included; also in
+/// those that an earlier commit of the work added and a later one took away, because they land with it. It
+/// names them by kind and place, never by their text. What the repository allows is read from `judge`, a commit
+/// that the work cannot have changed.
+///
+/// # Errors
+/// When git cannot tell what was added.
+pub async fn secret_scan(
+    repository: &Repository,
+    redactor: &Redactor,
+    judge: &crate::types::Oid,
+    diff: &Diff,
+) -> Result<Verdict, GitError> {
+    let (config, notes) = config(repository, judge).await?;
+    let mut search = Search::new(redactor, &config);
+    repository.added(&diff.from, &diff.commit, &diff.paths, &mut |piece| search.take(piece)).await?;
+    search.finish_part();
+    let mut whole = true;
+    if search.places.is_empty() {
+        whole = repository.added_before(&diff.from, &diff.commit, &mut |piece| search.take(piece)).await?;
+        search.finish_part();
+    }
+    Ok(if !search.places.is_empty() {
+        let line = "secrets in the work; take them out, also out of earlier commits of it:";
+        Verdict::blocks(GATE, listed(line, &search.places))
+    } else if !whole {
+        let text = "a file of an earlier commit of the work is too large to be looked at; make it one commit";
+        Verdict::blocks(GATE, text)
+    } else if notes.is_empty() {
+        Verdict::clean(GATE)
+    } else {
+        Verdict::warns(
+            GATE,
+            listed("a part of the repository's configuration of the scan has no effect:", &notes),
+        )
+    })
+}
+
+/// What the repository says of its own secrets, and what of it cannot be used.
+async fn config(
+    repository: &Repository,
+    judge: &crate::types::Oid,
+) -> Result<(ScanConfig, Vec<String>), GitError> {
+    // One byte more than is read of either says that it is too long.
+    let read = async |name| {
+        let found = repository.file_at(judge, name, BLOCK + 1).await?;
+        Ok::<_, GitError>(found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    let (allow, gitleaks) = (read(ScanConfig::ALLOW_FILE).await?, read(ScanConfig::GITLEAKS_FILE).await?);
+    Ok(ScanConfig::from_texts(allow.as_deref(), gitleaks.as_deref()))
+}
+
+struct Search<'a> {
+    redactor: &'a Redactor,
+    config: &'a ScanConfig,
+    commit: Option<String>,
+    path: String,
+    /// Lines that stand together, as far as they are not looked at; the first has the number `line`.
+    text: Vec<u8>,
+    line: u64,
+    places: Vec<Place>,
+}
+
+impl<'a> Search<'a> {
+    fn new(redactor: &'a Redactor, config: &'a ScanConfig) -> Self {
+        let (text, path) = (Vec::new(), String::new());
+        Self { redactor, config, commit: None, path, text, line: 1, places: Vec::new() }
+    }
+
+    fn take(&mut self, piece: Added<'_>) {
+        match piece {
+            Added::Commit(id) => {
+                self.finish_part();
+                self.commit = Some(id.chars().take(10).collect());
+            }
+            Added::File(path) => {
+                self.finish_part();
+                path.clone_into(&mut self.path);
+            }
+            Added::Lines(first) => {
+                self.finish_part();
+                self.line = first;
+            }
+            Added::Text(text) => {
+                self.text.extend_from_slice(text);
+                if self.text.len() >= BLOCK {
+                    let rest = &self.text[self.text.len() - OVERLAP..];
+                    // A line that has no end within reach is cut where it is.
+                    let cut = rest.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                    self.look(self.text.len() - OVERLAP + cut);
+                }
+            }
+        }
+    }
+
+    fn finish_part(&mut self) {
+        self.look(self.text.len());
+    }
+
+    /// Looks at the text, takes what begins in the first so many bytes, and forgets these.
+    fn look(&mut self, end: usize) {
+        if end == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&self.text);
+        // Where the bytes end in the text, in which others stand for those that are no UTF-8.
+        let limit = if end == self.text.len() {
+            text.len()
+        } else {
+            String::from_utf8_lossy(&self.text[..end]).len()
+        };
+        for finding in self.redactor.scan_file(&self.path, &text, self.config) {
+            if finding.range.start < limit {
+                self.places.push(Place {
+                    kind: finding.kind.into_owned(),
+                    commit: self.commit.clone(),
+                    path: self.path.clone(),
+                    line: self.line + finding.line as u64 - 1,
+                });
+            }
+        }
+        let lines = self.text[..end].iter().filter(|byte| **byte == b'\n').count();
+        self.line += lines as u64;
+        self.text.drain(..end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::testing::Scratch;
+
+    fn token() -> String {
+        ["ghp_", "0123456789abcdefghij", "ABCDEFGHIJ012345"].concat()
+    }
+
+    async fn judged(s: &Scratch, base: &crate::types::Oid) -> Verdict {
+        let commit = s.commit("work").await;
+        let diff = Diff::read(&s.repo, base, &commit).await.expect("a diff");
+        secret_scan(&s.repo, &Redactor::new(), base, &diff).await.expect("scans")
+    }
+
+    #[tokio::test]
+    async fn only_what_was_added_counts_and_it_is_named_by_place_alone() {
+        let s = Scratch::new().await;
+        s.write("old", &format!("1\nkey {}\n3\n", token())).write("moved", &format!("{}\n", token()));
+        let base = s.commit("base").await;
+        s.write("old", &format!("1\nkey {}\n3 changed\n", token())).rename("moved", "elsewhere");
+        assert_eq!(judged(&s, &base).await, Verdict::clean(GATE));
+        let text = format!("a\nb\n\nkey = {}\n", token());
+        s.write("dir/new file", &text).write("old", &format!("1\nkey {0}\n3\n4\n5 {0}\n", token()));
+        let verdict = judged(&s, &base).await;
+        assert!(!verdict.passed && !verdict.output.contains(&token()), "{}", verdict.output);
+        let places: Vec<&str> = verdict.output.lines().skip(1).collect();
+        assert_eq!(places, ["github-token in dir/new file:4", "github-token in old:5"]);
+    }
+
+    #[tokio::test]
+    async fn a_diff_of_any_size_and_binary_files_are_looked_at_to_the_end() {
+        let s = Scratch::new().await;
+        let base = s.commit("base").await;
+        let mut large = "a line that is long enough to be no trouble at all\n".repeat(60_000);
+        large.push_str(&format!("{}\n", token()));
+        s.write("large", &large).write("bin", &format!("\0\u{1}\n{}\0", token()));
+        let verdict = judged(&s, &base).await;
+        let places: Vec<&str> = verdict.output.lines().skip(1).collect();
+        assert_eq!(places, ["github-token in bin:2", "github-token in large:60001"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_only_in_the_history_of_the_work_is_found_too() {
+        let s = Scratch::new().await;
+        let base = s.commit("base").await;
+        s.write("a", &format!("1\n{}\n", token()));
+        let first = s.commit("first").await;
+        s.write("a", "1\n");
+        let verdict = judged(&s, &base).await;
+        let place = format!("github-token in a:2 (added by commit {}", &first.as_str()[..10]);
+        assert!(!verdict.passed && verdict.output.contains(&place), "{}", verdict.output);
+    }
+
+    #[tokio::test]
+    async fn what_is_allowed_is_read_from_before_the_work() {
+        let s = Scratch::new().await;
+        let allow = format!("allowlist:\n  - literal: {}\n    reason: a fixture\n", token());
+        let base = s.commit("base").await;
+        s.write("secret-scan-config.yml", &allow).write("a", &format!("{}\n", token()));
+        let verdict = judged(&s, &base).await;
+        let places: Vec<&str> = verdict.output.lines().skip(1).collect();
+        assert_eq!(places, ["github-token in a:1", "github-token in secret-scan-config.yml:2"]);
+        s.remove("a");
+        let base = s.commit("allowed from here on").await;
+        s.write("b", &format!("{}\n", token()));
+        assert_eq!(judged(&s, &base).await, Verdict::clean(GATE));
+    }
+
+    #[tokio::test]
+    async fn a_secret_where_two_blocks_meet_is_found_once() {
+        let redactor = Redactor::new();
+        let config = ScanConfig::default();
+        let filler = "twelve bytes".repeat(8) + "\n";
+        for shift in [0, 1, 20, 39, 40, 41] {
+            let mut search = Search::new(&redactor, &config);
+            search.take(Added::Lines(1));
+            let before = BLOCK - OVERLAP - shift;
+            let mut text = filler.repeat(before / filler.len() + 1);
+            text.truncate(before - 1);
+            text.push('\n');
+            let line = text.lines().count() as u64 + 1;
+            text.push_str(&format!("{}\n", token()));
+            text.push_str(&filler.repeat(2 * BLOCK / filler.len()));
+            text.as_bytes().chunks(10_000).for_each(|chunk| search.take(Added::Text(chunk)));
+            search.finish_part();
+            let lines: Vec<u64> = search.places.iter().map(|place| place.line).collect();
+            assert_eq!(lines, [line], "{shift}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_private_key_over_several_lines_is_one_secret() {
+        let s = Scratch::new().await;
+        let base = s.commit("base").await;
+        let body = "MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MhgwMbRvI0MBZhpI\n".repeat(4);
+        let (begin, end) = ("-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----");
+        s.write("key.pem", &format!("x\n{begin}\n{body}{end}\n"));
+        let verdict = judged(&s, &base).await;
+        assert_eq!(verdict.output.lines().skip(1).collect::<Vec<_>>(), ["private-key in key.pem:2"]);
+    }
+}
