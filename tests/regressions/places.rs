@@ -71,6 +71,34 @@ async fn any_printable_task_id_gets_a_worktree_of_its_own() {
     repo.assert_sound_and_clean();
 }
 
+#[tokio::test]
+async fn a_branch_that_is_another_name_moves_its_target_and_the_checkout_follows() {
+    let repo = ScratchRepo::new();
+    repo.git(["symbolic-ref", "refs/heads/second", "refs/heads/main"]);
+    repo.git(["symbolic-ref", "refs/heads/alias", "refs/heads/second"]);
+    let task = "  - {id: a, prompt: make a}\n";
+    for name in ["alias", "refs/heads/alias"] {
+        let ran = run(&repo, writer(), &spec(&format!("branch: {name}"), task)).await;
+        ran.assert_done();
+        assert_eq!(ran.branch(), "refs/heads/main", "{name}");
+        assert_eq!(repo.read("a"), "made\n");
+        repo.assert_sound_and_clean();
+    }
+    assert_eq!(repo.read(".git/refs/heads/alias"), "ref: refs/heads/second\n", "it stays what it is");
+
+    // It may lead to a branch that is still to be made, but not away from the branches.
+    repo.git(["symbolic-ref", "refs/heads/early", "refs/heads/fresh"]);
+    let ran = run(&repo, writer(), &spec("branch: early", "  - {id: b, prompt: make b}\n")).await;
+    ran.assert_done();
+    assert_eq!(repo.files("fresh"), ["README.md", "a", "b"]);
+    repo.git(["symbolic-ref", "refs/heads/away", "refs/tags/away"]);
+    let engine = convoy_tests::engine(&repo).adapter(writer()).build().await.expect("an engine");
+    let refused = engine.start(&spec("branch: away", task), convoy_core::event::RunOptions::default()).await;
+    let error = refused.expect_err("it is no branch");
+    assert!(error.to_string().contains("refs/tags/away, which is no branch"), "{error}");
+    engine.shutdown().await;
+}
+
 /// Puts something where worktrees belong.
 type PutThere = fn(&Path);
 

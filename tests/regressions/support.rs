@@ -74,6 +74,11 @@ impl Ran {
         self.outcome.view.status
     }
 
+    /// The full name of the branch that the work went to.
+    pub(crate) fn branch(&self) -> &str {
+        &self.outcome.view.branch
+    }
+
     pub(crate) fn task(&self, id: &str) -> &TaskView {
         let found = self.outcome.view.tasks.iter().find(|task| task.id.as_str() == id);
         found.unwrap_or_else(|| panic!("no task {id}"))

@@ -76,7 +76,7 @@ pub(super) async fn choose_branch(
             Head::Detached(_) => Err(refuse("HEAD is on no branch; check one out, or set `branch:`")),
         };
     };
-    let full = repository.check_branch_name(name).await.map_err(git_open_error)?;
+    let full = target_branch(parts, name).await?;
     if let Some(tip) = repository.ref_value(&full).await.map_err(git_open_error)? {
         return Ok((full, tip));
     }
@@ -89,6 +89,20 @@ pub(super) async fn choose_branch(
         // Somebody made it in the same moment.
         RefUpdate::Moved { now: Some(theirs) } => Ok((full, theirs)),
         RefUpdate::Done | RefUpdate::Moved { now: None } => Ok((full, tip)),
+    }
+}
+
+/// The full ref of a branch. A symbolic one is another name for its target, and HEAD is on the target: only
+/// by that is the checkout found that has to follow.
+async fn target_branch(parts: &Parts, name: &str) -> Result<String, Error> {
+    let full = parts.repository.check_branch_name(name).await.map_err(git_open_error)?;
+    match parts.repository.symbolic_target(&full).await.map_err(git_open_error)? {
+        None => Ok(full),
+        Some(target) if target.starts_with("refs/heads/") => Ok(target),
+        Some(target) => {
+            let text = format!("branch {name} stands for {target}, which is no branch; name another one");
+            Err(Error::new(ErrorKind::Repository, text))
+        }
     }
 }
 

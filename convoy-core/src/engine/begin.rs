@@ -7,7 +7,7 @@ use super::accept::{accept, choose_adapter, choose_branch, has_variables, redact
 use super::builder::prepare_state_dir;
 use super::driver::store_error;
 use super::handle::Inner;
-use super::launch::{holder, launch, take_up};
+use super::launch::{Begin, holder, launch, take_up};
 use super::perform::Message;
 use super::query;
 use super::run::Run;
@@ -63,7 +63,9 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
     let (lease, appended) = parts.store.create(new).await.map_err(store_error)?;
     let state = RunState::new(plan, id, now, started);
     let loaded = Loaded { state, last_seq: appended.last_seq };
-    launch(inner, loaded, lease, registry, vec![Input::Begin { resumed: false }], appended.first_seq).await
+    let first = vec![Input::Begin { resumed: false }];
+    let begin = Begin { first_seq: appended.first_seq, first, stale: Vec::new() };
+    launch(inner, loaded, lease, registry, begin).await
 }
 
 /// The label of each adapter's provider. Adapters that nobody knows have none; their tasks fail by themselves.
@@ -152,10 +154,12 @@ pub(super) async fn resolve(
 pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
     let parts = &inner.parts;
     let request = Request { actor: parts.actor.clone(), kind };
-    if let Some(run) = inner.host.runs.get(convoy) {
-        // A run that ended in this very moment is over like one that ended before.
-        drop(run.messages.send(Message::Input(Input::Request(request))));
-        return Ok(());
+    if let Some(mut run) = inner.host.runs.get(convoy) {
+        if run.messages.send(Message::Input(Input::Request(request.clone()))).is_ok() {
+            return Ok(());
+        }
+        // It ends in this very moment, and is then like one that ended before. An error says that it has.
+        drop(run.finish.wait_for(Option::is_some).await);
     }
     let (loaded, _) = load_from(&*parts.store, convoy).await?;
     if loaded.state.ended().is_some() {

@@ -190,6 +190,7 @@ impl EngineBuilder {
         if !create && self.store.is_none() && !state_dir.join("convoy.db").exists() {
             return Ok(None);
         }
+        let owns_store = self.store.is_none();
         let store = match self.store {
             Some(store) => store,
             None => open_store(&state_dir)?,
@@ -205,6 +206,8 @@ impl EngineBuilder {
             state_dir,
             actor: self.actor,
             grace: self.grace,
+            left: Arc::default(),
+            owns_store,
         }))
     }
 }

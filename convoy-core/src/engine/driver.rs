@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::host::LeftLeases;
 use super::perform::{Message, Perform, Reporter, Stop};
 use super::run::Live;
 use crate::clock::Clock;
@@ -37,6 +38,10 @@ pub(crate) struct Driver {
     pub(crate) next_action: u64,
     /// When the inbox is due, however much else happens.
     pub(crate) next_inbox: Timestamp,
+    /// Interrupts that were meant for an earlier run: entries of the inbox that are older than the lease.
+    pub(crate) stale: Vec<u64>,
+    /// Where a lease is kept that cannot be given back.
+    pub(crate) left: Arc<LeftLeases>,
     /// Why this run must end: what an action without an answer said first.
     pub(crate) failed: Option<Error>,
 }
@@ -66,17 +71,26 @@ impl Driver {
         for action in self.in_flight.values() {
             action.stop.ask(true);
         }
+        let mut unheard = Vec::new();
         while !self.in_flight.is_empty() {
             match self.messages.recv().await {
                 Some(Message::Finished(id) | Message::Fatal(id, _)) => drop(self.in_flight.remove(&id)),
-                Some(Message::Input(_)) => {}
+                Some(Message::Input(input)) => unheard.push(input),
                 None => break,
             }
         }
+        // From here on who asks is told that nobody listens.
+        self.messages.close();
+        while let Ok(message) = self.messages.try_recv() {
+            if let Message::Input(input) = message {
+                unheard.push(input);
+            }
+        }
+        let kept = self.keep(unheard).await;
         self.live.end();
-        // A lease that cannot be given back is replaced at once when this process is gone.
-        let released = self.store.release(&self.lease).await;
+        let released = self.left.release(&*self.store, &self.lease).await;
         result?;
+        kept?;
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -84,10 +98,27 @@ impl Driver {
         Ok(self.scheduler.state().clone())
     }
 
+    /// Leaves what was asked in the moment of the end to the next run. An interrupt has got what it wants, and
+    /// of a convoy that has ended there is nothing to ask.
+    async fn keep(&self, unheard: Vec<Input>) -> Result<(), Error> {
+        let state = self.scheduler.state();
+        for input in unheard {
+            let Input::Request(request) = input else { continue };
+            if state.ended().is_none() && !matches!(request.kind, RequestKind::Interrupt { .. }) {
+                let kept = self.store.submit(state.convoy(), request, self.clock.now()).await;
+                kept.map_err(store_error)?;
+            }
+        }
+        Ok(())
+    }
+
     async fn drive(&mut self, first: Vec<Input>) -> Result<(), Error> {
         // What was asked of an earlier run, too late for it, is not meant for this one.
-        let late = if self.scheduler.state().ended().is_some() { self.inbox().await? } else { Vec::new() };
-        self.turn(first, late.iter().map(|entry| entry.id).collect()).await?;
+        let late = match self.scheduler.state().ended() {
+            Some(_) => self.inbox().await?.iter().map(|entry| entry.id).collect(),
+            None => std::mem::take(&mut self.stale),
+        };
+        self.turn(first, late).await?;
         while !self.is_over() {
             match self.wait().await {
                 Woken::Message(message) => {

@@ -123,6 +123,15 @@ impl Engine {
         self.on_runtime(async move { query::status(&inner.parts, &convoy).await }).await
     }
 
+    /// The plan of a stored convoy, with its spec as it is run.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Store`].
+    pub async fn plan_of(&self, convoy: &ConvoyId) -> Result<Arc<Plan>, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { query::plan_of(&inner.parts, &convoy).await }).await
+    }
+
     /// Up to `limit` events of a convoy with a number above `after`.
     ///
     /// # Errors
@@ -200,8 +209,9 @@ impl Engine {
         &self.inner.parts.state_dir
     }
 
-    /// Interrupts every run of this engine and waits until they have ended. They can be resumed.
+    /// Interrupts every run of this engine and waits until they have ended; they can be resumed. Then closes
+    /// the store, unless the host brought it along: nothing can be read through this engine any more.
     pub async fn shutdown(&self) {
-        self.inner.host.shutdown(&self.inner.parts.actor).await;
+        self.inner.host.shutdown(&self.inner.parts).await;
     }
 }

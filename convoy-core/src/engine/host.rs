@@ -19,7 +19,7 @@ use crate::event::{Request, RequestKind};
 use crate::git::Repository;
 use crate::merge::MergeQueue;
 use crate::schedule::Input;
-use crate::store::Store;
+use crate::store::{Holder, Lease, Store, StoreError};
 use crate::types::ConvoyId;
 
 /// Threads that poll futures. Git and agents are processes of their own, so few are needed.
@@ -37,6 +37,47 @@ pub(crate) struct Parts {
     pub(crate) state_dir: PathBuf,
     pub(crate) actor: String,
     pub(crate) grace: Duration,
+    pub(crate) left: Arc<LeftLeases>,
+    /// Whether the engine opened the store itself, and so closes it.
+    pub(crate) owns_store: bool,
+}
+
+/// Leases that runs of this engine could not give back. The store still names them, but nobody decides by them
+/// any more: whoever asks here may take the convoy over.
+#[derive(Debug, Default)]
+pub(crate) struct LeftLeases(Mutex<Vec<Lease>>);
+
+impl LeftLeases {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Lease>> {
+        // The list is whole at every moment, also after a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a lease back, or remembers it.
+    ///
+    /// # Errors
+    /// As [`Store::release`].
+    pub(crate) async fn release(&self, store: &dyn Store, lease: &Lease) -> Result<(), StoreError> {
+        let released = store.release(lease).await;
+        if released.is_err() {
+            self.lock().push(lease.clone());
+        }
+        released
+    }
+
+    /// Whether this holder is a run that is over.
+    pub(crate) fn has(&self, holder: &Holder) -> bool {
+        self.lock().iter().any(|lease| lease.holder.engine == holder.engine)
+    }
+
+    /// Tries again to give them back, for the sake of other processes.
+    async fn release_again(&self, store: &dyn Store) {
+        let leases = std::mem::take(&mut *self.lock());
+        for lease in leases {
+            // What fails again is free when this process is gone.
+            drop(self.release(store, &lease).await);
+        }
+    }
 }
 
 /// The engine's runtime, on a thread of its own: it lives until every run has ended, also when the engine
@@ -127,11 +168,15 @@ impl Host {
         &self.runtime
     }
 
-    /// Interrupts every run and waits for their ends.
-    pub(crate) async fn shutdown(&self, actor: &str) {
-        for mut run in self.runs.interrupt_all(actor, "the engine was shut down") {
+    /// Interrupts every run, waits for their ends, and closes what the engine opened.
+    pub(crate) async fn shutdown(&self, parts: &Parts) {
+        for mut run in self.runs.interrupt_all(&parts.actor, "the engine was shut down") {
             // An error says that the run's task is gone: it is over, too.
             drop(run.finish.wait_for(Option::is_some).await);
+        }
+        parts.left.release_again(&*parts.store).await;
+        if parts.owns_store {
+            parts.store.shutdown().await;
         }
         self.stop.cancel();
     }

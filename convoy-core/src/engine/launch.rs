@@ -19,12 +19,13 @@ use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
 use crate::attempt::{CleanTrees, Context, Dirs, WholeTrees};
 use crate::error::{Error, ErrorKind};
+use crate::event::RequestKind;
 use crate::git::{Expected, RefUpdate};
 use crate::merge::GitMergeQueue;
 use crate::process::{self, Survivor};
 use crate::schedule::{Input, Scheduler};
 use crate::state::RunState;
-use crate::store::{Holder, Lease, StoreError};
+use crate::store::{Holder, InboxEntry, Lease, StoreError};
 use crate::types::{ConvoyId, Timestamp};
 
 /// How often a run looks at its inbox.
@@ -46,6 +47,8 @@ pub(super) async fn take_up(
     prepare_state_dir(parts)?;
     let lease = acquire(parts, convoy).await?;
     let prepared = async {
+        // At once: what is asked from now on is asked of this run.
+        let stale = interrupts(parts, convoy).await?;
         end_survivors(convoy, parts.grace).await?;
         // Nobody writes them any more: a lock there would keep every landing from happening, for ever.
         parts.repository.remove_ref_locks(&format!("refs/convoy/{convoy}")).map_err(git_open_error)?;
@@ -53,22 +56,41 @@ pub(super) async fn take_up(
         let (loaded, _) = load_from(&*parts.store, convoy).await?;
         let first = first(&loaded.state)?;
         let registry = registry_for(parts, loaded.state.plan())?;
-        Ok((loaded, first, registry))
+        Ok((loaded, stale, first, registry))
     };
     match prepared.await {
-        Ok((loaded, first, registry)) => {
-            let first_seq = loaded.last_seq + 1;
-            launch(inner, loaded, lease, registry, first, first_seq).await
+        Ok((loaded, stale, first, registry)) => {
+            let begin = Begin { first_seq: loaded.last_seq + 1, first, stale };
+            launch(inner, loaded, lease, registry, begin).await
         }
         Err(error) => {
-            parts.store.release(&lease).await.map_err(store_error)?;
+            // Why it could not be taken up matters more than that the lease stays.
+            drop(parts.left.release(&*parts.store, &lease).await);
             Err(error)
         }
     }
 }
 
+/// The interrupts that wait in the inbox of a convoy.
+async fn interrupts(parts: &Parts, convoy: &ConvoyId) -> Result<Vec<u64>, Error> {
+    let waiting = parts.store.inbox(convoy).await.map_err(store_error)?;
+    let of = |entry: &InboxEntry| matches!(entry.request.kind, RequestKind::Interrupt { .. });
+    Ok(waiting.into_iter().filter(of).map(|entry| entry.id).collect())
+}
+
+/// What a run begins with.
+pub(super) struct Begin {
+    /// Number of its first event.
+    pub(super) first_seq: u64,
+    /// Its first inputs.
+    pub(super) first: Vec<Input>,
+    /// Entries of the inbox that were meant for an earlier run.
+    pub(super) stale: Vec<u64>,
+}
+
 /// Takes the lease. A holder that was killed a moment ago may need another moment to be gone.
 async fn acquire(parts: &Parts, convoy: &ConvoyId) -> Result<Lease, Error> {
+    let is_alive = |holder: &Holder| is_alive(parts, holder);
     match parts.store.acquire(convoy, holder(), &is_alive).await {
         Err(StoreError::Held { holder: theirs, .. }) if theirs.pid != std::process::id() => {
             let dying =
@@ -80,8 +102,7 @@ async fn acquire(parts: &Parts, convoy: &ConvoyId) -> Result<Lease, Error> {
     }
 }
 
-/// Who this engine is, so that others can tell whether it lives. Each run is a holder of its own: a lease
-/// that a run of this very process left behind is seen as held until the process ends.
+/// Who this engine is, so that others can tell whether it lives. Each run is a holder of its own.
 pub(super) fn holder() -> Holder {
     let pid = std::process::id();
     Holder {
@@ -117,15 +138,15 @@ pub(super) async fn launch(
     loaded: Loaded,
     lease: Lease,
     registry: Registry,
-    first: Vec<Input>,
-    first_seq: u64,
+    begin: Begin,
 ) -> Result<Run, Error> {
     let parts = inner.parts.clone();
+    let Begin { first_seq, first, stale } = begin;
     let Loaded { state, last_seq } = loaded;
     let context = match make_context(&parts, &state, &lease, registry).await {
         Ok(context) => Arc::new(context),
         Err(error) => {
-            parts.store.release(&lease).await.map_err(store_error)?;
+            drop(parts.left.release(&*parts.store, &lease).await);
             return Err(error);
         }
     };
@@ -148,6 +169,8 @@ pub(super) async fn launch(
         in_flight: std::collections::BTreeMap::new(),
         next_action: 0,
         next_inbox: Timestamp(0),
+        stale,
+        left: parts.left.clone(),
         failed: None,
     };
     let run = LiveRun { messages: sender.clone(), finish: finish.clone() };

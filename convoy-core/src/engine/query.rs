@@ -1,6 +1,7 @@
 //! Looking at what is stored.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use super::stored::load_from;
 use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventRecord, TaskEvent};
+use crate::plan::Plan;
 use crate::process;
 use crate::state::{ConvoyView, view};
 use crate::store::{ConvoySummary, Holder};
@@ -46,6 +48,11 @@ pub(super) async fn status(parts: &Parts, convoy: &ConvoyId) -> Result<ConvoyVie
     Ok(view(&loaded.state))
 }
 
+pub(super) async fn plan_of(parts: &Parts, convoy: &ConvoyId) -> Result<Arc<Plan>, Error> {
+    let (loaded, _) = load_from(&*parts.store, convoy).await?;
+    Ok(loaded.state.plan().clone())
+}
+
 pub(super) async fn events(
     parts: &Parts,
     convoy: &ConvoyId,
@@ -57,12 +64,13 @@ pub(super) async fn events(
 
 pub(super) async fn is_running(parts: &Parts, convoy: &ConvoyId) -> Result<bool, Error> {
     let holder = parts.store.holder(convoy).await.map_err(store_error)?;
-    Ok(holder.is_some_and(|holder| is_alive(&holder)))
+    Ok(holder.is_some_and(|holder| is_alive(parts, &holder)))
 }
 
-/// Whether the process that holds a lease still lives: the same id, start and boot.
-pub(super) fn is_alive(holder: &Holder) -> bool {
-    process::boot_id().unwrap_or_default() == holder.boot
+/// Whether the process that holds a lease still lives (the same id, start and boot) and may decide by it.
+pub(super) fn is_alive(parts: &Parts, holder: &Holder) -> bool {
+    !parts.left.has(holder)
+        && process::boot_id().unwrap_or_default() == holder.boot
         && process::is_running(holder.pid, holder.start_time)
 }
 

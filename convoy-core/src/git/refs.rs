@@ -101,6 +101,16 @@ impl Repository {
         }
     }
 
+    /// The ref that a symbolic ref leads to at last, which need not exist; `None` when it is not symbolic.
+    pub async fn symbolic_target(&self, name: &str) -> Result<Option<String>, GitError> {
+        let answer = self.run(self.call("symbolic-ref").args(["-q", "--"]).arg(name)).await?;
+        match answer.code {
+            0 => answer.line().map(Some),
+            1 => Ok(None),
+            _ => Err(answer.failure()),
+        }
+    }
+
     /// The full ref of a branch, from its short or full name. It need not exist.
     ///
     /// # Errors

@@ -276,4 +276,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::NoConvoy`], [`StoreError::Medium`].
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>>;
+
+    /// Finishes what was asked and closes files and threads; every later call may answer
+    /// [`StoreError::Closed`]. A store that holds nothing open has nothing to do.
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }

@@ -1,5 +1,6 @@
 //! What every command needs: where it works, the engine there, the convoy that is meant.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -17,11 +18,13 @@ pub(crate) struct App {
     pub(crate) host: Host,
     pub(crate) place: PlaceArgs,
     pub(crate) out: Out,
+    /// Engines that were opened to look at something, to be closed at the end.
+    opened: RefCell<Vec<Engine>>,
 }
 
 impl App {
     pub(crate) fn new(host: Host, place: PlaceArgs, out: Out) -> Self {
-        Self { host, place, out }
+        Self { host, place, out, opened: RefCell::default() }
     }
 
     /// Command lines for the person to type next.
@@ -52,7 +55,22 @@ impl App {
 
     /// The engine of a place where something is stored. Creates nothing.
     pub(crate) async fn stored(&self) -> Result<Option<Engine>, Failure> {
-        Ok(self.builder(self.host.whole_env())?.open_existing().await?)
+        self.open(self.host.whole_env()).await
+    }
+
+    /// The same, with this environment for everything that is started.
+    pub(crate) async fn open(&self, env: BTreeMap<String, String>) -> Result<Option<Engine>, Failure> {
+        let engine = self.builder(env)?.open_existing().await?;
+        self.opened.borrow_mut().extend(engine.clone());
+        Ok(engine)
+    }
+
+    /// Closes what was opened, so that nothing but the database is left of it.
+    pub(crate) async fn close(&self) {
+        let opened = self.opened.take();
+        for engine in opened {
+            engine.shutdown().await;
+        }
     }
 
     /// The engine of a place where something is stored, and the convoy that is meant there.

@@ -39,6 +39,8 @@ pub(crate) enum Command {
         /// Print each event as a line of JSON, the result last
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        env: EnvArgs,
     },
     /// Take up again what is not done in a convoy that ended
     Retry {
@@ -50,6 +52,8 @@ pub(crate) enum Command {
         /// Print each event as a line of JSON, the result last
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        env: EnvArgs,
     },
     /// Show a convoy and its tasks
     Status {
@@ -147,6 +151,13 @@ pub(crate) struct RunArgs {
     /// Print each event as a line of JSON, the result last
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+}
+
+/// What agents are given of the program's environment.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct EnvArgs {
     /// Give agents only PATH, HOME, locale, proxies and the like, and what the convoy file names
     #[arg(long)]
     pub(crate) clean_env: bool,
@@ -183,6 +194,8 @@ pub(crate) enum DlqCommand {
         /// Print each event as a line of JSON, the result last
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        env: EnvArgs,
     },
 }
 
@@ -280,7 +293,7 @@ mod tests {
         let Command::Run(run) = parse(line).expect("valid").command else { panic!("run") };
         assert_eq!((run.file.to_str(), run.branch.as_deref()), (Some("a.yml"), Some("b")));
         assert_eq!((run.concurrency, run.adapter.as_deref()), (Some(Concurrency::Auto), Some("x")));
-        assert!(run.dry_run && run.json && run.clean_env);
+        assert!(run.dry_run && run.json && run.env.clean_env);
         let Command::Retry { convoy, tasks, .. } =
             parse("convoy retry c --task a --task b").expect("valid").command
         else {

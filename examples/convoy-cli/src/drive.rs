@@ -29,10 +29,23 @@ pub(crate) async fn drive(
     json: bool,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::install()?;
+    let result = to_the_end(app, &mut signals, begin, json).await;
+    if !result.as_ref().is_err_and(Failure::is_killed) {
+        signals.through_first(engine.shutdown()).await?;
+    }
+    result
+}
+
+async fn to_the_end(
+    app: &mut App,
+    signals: &mut Signals,
+    begin: impl Future<Output = Result<Run, Error>>,
+    json: bool,
+) -> Result<Exit, Failure> {
     let run = signals.through_first(begin).await??;
     let hints = app.hints();
     let mut screen = Screen::new(&mut app.out, &run, json);
-    let followed = follow(&run, &mut signals, &mut screen).await;
+    let followed = follow(&run, signals, &mut screen).await;
     screen.clear();
     let outcome = match followed {
         Ok(outcome) => outcome?,
@@ -44,7 +57,6 @@ pub(crate) async fn drive(
     };
     let exit = Exit::of_run(outcome.ended, &outcome.view);
     screen.result(&outcome, exit, &hints);
-    signals.through_first(engine.shutdown()).await?;
     Ok(exit)
 }
 

@@ -82,6 +82,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the person wanted it to end at once.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.kind == KILLED
+    }
+}
+
+/// Kind of what a second signal leads to.
+pub(crate) const KILLED: &str = "killed";
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = class(error.kind());

@@ -73,7 +73,14 @@ fn run(arguments: impl Iterator<Item = OsString>, host: Host) -> Exit {
 fn execute(app: &mut App, command: args::Command) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("start a runtime", error))?;
-    runtime.block_on(commands::execute(app, command))
+    runtime.block_on(async {
+        let result = commands::execute(app, command).await;
+        // Who asked twice to end does not want to wait for anything.
+        if !result.as_ref().is_err_and(Failure::is_killed) {
+            app.close().await;
+        }
+        result
+    })
 }
 
 /// Says once what failed: to people on standard error, to programs as the last line of the output.

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, KILLED};
 use crate::host::hangup_is_ignored;
 
 /// The signals that end a run: the first gracefully, the second at once.
@@ -64,5 +64,5 @@ async fn received(signal: &mut Option<Signal>) -> Option<()> {
 /// What a second signal leads to.
 pub(crate) fn killed() -> Failure {
     let message = "ended at once; `convoy resume` continues what can be continued".to_owned();
-    Failure { exit: Exit::Interrupted, kind: "killed", message }
+    Failure { exit: Exit::Interrupted, kind: KILLED, message }
 }

@@ -224,6 +224,8 @@ impl Fate {
             in_flight: BTreeMap::new(),
             next_action: 0,
             next_inbox: Timestamp(0),
+            stale: Vec::new(),
+            left: Arc::default(),
             failed: None,
         };
         tokio::select! {

@@ -1,7 +1,7 @@
 //! The store of a place where nothing is stored yet.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::SqliteStore;
 use crate::event::{EventRecord, Request};
@@ -15,13 +15,23 @@ use crate::types::{BoxFuture, ConvoyId, Timestamp};
 #[derive(Debug)]
 pub(crate) struct LateStore {
     path: PathBuf,
-    opened: Mutex<Option<SqliteStore>>,
+    place: Mutex<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// There is nothing yet.
+    Empty,
+    /// There is.
+    Open(SqliteStore),
+    /// Nothing is opened any more.
+    Closed,
 }
 
 impl LateStore {
     /// The store in this file. One that is there already is opened.
     pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let store = Self { path: path.as_ref().to_owned(), opened: Mutex::new(None) };
+        let store = Self { path: path.as_ref().to_owned(), place: Mutex::new(Place::Empty) };
         store.found()?;
         Ok(store)
     }
@@ -32,12 +42,22 @@ impl LateStore {
     }
 
     fn get(&self, make: bool) -> Result<Option<SqliteStore>, StoreError> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        // Something of which nothing can be told is for the store to complain of.
-        if opened.is_none() && (make || self.path.try_exists().unwrap_or(true)) {
-            *opened = Some(SqliteStore::open(&self.path)?);
+        let mut place = self.place();
+        match &*place {
+            Place::Open(store) => Ok(Some(store.clone())),
+            Place::Closed => Err(StoreError::Closed),
+            // Something of which nothing can be told is for the store to complain of.
+            Place::Empty if make || self.path.try_exists().unwrap_or(true) => {
+                let store = SqliteStore::open(&self.path)?;
+                *place = Place::Open(store.clone());
+                Ok(Some(store))
+            }
+            Place::Empty => Ok(None),
         }
-        Ok(opened.clone())
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store of a convoy that was begun.
@@ -126,6 +146,18 @@ impl Store for LateStore {
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
         Box::pin(async move { self.of(convoy)?.inbox(convoy).await })
     }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let open = match std::mem::replace(&mut *self.place(), Place::Closed) {
+                Place::Open(store) => Some(store),
+                Place::Empty | Place::Closed => None,
+            };
+            if let Some(store) = open {
+                store.shutdown().await;
+            }
+        })
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +199,24 @@ mod tests {
         assert!(!folder.0.path().join("state").exists());
         block_on(other.create(new.clone())).expect("created");
         assert_eq!(block_on(one.load(&new.id)).expect("loads").id, new.id);
+    }
+
+    #[test]
+    fn one_that_is_shut_down_opens_nothing_any_more() {
+        let folder = Folder::new();
+        let (unused, used) = (folder.store(), folder.store());
+        block_on(unused.shutdown());
+        let refused = block_on(unused.create(samples::new_convoy(1))).map(|_| ());
+        assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+        assert!(!folder.0.path().join("state").exists());
+        block_on(used.create(samples::new_convoy(1))).expect("created");
+        block_on(used.shutdown());
+        for store in [unused, used] {
+            let refused = block_on(store.list());
+            assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+        }
+        let files = std::fs::read_dir(folder.0.path().join("state")).expect("reads");
+        assert_eq!(files.count(), 1, "the database, and no journal");
     }
 
     #[test]

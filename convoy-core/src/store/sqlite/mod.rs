@@ -12,7 +12,7 @@ mod write;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::late::LateStore;
 use rusqlite::Connection;
@@ -41,12 +41,21 @@ where
 ///
 /// The futures need no runtime. A future that is dropped before it completes may or may not have
 /// written; what it wrote, it wrote whole. A handle owns two threads; when the last clone is dropped they
-/// finish what was asked of them and end, without anybody waiting for it.
+/// finish what was asked of them and end, without anybody waiting for it. [`Store::shutdown`] waits; whoever
+/// closes the file last leaves no journal beside it.
 #[derive(Clone)]
 pub struct SqliteStore {
     path: PathBuf,
+    /// Shared by all clones; empty once it is shut down.
+    threads: Arc<Mutex<Option<Threads>>>,
+}
+
+/// They end when these senders are gone.
+struct Threads {
     writes: threads::Writes,
     reads: Sender<threads::Read>,
+    writer: threads::Ended<u64>,
+    reader: threads::Ended<()>,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -65,16 +74,29 @@ impl SqliteStore {
     /// [`StoreError::Newer`] when a newer version wrote it. [`StoreError::Medium`] when it cannot be
     /// opened or written.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        // Threads that nobody waits for end by themselves.
-        Self::start(path.as_ref()).map(|(store, _, _)| store)
-    }
-
-    /// The handle, its writer and its reader.
-    fn start(path: &Path) -> Result<(Self, JoinHandle<u64>, JoinHandle<()>), StoreError> {
+        let path = path.as_ref();
         let connections = file::connect(path)?;
         let (writes, writer) = threads::start_writer(connections.writer)?;
         let (reads, reader) = threads::start_reader(connections.reader)?;
-        Ok((Self { path: path.to_owned(), writes, reads }, writer, reader))
+        let threads = Threads { writes, reads, writer, reader };
+        Ok(Self { path: path.to_owned(), threads: Arc::new(Mutex::new(Some(threads))) })
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Option<Threads>> {
+        // Nothing is done under the lock that could be left half done.
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the threads, after what was asked of them. The number of transactions that the writer made; `None`
+    /// when that was done before.
+    async fn close(&self) -> Option<u64> {
+        let Threads { writes, reads, writer, reader } = self.threads().take()?;
+        // One after the other: of two that close at once each may take the other for one that goes on, and the
+        // journal would stay. An error says that the thread is gone, and its connection with it.
+        drop(reads);
+        drop(reader.await);
+        drop(writes);
+        writer.await.ok()
     }
 
     /// The file.
@@ -87,7 +109,8 @@ impl SqliteStore {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (job, answer) = threads::job(work);
-        self.writes.send(job).map_err(|_| StoreError::Closed)?;
+        let sent = self.threads().as_ref().map(|threads| threads.writes.send(job));
+        sent.ok_or(StoreError::Closed)?.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -102,7 +125,8 @@ impl SqliteStore {
                 let _: Result<(), Result<T, StoreError>> = reply.send(work(db));
             }
         });
-        self.reads.send(ask).map_err(|_| StoreError::Closed)?;
+        let sent = self.threads().as_ref().map(|threads| threads.reads.send(ask));
+        sent.ok_or(StoreError::Closed)?.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -193,5 +217,11 @@ impl Store for SqliteStore {
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
         let convoy = convoy.clone();
         Box::pin(self.read(move |db| read::inbox(db, &convoy)))
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.close().await;
+        })
     }
 }

@@ -113,7 +113,7 @@ fn projections_are_what_the_log_says() {
 #[test]
 fn many_clients_share_few_transactions() {
     let folder = Folder::new();
-    let (store, writer, reader) = SqliteStore::start(&folder.path()).expect("opens");
+    let store = folder.store();
     let (entered, begun) = std::sync::mpsc::channel();
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let clients: Vec<_> =
@@ -141,9 +141,30 @@ fn many_clients_share_few_transactions() {
             append.await.expect("appended");
         }
     });
-    drop(store);
-    reader.join().expect("no panic");
-    assert_eq!(writer.join().expect("no panic"), 64 + 2);
+    assert_eq!(block_on(store.close()), Some(64 + 2));
+}
+
+#[test]
+fn a_store_that_is_shut_down_has_finished_and_leaves_its_file_alone_in_its_folder() {
+    let folder = Folder::new();
+    let files = || {
+        let all = fs::read_dir(folder.path().parent().expect("a folder")).expect("reads");
+        all.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect::<Vec<_>>()
+    };
+    for n in 0..20 {
+        let (store, other) = (folder.store(), folder.store());
+        let clone = store.clone();
+        // Nobody waits for this one.
+        drop(futures_poll_once(store.create(samples::new_convoy(n)).as_mut()));
+        block_on(Store::shutdown(&store));
+        block_on(store.shutdown());
+        let closed = block_on(clone.list());
+        assert!(matches!(closed, Err(StoreError::Closed)), "{closed:?}");
+        assert_eq!(block_on(other.list()).expect("the other handle goes on").len(), n as usize + 1);
+        assert!(files().len() > 1, "somebody has it open");
+        block_on(other.shutdown());
+        assert_eq!(files(), ["convoy.db"]);
+    }
 }
 
 fn futures_poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {

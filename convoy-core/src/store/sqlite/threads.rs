@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior, ffi};
 use tokio::sync::oneshot;
@@ -73,14 +73,22 @@ where
 /// How writes reach the writer.
 pub(super) type Writes = Sender<Box<dyn Write>>;
 
-/// Starts the writer. The thread's result is the number of transactions it made.
-pub(super) fn start_writer(mut db: Connection) -> Result<(Writes, JoinHandle<u64>), StoreError> {
+/// Answers when a thread has closed its connection and is about to end.
+pub(super) type Ended<T> = oneshot::Receiver<T>;
+
+/// Starts the writer. At its end it tells the number of transactions it made.
+pub(super) fn start_writer(mut db: Connection) -> Result<(Writes, Ended<u64>), StoreError> {
     let (sender, queue) = channel();
-    let thread = thread::Builder::new()
-        .name("convoy-store-write".to_owned())
-        .spawn(move || serve_writes(&mut db, &queue))
-        .map_err(medium("start its thread"))?;
-    Ok((sender, thread))
+    let (end, ended) = oneshot::channel();
+    let serve = move || {
+        let transactions = serve_writes(&mut db, &queue);
+        drop(db);
+        // Mostly nobody waits for it.
+        let _: Result<(), u64> = end.send(transactions);
+    };
+    let named = thread::Builder::new().name("convoy-store-write".to_owned());
+    named.spawn(serve).map_err(medium("start its thread"))?;
+    Ok((sender, ended))
 }
 
 fn serve_writes(db: &mut Connection, queue: &Receiver<Box<dyn Write>>) -> u64 {
@@ -115,17 +123,20 @@ fn write_group(db: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::R
 pub(super) type Read = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Starts the reader.
-pub(super) fn start_reader(mut db: Connection) -> Result<(Sender<Read>, JoinHandle<()>), StoreError> {
+pub(super) fn start_reader(mut db: Connection) -> Result<(Sender<Read>, Ended<()>), StoreError> {
     let (sender, queue) = channel::<Read>();
-    let thread = thread::Builder::new()
-        .name("convoy-store-read".to_owned())
-        .spawn(move || {
-            while let Ok(read) = queue.recv() {
-                read(&mut db);
-            }
-        })
-        .map_err(medium("start its thread"))?;
-    Ok((sender, thread))
+    let (end, ended) = oneshot::channel();
+    let serve = move || {
+        while let Ok(read) = queue.recv() {
+            read(&mut db);
+        }
+        drop(db);
+        // Mostly nobody waits for it.
+        let _: Result<(), ()> = end.send(());
+    };
+    let named = thread::Builder::new().name("convoy-store-read".to_owned());
+    named.spawn(serve).map_err(medium("start its thread"))?;
+    Ok((sender, ended))
 }
 
 #[cfg(test)]
@@ -172,7 +183,7 @@ mod tests {
             assert_eq!(answer.is_ok(), n % 4 != 3, "{n}: {answer:?}");
         }
         drop(writes);
-        assert_eq!(thread.join().expect("no panic"), 2);
+        assert_eq!(block_on(thread).expect("no panic"), 2);
     }
 
     #[test]
@@ -188,7 +199,7 @@ mod tests {
             writes.send(write).expect("runs");
         }
         drop(writes);
-        thread.join().expect("no panic");
+        block_on(thread).expect("no panic");
         let db = Connection::open(&path).expect("opens");
         assert_eq!(db.query_row("SELECT count(*) FROM t", (), |row| row.get(0)), Ok(100));
     }

@@ -4,8 +4,9 @@ use convoy_core::engine::{DeadLetterView, Engine};
 use convoy_core::types::{ConvoyId, TaskId};
 use serde_json::json;
 
+use super::run::with_env;
 use crate::app::{App, choose};
-use crate::args::DlqCommand;
+use crate::args::{DlqCommand, EnvArgs};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure};
 use crate::render::{safe_line, table};
@@ -14,7 +15,7 @@ pub(super) async fn execute(app: &mut App, command: DlqCommand) -> Result<Exit, 
     match command {
         DlqCommand::List { convoy, json } => list(app, convoy.convoy.as_deref(), json).await,
         DlqCommand::Resolve { id, reason, convoy } => resolve(app, &id, &reason, convoy.as_deref()).await,
-        DlqCommand::Retry { ids, convoy, json } => retry(app, &ids, convoy.as_deref(), json).await,
+        DlqCommand::Retry { ids, convoy, json, env } => retry(app, &ids, convoy.as_deref(), env, json).await,
     }
 }
 
@@ -60,8 +61,15 @@ async fn resolve(app: &mut App, id: &str, reason: &str, wanted: Option<&str>) ->
     Ok(Exit::Success)
 }
 
-async fn retry(app: &mut App, ids: &[String], wanted: Option<&str>, json: bool) -> Result<Exit, Failure> {
+async fn retry(
+    app: &mut App,
+    ids: &[String],
+    wanted: Option<&str>,
+    env: EnvArgs,
+    json: bool,
+) -> Result<Exit, Failure> {
     let (engine, convoy, tasks) = holding(app, ids, wanted).await?;
+    let engine = with_env(app, engine, &convoy, env).await?;
     drive(app, &engine, engine.retry(&convoy, &tasks), json).await
 }
 

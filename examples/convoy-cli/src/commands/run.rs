@@ -7,7 +7,7 @@ use convoy_core::types::{ConvoyId, TaskId};
 
 use super::{plan, spec};
 use crate::app::{App, choose};
-use crate::args::RunArgs;
+use crate::args::{EnvArgs, RunArgs};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure};
 
@@ -29,7 +29,7 @@ pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Success);
     }
-    let env = match args.clean_env {
+    let env = match args.env.clean_env {
         true => app.host.clean_env(&spec::named_variables(usable.plan.spec())),
         false => app.host.whole_env(),
     };
@@ -37,31 +37,39 @@ pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
     drive(app, &engine, engine.start(&usable.text, options), args.json).await
 }
 
-/// Continues a convoy.
-pub(super) async fn resume(app: &mut App, wanted: Option<&str>, json: bool) -> Result<Exit, Failure> {
+/// Continues a convoy: the named one, or the newest that is unfinished.
+pub(super) async fn resume(
+    app: &mut App,
+    wanted: Option<&str>,
+    env: EnvArgs,
+    json: bool,
+) -> Result<Exit, Failure> {
     let Some(engine) = app.stored().await? else { return Err(nothing_to_resume()) };
-    let id = match wanted {
-        Some(_) => named(&engine, wanted).await?,
-        None => None,
-    };
-    let begun = async {
-        engine.resume(id.as_ref()).await.map_err(|error| match error.kind() {
-            ErrorKind::NothingToResume if id.is_none() => Error::new(ErrorKind::NothingToResume, NOTHING),
-            _ => error,
-        })
-    };
-    drive(app, &engine, begun, json).await
+    let mut convoys = engine.list().await?;
+    convoys.retain(|convoy| wanted.is_some() || convoy.unfinished);
+    let ids: Vec<ConvoyId> = convoys.into_iter().map(|convoy| convoy.id).collect();
+    let Some(id) = choose(&ids, wanted)? else { return Err(nothing_to_resume()) };
+    let engine = with_env(app, engine, &id, env).await?;
+    drive(app, &engine, engine.resume(Some(&id)), json).await
 }
-
-const NOTHING: &str = "nothing to resume";
 
 fn nothing_to_resume() -> Failure {
-    Failure::from(Error::new(ErrorKind::NothingToResume, NOTHING))
+    Failure::from(Error::new(ErrorKind::NothingToResume, "nothing to resume"))
 }
 
-async fn named(engine: &Engine, wanted: Option<&str>) -> Result<Option<ConvoyId>, Failure> {
-    let ids: Vec<ConvoyId> = engine.list().await?.into_iter().map(|convoy| convoy.id).collect();
-    choose(&ids, wanted)
+/// The engine, or one in its place that gives agents less: what they may have stands in the stored convoy.
+pub(super) async fn with_env(
+    app: &App,
+    engine: Engine,
+    convoy: &ConvoyId,
+    env: EnvArgs,
+) -> Result<Engine, Failure> {
+    if !env.clean_env {
+        return Ok(engine);
+    }
+    let named = spec::named_variables(engine.plan_of(convoy).await?.spec());
+    engine.shutdown().await;
+    app.open(app.host.clean_env(&named)).await?.ok_or_else(|| app.nothing())
 }
 
 /// Takes up what is not done.
@@ -69,9 +77,11 @@ pub(super) async fn retry(
     app: &mut App,
     wanted: Option<&str>,
     tasks: &[TaskId],
+    env: EnvArgs,
     json: bool,
 ) -> Result<Exit, Failure> {
     let (engine, id) = app.convoy(wanted).await?;
+    let engine = with_env(app, engine, &id, env).await?;
     drive(app, &engine, engine.retry(&id, tasks), json).await
 }
 

@@ -1,5 +1,7 @@
 //! Whole runs: what they exit with, and what the other commands then say.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::place::{Place, ended, read_all};
@@ -141,21 +143,89 @@ fn requests_reach_the_process_that_runs_the_convoy_and_a_second_engine_is_refuse
     assert_eq!(place.convoy(&["pause"]).0, 2);
 }
 
+/// Which of some variables the agent of the last run had.
+fn had(place: &Place) -> [bool; 8] {
+    let names = place.read("names");
+    let has = |name: &str| names.lines().any(|line| line == name);
+    ["PATH", "HOME", "LC_ALL", "GIVEN", "CONVOY_ATTEMPT", "OTHER", "CLAUDECODE", "GIT_AUTHOR_NAME"].map(has)
+}
+
+const WHOLE: [bool; 8] = [true, true, true, true, true, true, false, false];
+const CLEAN: [bool; 8] = [true, true, true, true, true, false, false, false];
+
+fn with_variables(place: &Place, arguments: &[&str]) -> std::process::Command {
+    let mut command = place.command(&[&["--repo", "repo"], arguments].concat());
+    command.env("OTHER", "1").env("NAMED", "n").env("CLAUDECODE", "1").env("LC_ALL", "C");
+    command
+}
+
 #[test]
-fn agents_get_the_whole_environment_or_a_clean_one() {
+fn agents_get_the_whole_environment_or_a_clean_one_however_they_are_started() {
     let place = Place::with_repo();
-    let names = "env | sed 's/=.*//' | sort > names";
+    let names = "env | sed 's/=.*//' | sort > $T/names\ntest -e $T/go";
     place.spec(&[("a", names, "env: {GIVEN: {from_env: NAMED}}")]);
-    let run = |clean: &[&str]| {
-        let mut command = place.command(&[&["--repo", "repo", "run", "convoy.yml"], clean].concat());
-        command.env("OTHER", "1").env("NAMED", "n").env("CLAUDECODE", "1").env("LC_ALL", "C");
-        let output = command.output().expect("runs");
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
-        let names = place.read("repo/names");
-        let has = |name: &str| names.lines().any(|line| line == name);
-        ["PATH", "HOME", "LC_ALL", "GIVEN", "CONVOY_ATTEMPT", "OTHER", "CLAUDECODE", "GIT_AUTHOR_NAME"]
-            .map(has)
+    let run = |arguments: &[&str], code| {
+        let output = with_variables(&place, arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stdout));
+        had(&place)
     };
-    assert_eq!(run(&[]), [true, true, true, true, true, true, false, false]);
-    assert_eq!(run(&["--clean-env"]), [true, true, true, true, true, false, false, false]);
+    assert_eq!(run(&["run", "convoy.yml"], 1), WHOLE);
+    assert_eq!(run(&["run", "convoy.yml", "--clean-env"], 1), CLEAN);
+    assert_eq!(run(&["retry"], 1), WHOLE);
+    assert_eq!(run(&["retry", "--clean-env"], 1), CLEAN);
+    assert_eq!(run(&["dlq", "retry"], 1), WHOLE);
+    assert_eq!(run(&["dlq", "retry", "--clean-env"], 1), CLEAN);
+}
+
+#[test]
+fn a_resumed_convoy_may_have_a_clean_environment() {
+    let place = Place::with_repo();
+    for pipe in ["up", "never"] {
+        place.pipe(pipe);
+    }
+    let names = "env | sed 's/=.*//' | sort > $T/names\n\
+                 test -e $T/go || { echo up > $T/up; read line < $T/never; }";
+    place.spec(&[("a", names, "env: {GIVEN: {from_env: NAMED}}")]);
+    let start = |arguments: &[&str]| {
+        let mut command = with_variables(&place, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+    };
+    let running = start(&["run", "convoy.yml"]);
+    assert_eq!(read_all(place.open("up")), "up\n");
+    assert_eq!(had(&place), WHOLE);
+    place.signal(&running, "-INT");
+    assert_eq!(ended(running).0, 130);
+    place.write("go", "");
+    let (code, out, err) = ended(start(&["resume", "--clean-env"]));
+    assert_eq!((code, had(&place)), (0, CLEAN), "{out}{err}");
+}
+
+#[test]
+fn the_database_is_all_that_a_call_leaves_of_the_store() {
+    let place = Place::with_repo();
+    place.spec(&[("a", "test -e $T/go", "")]);
+    let only_the_database = |what: &[&str]| {
+        let files = place.files("repo/.convoy");
+        let of_the_store: Vec<&String> = files.iter().filter(|name| name.starts_with("convoy.db")).collect();
+        assert_eq!(of_the_store, ["convoy.db"], "{what:?}");
+    };
+    let calls = [
+        (&["run", "convoy.yml"][..], 1),
+        (&["status"], 0),
+        (&["list"], 0),
+        (&["events"], 0),
+        (&["logs", "a"], 0),
+        (&["status", "absent"], 2),
+        (&["retry", "--task", "absent"], 2),
+        (&["retry", "--clean-env"], 1),
+        (&["resume"], 2),
+        (&["publish"], 0),
+        (&["dlq", "list"], 0),
+        (&["cancel"], 2),
+    ];
+    for (call, code) in calls {
+        let (got, out, err) = place.convoy(call);
+        assert!(got == code || call == ["publish"], "{call:?}: {got} {out}{err}");
+        only_the_database(call);
+    }
 }

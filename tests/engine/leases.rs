@@ -1,0 +1,238 @@
+//! The end of a run: its lease, and what is asked in that very moment.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use convoy_core::agent::AgentOutcome;
+use convoy_core::engine::{Run, RunEvent};
+use convoy_core::error::ErrorKind;
+use convoy_core::event::{EventRecord, Request, RequestKind, RunOptions};
+use convoy_core::store::{
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Store, StoreError,
+    StoredConvoy,
+};
+use convoy_core::types::{BoxFuture, ConvoyId, ConvoyStatus, Timestamp};
+use convoy_tests::{Inline, ScratchRepo, engine, last_word, write};
+use tokio::sync::Notify;
+
+type Hook = dyn Fn() + Send + Sync;
+
+/// A store that keeps so many leases, and calls a hook before it has recorded an interrupt.
+#[derive(Default)]
+struct Odd {
+    inner: MemoryStore,
+    keeps: AtomicU32,
+    at_interrupt: Mutex<Option<Box<Hook>>>,
+}
+
+impl std::fmt::Debug for Odd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Odd").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl Store for Odd {
+    fn create(&self, new: NewConvoy) -> BoxFuture<'_, Result<(Lease, Appended), StoreError>> {
+        self.inner.create(new)
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        convoy: &'a ConvoyId,
+        holder: Holder,
+        is_alive: &'a (dyn Fn(&Holder) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.inner.acquire(convoy, holder, is_alive)
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        let keeps = self.keeps.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if keeps.is_ok() {
+            let source = Box::new(std::io::Error::other("the disk is full"));
+            return Box::pin(async { Err(StoreError::Medium { doing: "release", source }) });
+        }
+        self.inner.release(lease)
+    }
+
+    fn holder<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Option<Holder>, StoreError>> {
+        self.inner.holder(convoy)
+    }
+
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        expected: u64,
+        batch: Batch,
+    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+        if batch.events.iter().any(|event| event.type_name() == "convoy_interrupted")
+            && let Some(hook) = &*self.at_interrupt.lock().expect("no panic")
+        {
+            hook();
+        }
+        self.inner.append(lease, expected, batch)
+    }
+
+    fn load<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<StoredConvoy, StoreError>> {
+        self.inner.load(convoy)
+    }
+
+    fn read_from<'a>(
+        &'a self,
+        convoy: Option<&'a ConvoyId>,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<EventRecord>, StoreError>> {
+        self.inner.read_from(convoy, after, limit)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ConvoySummary>, StoreError>> {
+        self.inner.list()
+    }
+
+    fn submit<'a>(
+        &'a self,
+        convoy: &'a ConvoyId,
+        request: Request,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.inner.submit(convoy, request, now)
+    }
+
+    fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
+        self.inner.inbox(convoy)
+    }
+}
+
+const TWO: &str = "name: t\nversion: 1\nadapter: inline\ntasks:\n\
+                   - {id: a, prompt: make a}\n- {id: b, prompt: make b, depends_on: [a]}\n";
+
+fn writer() -> Arc<Inline> {
+    Inline::new(|request| {
+        write(&request.cwd, last_word(&request.prompt), "made\n");
+        AgentOutcome::Succeeded
+    })
+}
+
+/// Waits until an event of this type is recorded.
+async fn recorded(run: &Run, kind: &str) {
+    let mut events = run.subscribe(0);
+    loop {
+        match events.next().await.expect("readable").expect("the run goes on") {
+            RunEvent::Recorded(record) if record.event.type_name() == kind => return,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_could_not_be_given_back_keeps_nobody_from_the_convoy() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(Odd::default());
+    let engine = engine(&repo).adapter(writer()).store(store.clone()).build().await.expect("an engine");
+    store.keeps.store(2, Ordering::SeqCst);
+    let run = engine.start(TWO, RunOptions::default()).await.expect("started");
+    assert_eq!(run.wait().await.expect_err("the lease stays").kind(), ErrorKind::Store);
+    assert!(store.holder(run.id()).await.expect("stored").is_some());
+    assert!(!engine.is_running(run.id()).await.expect("an answer"), "nobody runs it");
+
+    let tasks: Vec<_> = run.plan().indices().map(|ix| run.plan().id(ix).clone()).collect();
+    let again = engine.retry(run.id(), &tasks).await.expect("the same engine takes it over");
+    assert_eq!(again.wait().await.expect_err("the lease stays").kind(), ErrorKind::Store);
+    let state = engine.status(run.id()).await.expect("a status");
+    assert_eq!(state.status, ConvoyStatus::Done, "{state:#?}");
+    engine.shutdown().await;
+    assert!(store.holder(run.id()).await.expect("stored").is_none(), "given back at last, for others");
+}
+
+#[tokio::test]
+async fn a_convoy_that_cannot_be_taken_up_says_why_even_when_its_lease_stays() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(Odd::default());
+    let engine = engine(&repo).adapter(writer()).store(store.clone()).build().await.expect("an engine");
+    let run = engine.start(TWO, RunOptions::default()).await.expect("started");
+    run.wait().await.expect("an outcome");
+    store.keeps.store(1, Ordering::SeqCst);
+    let absent = convoy_core::types::TaskId::new("absent").expect("valid");
+    let error = engine.retry(run.id(), &[absent]).await.expect_err("no such task");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    engine.retry(run.id(), &[]).await.expect("the lease is free").wait().await.expect("an outcome");
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_in_the_moment_of_an_interrupt_is_done_by_the_next_run() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(Odd::default());
+    let go = Arc::new(Notify::new());
+    let waits = go.clone();
+    // It changes nothing, so that nothing has to land or to be published.
+    let agent = Inline::waiting(move |_| {
+        let waits = waits.clone();
+        async move {
+            waits.notified().await;
+            AgentOutcome::Succeeded
+        }
+    });
+    let engine = engine(&repo).adapter(agent).store(store.clone()).build().await.expect("an engine");
+    let run = engine.start(TWO, RunOptions::default()).await.expect("started");
+    // Nothing is under way when it is interrupted: `a` is done, and `b` must not start.
+    run.request(RequestKind::Pause);
+    recorded(&run, "convoy_paused").await;
+    go.notify_one();
+    recorded(&run, "task_done").await;
+    let asks = run.clone();
+    let hook = Box::new(move || asks.request(RequestKind::Cancel));
+    *store.at_interrupt.lock().expect("no panic") = Some(hook);
+    run.request(RequestKind::Interrupt { reason: "test".into() });
+    let outcome = run.wait().await.expect("an outcome");
+    assert_ne!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
+    *store.at_interrupt.lock().expect("no panic") = None;
+
+    let resumed = engine.resume(Some(run.id())).await.expect("resumed");
+    let outcome = resumed.wait().await.expect("an outcome");
+    assert_eq!(outcome.view.status, ConvoyStatus::Cancelled, "{:#?}", outcome.view);
+    assert!(store.inbox(run.id()).await.expect("an inbox").is_empty());
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_interrupt_that_came_too_late_for_a_run_does_not_meet_the_next_one() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(Odd::default());
+    let (go, goes) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let waits = (go.clone(), goes.clone());
+    let agent = Inline::waiting(move |request| {
+        let (go, goes) = waits.clone();
+        async move {
+            write(&request.cwd, last_word(&request.prompt), "made\n");
+            goes.notify_one();
+            go.notified().await;
+            AgentOutcome::Succeeded
+        }
+    });
+    let engine = engine(&repo).adapter(agent).store(store.clone()).build().await.expect("an engine");
+    let run = engine.start(TWO, RunOptions::default()).await.expect("started");
+    goes.notified().await;
+    run.request(RequestKind::Interrupt { reason: "test".into() });
+    run.wait().await.expect("an outcome");
+    let ask = async |kind| {
+        let request = Request { actor: "somebody".to_owned(), kind };
+        store.submit(run.id(), request, Timestamp(0)).await.expect("submitted");
+    };
+    ask(RequestKind::Interrupt { reason: "late".into() }).await;
+    ask(RequestKind::Pause).await;
+
+    let resumed = engine.resume(Some(run.id())).await.expect("resumed");
+    recorded(&resumed, "convoy_paused").await;
+    go.notify_one();
+    go.notify_one();
+    resumed.request(RequestKind::Unpause);
+    let release = go.clone();
+    let outcome = tokio::select! {
+        outcome = resumed.wait() => outcome.expect("an outcome"),
+        () = async { loop { goes.notified().await; release.notify_one(); } } => unreachable!("it never ends"),
+    };
+    assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
+    assert!(store.inbox(run.id()).await.expect("an inbox").is_empty());
+    engine.shutdown().await;
+}
