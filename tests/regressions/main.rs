@@ -9,6 +9,7 @@ mod landing;
 mod order;
 mod places;
 mod policy;
+mod programs;
 mod prompts;
 mod records;
 mod retries;

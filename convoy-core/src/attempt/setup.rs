@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -103,11 +104,21 @@ pub(super) struct ShellRun<'a> {
 }
 
 impl ShellRun<'_> {
-    /// Runs it. Returns how it ended and the ends of its output.
+    /// Runs it within the task's `gate_timeout`. Returns how it ended and the ends of its output.
     pub(super) async fn run(
         &self,
         context: &Context,
         cancel: &CancellationToken,
+    ) -> Result<(GateOutcome, String), Failure> {
+        self.run_within(context, cancel, context.plan.spec_of(self.task).gate_timeout).await
+    }
+
+    /// As [`run`](Self::run), with another limit.
+    pub(super) async fn run_within(
+        &self,
+        context: &Context,
+        cancel: &CancellationToken,
+        timeout: Duration,
     ) -> Result<(GateOutcome, String), Failure> {
         let path = context.dirs.check_log(&context.plan, self.task, self.attempt);
         let trouble = |error: &(dyn std::error::Error + 'static)| {
@@ -119,7 +130,7 @@ impl ShellRun<'_> {
             command: self.command.to_owned(),
             cwd: self.worktree.to_owned(),
             env: self.env.clone(),
-            timeout: context.plan.spec_of(self.task).gate_timeout,
+            timeout,
             grace: context.grace,
             worker: context.worker(self.task, self.attempt),
         };

@@ -3,14 +3,18 @@
 use super::diff::Diff;
 use super::verdict::{Verdict, listed};
 
-/// Says which of the files that configure a judge the work changes: those of `names`, and those that a gate's
-/// command names. Nothing to be said (`None`) when it changes none. It never keeps work from passing: this work
+/// Programs that run the file they are given.
+const RUNNERS: &[&str] =
+    &["sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "deno", "bun"];
+
+/// Says which of the files that configure a judge the work changes: those of `names`, and the scripts that a gate's
+/// command runs. Nothing to be said (`None`) when it changes none. It never keeps work from passing: this work
 /// is judged by what was there before it.
 pub fn judge_files(names: &[&str], commands: &[String], diff: &Diff) -> Option<Verdict> {
-    let words: Vec<&str> = commands.iter().flat_map(|command| words(command)).collect();
+    let scripts: Vec<&str> = commands.iter().flat_map(|command| scripts(command)).collect();
     let judges = |path: &&str| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        names.contains(&name) || words.contains(path)
+        names.contains(&name) || scripts.contains(path)
     };
     let mut changed: Vec<&str> = diff.names().filter(judges).collect();
     changed.sort_unstable();
@@ -19,10 +23,17 @@ pub fn judge_files(names: &[&str], commands: &[String], diff: &Diff) -> Option<V
     (!changed.is_empty()).then(|| Verdict::warns("judge_files", listed(line, &changed)))
 }
 
-/// What may be a path in a shell command.
-fn words(command: &str) -> impl Iterator<Item = &str> {
-    let ends = |c: char| c.is_whitespace() || "\"'`;&|()<>=$".contains(c);
-    command.split(ends).map(|word| word.trim_start_matches("./")).filter(|word| !word.is_empty())
+/// What a shell command runs, as far as it can be seen.
+fn scripts(command: &str) -> impl Iterator<Item = &str> {
+    command.split([';', '&', '|', '(', ')', '\n', '`']).filter_map(|simple| {
+        let mut words = simple.split_whitespace().filter(|word| !word.contains('='));
+        let first = words.next()?;
+        let script = match RUNNERS.contains(&first) {
+            true => words.find(|word| !word.starts_with('-'))?,
+            false => first,
+        };
+        Some(script.trim_matches(['"', '\'']).trim_start_matches("./"))
+    })
 }
 
 #[cfg(test)]
@@ -32,12 +43,14 @@ mod tests {
 
     #[test]
     fn scripts_of_gates_and_configurations_are_told_wherever_they_are() {
-        let diff = diff(&["scripts/test.sh", "a/package.json", "src/x", "old.toml > Makefile"]);
-        let commands = ["sh ./scripts/test.sh --fast && echo \"src\"".to_owned()];
+        let paths = ["scripts/test.sh", "a/package.json", "data", "check", "old.toml > Makefile"];
+        let diff = diff(&paths);
+        let commands =
+            ["CI=1 sh -e './scripts/test.sh' --fast && test -s data".to_owned(), "./check data".to_owned()];
         let verdict = judge_files(&["package.json", "old.toml"], &commands, &diff).expect("applies");
         assert!(verdict.passed && verdict.level.is_some());
         assert!(
-            verdict.output.ends_with(":\na/package.json\nold.toml\nscripts/test.sh"),
+            verdict.output.ends_with(":\na/package.json\ncheck\nold.toml\nscripts/test.sh"),
             "{}",
             verdict.output
         );

@@ -6,22 +6,28 @@
 
 mod blast_radius;
 mod command;
+mod dependency_audit;
 mod diff;
 mod glob;
 mod judge_files;
+mod manifest;
 mod no_op;
 mod partition;
+mod regression_test;
 mod secret_scan;
 mod symlinks;
 mod verdict;
 
 pub use self::blast_radius::{Size, blast_radius};
 pub use self::command::{GateCommand, GateEnd, GateOutcome, run};
+pub use self::dependency_audit::{Audit, Audits, dependency_audit};
 pub use self::diff::Diff;
 pub use self::glob::covers;
 pub use self::judge_files::judge_files;
+pub use self::manifest::{AsBefore, Manifests};
 pub use self::no_op::no_op;
 pub use self::partition::partition;
+pub use self::regression_test::{TestRun, regression_test};
 pub use self::secret_scan::secret_scan;
 pub use self::symlinks::{Escape, escaping, symlinks};
 pub use self::verdict::Verdict;

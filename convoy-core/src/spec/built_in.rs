@@ -1,5 +1,7 @@
 //! The checks that the engine brings: what a task asks of them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,6 +18,54 @@ pub struct BuiltInGates {
     pub no_op: Switch,
     /// How large a diff may be; `None` = as large as it likes.
     pub blast_radius: Option<BlastRadius>,
+    /// Dependencies have no known holes.
+    pub dependency_audit: Switch,
+    /// The project's own tests pass.
+    pub regression_test: RegressionTest,
+    /// Limit of each program that one of these runs.
+    pub gate_timeout: Duration,
+}
+
+/// Whether the project's own tests are run, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegressionTest {
+    /// They are not.
+    Off,
+    /// As the repository says, where it does.
+    Auto,
+    /// As the repository says; where it does not, the work does not pass.
+    On,
+    /// By this command.
+    Command(String),
+}
+
+/// What is written of it; what is not comes from elsewhere.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    gates: BuiltInGates,
+    /// A written limit; else a task's gates have the same one as its commands.
+    limit: Option<Duration>,
+}
+
+impl Written {
+    /// What `defaults` say.
+    pub(super) fn defaults(record: Option<&Record>) -> Self {
+        let usual = Self { gates: BuiltInGates::default(), limit: None };
+        usual.with(record)
+    }
+
+    /// Each written key on its own; the others stay as they are.
+    fn with(&self, record: Option<&Record>) -> Self {
+        let limit = record.and_then(|record| record.duration("gate_timeout")).or(self.limit);
+        Self { gates: built_in_gates(record, &self.gates), limit }
+    }
+
+    /// What a task asks for whose commands have this limit.
+    pub(super) fn of_task(&self, record: Option<&Record>, gate_timeout: Duration) -> BuiltInGates {
+        let Self { gates, limit } = self.with(record);
+        BuiltInGates { gate_timeout: limit.unwrap_or(gate_timeout), ..gates }
+    }
 }
 
 /// Whether a check is made.
@@ -64,12 +114,19 @@ impl Default for BlastRadius {
 impl Default for BuiltInGates {
     /// What the format has switched on.
     fn default() -> Self {
-        Self { secret_scan: Switch::On, partition: Partition::Warn, no_op: Switch::Auto, blast_radius: None }
+        Self {
+            secret_scan: Switch::On,
+            partition: Partition::Warn,
+            no_op: Switch::Auto,
+            blast_radius: None,
+            dependency_audit: Switch::Off,
+            regression_test: RegressionTest::Off,
+            gate_timeout: Duration::from_secs(300),
+        }
     }
 }
 
-/// Each written key on its own; the others stay as they are.
-pub(super) fn built_in_gates(record: Option<&Record>, from: &BuiltInGates) -> BuiltInGates {
+fn built_in_gates(record: Option<&Record>, from: &BuiltInGates) -> BuiltInGates {
     let Some(record) = record else { return from.clone() };
     let partition = match val(record, "partition") {
         Some(Val::Bool(true)) => Partition::Block,
@@ -88,6 +145,15 @@ pub(super) fn built_in_gates(record: Option<&Record>, from: &BuiltInGates) -> Bu
         partition,
         no_op: switch(record, "no_op").unwrap_or(from.no_op),
         blast_radius,
+        dependency_audit: switch(record, "dependency_audit").unwrap_or(from.dependency_audit),
+        regression_test: match val(record, "regression_test") {
+            Some(Val::Bool(true)) => RegressionTest::On,
+            Some(Val::Bool(false)) => RegressionTest::Off,
+            Some(Val::Text(text)) if text == "auto" => RegressionTest::Auto,
+            Some(Val::Text(command)) => RegressionTest::Command(command.clone()),
+            _ => from.regression_test.clone(),
+        },
+        gate_timeout: from.gate_timeout,
     }
 }
 
@@ -129,6 +195,14 @@ pub(super) fn canonical(gates: &BuiltInGates) -> Value {
             Partition::Block => json!(true),
         },
         "no_op": switch(gates.no_op),
+        "dependency_audit": switch(gates.dependency_audit),
+        "regression_test": match &gates.regression_test {
+            RegressionTest::Off => json!(false),
+            RegressionTest::Auto => json!("auto"),
+            RegressionTest::On => json!(true),
+            RegressionTest::Command(command) => json!(command),
+        },
+        "gate_timeout": gates.gate_timeout.as_secs_f64(),
         "blast_radius": match gates.blast_radius {
             None => json!(false),
             Some(limits) => json!({
@@ -165,11 +239,29 @@ mod tests {
             secret_scan: Switch::Off,
             partition: Partition::Block,
             no_op: Switch::Auto,
-            blast_radius: None,
+            ..BuiltInGates::default()
         };
         assert_eq!(found, wanted);
         assert_eq!(gates("partition: true", "partition: false").partition, Partition::Off);
         assert_eq!(gates("partition: false", "partition: warn").partition, Partition::Warn);
+    }
+
+    #[test]
+    fn tests_are_run_by_switch_or_command_and_within_the_nearest_limit() {
+        let tests = |text: &str| gates("", &format!("regression_test: {text}")).regression_test;
+        let command = RegressionTest::Command("make check".into());
+        assert_eq!(
+            [tests("true"), tests("false"), tests("auto"), tests("make check")],
+            [RegressionTest::On, RegressionTest::Off, RegressionTest::Auto, command]
+        );
+        let limit = |defaults: &str, task: &str| gates(defaults, task).gate_timeout.as_secs();
+        assert_eq!(
+            [limit("", ""), limit("gate_timeout: 20", ""), limit("gate_timeout: 20", "gate_timeout: 10")],
+            [300, 20, 10]
+        );
+        let text = "name: n\nversion: 1\ntasks: [{id: a, prompt: p, gate_timeout: 7}]\n";
+        let spec = decode(text).spec.expect("valid");
+        assert_eq!(spec.tasks[0].built_in_gates.gate_timeout.as_secs(), 7, "that of the task's commands");
     }
 
     #[test]

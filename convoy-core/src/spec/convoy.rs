@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::built_in::{BuiltInGates, built_in_gates};
+use super::built_in::Written;
 use super::model::{Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, Worktree};
 use super::places::Places;
 use super::problem::{Path, Problem, Problems};
@@ -30,7 +30,7 @@ pub(super) struct Defaults {
     pub(super) escalate_to: Option<String>,
     pub(super) gates: Vec<String>,
     pub(super) gate_timeout: Duration,
-    pub(super) built_in_gates: BuiltInGates,
+    pub(super) built_in_gates: Written,
 }
 
 impl Maker {
@@ -123,7 +123,7 @@ impl Defaults {
             escalate_to: None,
             gates: Vec::new(),
             gate_timeout: Duration::from_secs(300),
-            built_in_gates: BuiltInGates::default(),
+            built_in_gates: Written::defaults(None),
         };
         let Some(record) = record else { return built_in };
         Self {
@@ -137,7 +137,7 @@ impl Defaults {
             escalate_to: record.text("escalate_to").map(str::to_owned),
             gates: record.texts("gates").unwrap_or_default(),
             gate_timeout: record.duration("gate_timeout").unwrap_or(built_in.gate_timeout),
-            built_in_gates: built_in_gates(record.record("built_in_gates"), &built_in.built_in_gates),
+            built_in_gates: Written::defaults(record.record("built_in_gates")),
         }
     }
 }

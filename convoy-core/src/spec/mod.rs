@@ -27,7 +27,7 @@ mod value;
 mod walk;
 mod yaml;
 
-pub use self::built_in::{BlastRadius, BuiltInGates, Partition, Switch};
+pub use self::built_in::{BlastRadius, BuiltInGates, Partition, RegressionTest, Switch};
 pub use self::canonical::canonical;
 pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
 pub use self::inactive::inactive_defaults;

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::built_in::built_in_gates;
 use super::convoy::{Defaults, Maker, adapter_name, on_exhausted, retry};
 use super::cross;
 use super::model::Task;
@@ -58,6 +57,7 @@ impl Maker {
         };
         // A stand-in that no depends_on is likely to name; the spec is refused anyway.
         let id = id.or_else(|| TaskId::new(format!("tasks[{index}]")).ok());
+        let gate_timeout = record.duration("gate_timeout").unwrap_or(defaults.gate_timeout);
         let task = id.map(|id| Task {
             prompt: record.text("prompt").unwrap_or_default().to_owned(),
             agent: record.text("agent").filter(|a| !a.is_empty()).unwrap_or(&defaults.agent).to_owned(),
@@ -72,8 +72,8 @@ impl Maker {
                 .map(str::to_owned)
                 .or_else(|| defaults.escalate_to.clone()),
             gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
-            gate_timeout: record.duration("gate_timeout").unwrap_or(defaults.gate_timeout),
-            built_in_gates: built_in_gates(record.record("built_in_gates"), &defaults.built_in_gates),
+            gate_timeout,
+            built_in_gates: defaults.built_in_gates.of_task(record.record("built_in_gates"), gate_timeout),
             description: record
                 .text("description")
                 .filter(|d| !d.is_empty())

@@ -5,11 +5,25 @@ use crate::attempt::context::Context;
 use crate::gate::{self, Diff, Size};
 use crate::git::{FileKind, GitError};
 use crate::secret::ScanConfig;
-use crate::spec::{Partition, Switch};
+use crate::spec::{Partition, RegressionTest, Switch};
 use crate::types::{FailureKind, Oid};
 
 /// Files that configure a judge, wherever they are.
 const JUDGE_FILES: &[&str] = &[ScanConfig::ALLOW_FILE, ScanConfig::GITLEAKS_FILE];
+
+const AUDIT_FILES: &[&str] = &[".npmrc", "audit.toml"];
+const TEST_FILES: &[&str] = &[
+    "package.json",
+    ".npmrc",
+    "pytest.ini",
+    ".pytest.ini",
+    "conftest.py",
+    "tox.ini",
+    "setup.cfg",
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+];
 
 /// `no_op`, `secret_scan`, `partition`, `blast_radius`, links out of the tree; what the work changes of its judges
 /// is said.
@@ -51,7 +65,14 @@ pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
         let links = repository.tree_links(&request.commit).await?;
         bench.verdict(gate::symlinks(&links), FailureKind::SymlinkEscape)?;
     }
-    if let Some(verdict) = gate::judge_files(JUDGE_FILES, &task.gates, &diff) {
+    let mut judges = JUDGE_FILES.to_vec();
+    if gates.dependency_audit != Switch::Off {
+        judges.extend(AUDIT_FILES);
+    }
+    if gates.regression_test != RegressionTest::Off {
+        judges.extend(TEST_FILES);
+    }
+    if let Some(verdict) = gate::judge_files(&judges, &task.gates, &diff) {
         bench.verdict(verdict, failed("judge_files"))?;
     }
     Ok(())

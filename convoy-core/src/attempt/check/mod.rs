@@ -3,6 +3,7 @@
 mod bench;
 mod built_in;
 mod commands;
+mod programs;
 
 use tokio_util::sync::CancellationToken;
 
@@ -85,5 +86,6 @@ pub async fn check(
 async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
     built_in::diff_gates(bench).await?;
     commands::gates(bench).await?;
+    programs::program_gates(bench).await?;
     Ok(())
 }

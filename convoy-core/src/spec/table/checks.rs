@@ -1,6 +1,6 @@
 //! Built-in gates, browser test, review heuristics, MCP servers.
 
-use super::{COUNT, Kind, Least, NEVER, SWITCH, Section, field};
+use super::{COUNT, Kind, Least, SWITCH, Section, field};
 use crate::spec::rules::Rule;
 
 /// `true`, `false` or `auto`.
@@ -29,16 +29,19 @@ pub(super) static BUILT_IN_GATES: Section = Section {
             "The diff is small: warns from 200 lines or 5 files, blocks from 500 or 10.",
         )
         .default("false"),
-        field("dependency_audit", AUTO, "Dependencies have no known holes.").default("false").unbuilt(SWITCH),
+        field("dependency_audit", AUTO, "Dependencies have no known holes.").default("false"),
         field(
             "regression_test",
             Kind::BoolOr(&["auto"], Some(Rule::Filled)),
             "The project's tests pass; may be the command that runs them.",
         )
-        .default("false")
-        .unbuilt(SWITCH),
+        .default("false"),
         field("browser_test", AUTO, "The pages of `browser_test` work.").default("false").unbuilt(SWITCH),
-        field("gate_timeout", Kind::Seconds, "Limit of each of these checks.").unbuilt(NEVER),
+        field(
+            "gate_timeout",
+            Kind::Seconds,
+            "Limit of each program that they run. Default: the task's `gate_timeout`.",
+        ),
     ],
 };
 
