@@ -2,6 +2,7 @@
 
 mod follow;
 mod full;
+mod hooks;
 mod kill;
 mod load;
 mod output;

@@ -74,3 +74,15 @@ impl Log {
         (printable(&self.tail.text()).into_owned(), self.failed)
     }
 }
+
+/// The end of a text, at most so many bytes, with a mark where something is missing.
+pub fn last_bytes(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let mut from = text.len() - most;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    format!("[…]{}", &text[from..])
+}

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use tokio_util::sync::CancellationToken;
+
 use super::context::Context;
+use super::hooks::{Halt, HookReport, task_hooks};
 use crate::git::{GitError, MergeResult, SnapshotRequest};
+use crate::spec::HookMoment;
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
 /// A tree to be taken.
@@ -17,6 +21,8 @@ pub struct TakeRequest {
     pub base: Oid,
     /// Whether the work is going to be judged; else it is only kept, and the worktree removed.
     pub succeeded: bool,
+    /// Whether the task's hooks are run before.
+    pub hooks: bool,
     /// The work whose conflict was resolved, and the paths in conflict as far as they are recorded.
     pub conflict: Option<(Oid, Vec<String>)>,
 }
@@ -43,13 +49,35 @@ pub enum Taken {
     NoWorktree,
     /// It could not be taken; the files are kept.
     Failed(Failure),
+    /// The hooks were stopped before they had an answer; the tree is as they left it.
+    Stopped,
 }
 
-/// Takes the tree of an attempt whose agent has ended.
+/// Runs the hooks that follow a finished agent, then takes the tree of the attempt: what hooks edit is part of the
+/// work. When one fails, which is told, the tree is only kept. Stopping ends the hooks, nothing else.
 ///
 /// # Errors
-/// When git itself fails; the segment can be repeated.
-pub async fn take(context: &Context, request: TakeRequest) -> Result<Taken, GitError> {
+/// When git itself fails; the segment can be repeated, its hooks then run again.
+pub async fn take(
+    context: &Context,
+    request: &TakeRequest,
+    cancel: &CancellationToken,
+    each: &mut (dyn FnMut(HookReport) + Send),
+) -> Result<Taken, GitError> {
+    let path = context.dirs.worktree(&context.plan, request.task);
+    let mut succeeded = request.succeeded;
+    if request.hooks && context.repository.worktree_state(&path).await?.exists {
+        let of = (request.task, request.attempt);
+        match task_hooks(context, of, HookMoment::PostTask, cancel, each).await {
+            Ok(()) => {}
+            Err(Halt::Failed(_)) => succeeded = false,
+            Err(Halt::Stopped) => return Ok(Taken::Stopped),
+        }
+    }
+    take_tree(context, TakeRequest { succeeded, ..request.clone() }).await
+}
+
+async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, GitError> {
     let path = context.dirs.worktree(&context.plan, request.task);
     let repository = &context.repository;
     let state = repository.worktree_state(&path).await?;

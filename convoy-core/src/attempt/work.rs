@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
+use super::hooks::{Halt, HookReport, task_hooks};
 use super::log::Log;
 use super::prompt::{Feedback, Prompt, render};
 use super::setup::{copy_in, run_setup};
@@ -15,7 +16,7 @@ use crate::agent::{AgentAdapter, AgentOutcome, AgentReport, AgentRequest, AgentS
 use crate::clock::Stopwatch;
 use crate::process::Stream;
 use crate::secret::{has_marker, printable};
-use crate::spec::Task;
+use crate::spec::{HookMoment, Task};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, SessionId, TaskIx};
 
 /// One attempt to be worked on.
@@ -78,6 +79,8 @@ pub struct Started {
 
 /// Hears of the work while it goes on. Must not block.
 pub trait Observer: Send {
+    /// A hook before the agent ended.
+    fn hook(&mut self, report: HookReport);
     /// The agent is about to be called.
     fn started(&mut self, started: Started);
     /// The agent program runs.
@@ -105,7 +108,7 @@ pub async fn work(
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
 ) -> Worked {
-    match prepare(context, &request, cancel).await {
+    match prepare(context, &request, cancel, observer).await {
         Ok(call) => call_agent(context, &request, call, cancel, observer).await,
         Err(_) if cancel.is_cancelled() => ended(AgentReport::ended(AgentOutcome::Cancelled)),
         Err(failure) => ended(AgentReport::failed(failure)),
@@ -130,6 +133,7 @@ async fn prepare(
     context: &Context,
     request: &WorkRequest,
     cancel: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Call, Failure> {
     let task = context.plan.spec_of(request.task);
     let adapter = adapter_of(context, task)?;
@@ -143,6 +147,12 @@ async fn prepare(
     let quiet_env = gate_env(&context.host_env, spec, task).map_err(missing)?;
     run_setup(context, request.task, request.attempt, &worktree, quiet_env, cancel).await?;
     context.whole.insert(request.task, request.attempt);
+    let of = (request.task, request.attempt);
+    let mut each = |report| observer.hook(report);
+    task_hooks(context, of, HookMoment::PreTask, cancel, &mut each).await.map_err(|halt| match halt {
+        Halt::Failed(failure) => failure,
+        Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
+    })?;
     let kept_ref = request
         .attempt
         .0

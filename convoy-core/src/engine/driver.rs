@@ -246,11 +246,10 @@ impl Driver {
                 return;
             }
             Action::Work(order) => Some(order.task),
+            Action::Snapshot(order) => Some(order.task),
             Action::Check(order) => Some(order.task),
             // Short, and cut off in between they would only have to be repeated.
-            Action::Snapshot(_) | Action::Prepare { .. } | Action::Advance { .. } | Action::Publish(_) => {
-                None
-            }
+            Action::Prepare { .. } | Action::Advance { .. } | Action::Publish(_) => None,
         };
         self.next_action += 1;
         let id = self.next_action;

@@ -7,7 +7,7 @@ use super::perform::{Perform, Reporter, Stop};
 use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, Work};
+use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, Work};
 use crate::gate::Verdict;
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
 use crate::plan::Plan;
@@ -39,7 +39,7 @@ impl Perform for Segments {
         Box::pin(async move {
             match action {
                 Action::Work(order) => work(&context, *order, &stop, &reporter).await,
-                Action::Snapshot(order) => snapshot(&context, *order, &reporter).await?,
+                Action::Snapshot(order) => snapshot(&context, *order, &stop, &reporter).await?,
                 Action::Check(order) => check(&context, *order, &stop, &reporter).await?,
                 Action::Prepare { task, attempt, work, tip } => {
                     prepare(&context, task, attempt, work, tip, &reporter).await;
@@ -97,6 +97,10 @@ impl Observer for Forward<'_> {
         self.reporter.report(self.task, self.attempt, Report::Spawned { pid, start_time });
     }
 
+    fn hook(&mut self, report: attempt::HookReport) {
+        self.reporter.report(self.task, self.attempt, Report::Hook(hook_result(report)));
+    }
+
     fn output(&mut self, clean: &[u8]) {
         self.reporter.output(self.id, self.attempt, clean);
     }
@@ -132,34 +136,33 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         session: worked.report.session,
         usage: worked.report.usage,
         duration_ms: worked.duration_ms,
-        summary: last_bytes(worked.report.result_text, 4096),
+        summary: attempt::last_bytes(worked.report.result_text, 4096),
         killed: worked.killed,
     };
     reporter.report(task, attempt, Report::AgentEnded(end));
 }
 
-/// The end of a text, at most so many bytes, with a mark where something is missing.
-fn last_bytes(text: String, most: usize) -> String {
-    if text.len() <= most {
-        return text;
-    }
-    let mut from = text.len() - most;
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    format!("[…]{}", &text[from..])
-}
-
-async fn snapshot(context: &Context, order: SnapshotOrder, reporter: &Reporter) -> Result<(), Error> {
-    let request = attempt::TakeRequest {
+async fn snapshot(
+    context: &Context,
+    order: SnapshotOrder,
+    stop: &Stop,
+    reporter: &Reporter,
+) -> Result<(), Error> {
+    let mut request = attempt::TakeRequest {
         task: order.task,
         attempt: order.attempt,
         base: order.base.clone(),
         succeeded: order.succeeded,
+        hooks: order.hooks,
         conflict: order.conflict.map(|c| (c.work.commit, c.files)),
     };
-    let taken =
-        attempt::take(context, request).await.map_err(|e| git_error("keep the work of an agent", e))?;
+    let mut each = |hook| reporter.report(order.task, order.attempt, Report::Hook(hook_result(hook)));
+    let trouble = |e| git_error("keep the work of an agent", e);
+    let mut taken = attempt::take(context, &request, stop.token(), &mut each).await.map_err(trouble)?;
+    if let (attempt::Taken::Stopped, true) = (&taken, stop.is_for_good()) {
+        request.hooks = false;
+        taken = attempt::take(context, &request, stop.token(), &mut each).await.map_err(trouble)?;
+    }
     let report = match taken {
         attempt::Taken::Commit { commit, tree, changed, rebased, files_changed, kept_ref } => {
             let work = Work { commit, tree, base: order.base, changed, kept_ref };
@@ -167,9 +170,27 @@ async fn snapshot(context: &Context, order: SnapshotOrder, reporter: &Reporter) 
         }
         attempt::Taken::NoWorktree => SnapshotReport::NoWorktree,
         attempt::Taken::Failed(failure) => SnapshotReport::Failed(failure),
+        attempt::Taken::Stopped => {
+            reporter.report(order.task, order.attempt, Report::SnapshotStopped);
+            return Ok(());
+        }
     };
     reporter.report(order.task, order.attempt, Report::Snapshot(report));
     Ok(())
+}
+
+fn hook_result(hook: attempt::HookReport) -> HookResult {
+    HookResult {
+        hook: hook.hook,
+        kind: hook.kind,
+        on: hook.on,
+        passed: hook.passed,
+        how: hook.how,
+        exit_code: hook.exit_code,
+        duration_ms: u64::try_from(hook.elapsed.as_millis()).unwrap_or(u64::MAX),
+        output: hook.output,
+        usage: hook.usage,
+    }
 }
 
 async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 
 mod convoy;
 mod gate;
+mod hook;
 mod publish;
 mod record;
 mod request;
@@ -12,6 +13,7 @@ mod task;
 
 pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
 pub use self::gate::{BuiltInGateResult, GateResult};
+pub use self::hook::HookResult;
 pub use self::publish::PublishEvent;
 pub use self::record::{DecodeError, EventRecord};
 pub use self::request::{Request, RequestKind};

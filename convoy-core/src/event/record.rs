@@ -211,6 +211,7 @@ mod tests {
                     reason: "gate-failed".into(),
                     failure,
                     gate: Some("t".into()),
+                    hook: None,
                     exit_code: None,
                     stops: true,
                 },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltInGateResult, GateResult, area};
+use super::{BuiltInGateResult, GateResult, HookResult, area};
 use crate::types::{Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Why an attempt is made.
@@ -125,6 +125,8 @@ area! {
             #[serde(default)]
             summary: String,
         },
+        /// A hook was run.
+        Hook = "hook_result" (HookResult),
         /// The agent's processes were ended by the engine.
         Killed = "worker_killed" {
             /// Why.
@@ -236,6 +238,9 @@ area! {
             /// The gate that failed.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             gate: Option<String>,
+            /// The hook that failed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            hook: Option<String>,
             /// Exit code of what failed.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             exit_code: Option<i32>,

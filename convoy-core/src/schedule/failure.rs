@@ -27,7 +27,9 @@ impl Scheduler {
         if settling && failure.kind == FailureKind::RateLimit {
             return self.park(task, failure, now, turn);
         }
-        if let (true, Some(conflict)) = (settling, state.conflict.clone()) {
+        // What a hook keeps from happening is not tried again, a resolution neither.
+        let by_hook = matches!(failure.kind, FailureKind::Hook(_));
+        if let (true, false, Some(conflict)) = (settling, by_hook, state.conflict.clone()) {
             return self.resolution_failed(task, conflict, failure, now, turn);
         }
         let spec = self.state.plan().spec_of(task);
@@ -98,10 +100,15 @@ impl Scheduler {
             FailureKind::Gate(name) => Some(name.clone()),
             _ => None,
         };
+        let hook = match &failure.kind {
+            FailureKind::Hook(name) => Some(name.clone()),
+            _ => None,
+        };
         let event = TaskEvent::Failed {
             status: exhausted_status(&failure.kind),
             reason: reason(&failure.kind),
             gate,
+            hook,
             exit_code: failure.exit_code,
             failure,
             stops,
@@ -227,6 +234,7 @@ fn exhausted_status(kind: &FailureKind) -> TaskStatus {
     match kind {
         FailureKind::Timeout => TaskStatus::TimedOut,
         FailureKind::Gate(_) => TaskStatus::GateFailed,
+        FailureKind::Hook(_) => TaskStatus::HookFailed,
         _ => TaskStatus::Failed,
     }
 }
@@ -235,6 +243,7 @@ fn exhausted_status(kind: &FailureKind) -> TaskStatus {
 fn reason(kind: &FailureKind) -> String {
     match kind {
         FailureKind::Gate(_) => "gate-failed".to_owned(),
+        FailureKind::Hook(_) => "hook-failed".to_owned(),
         other => other.to_string(),
     }
 }

@@ -141,6 +141,16 @@ impl Scheduler {
                 self.emit_task(task, TaskEvent::Spawned { pid, start_time }, now, turn)?;
             }
             (Report::AgentEnded(end), Stage::Working { .. }) => self.agent_ended(task, end, now, turn)?,
+            (
+                Report::Hook(hook),
+                Stage::Working { .. } | Stage::Snapshotting { .. } | Stage::Checking { .. },
+            ) => self.emit_task(task, TaskEvent::Hook(hook), now, turn)?,
+            (Report::SnapshotStopped, Stage::Snapshotting { .. }) => {
+                // While the engine ends, the tree stays as it stands; the next engine takes it.
+                if !self.state.is_interrupting() {
+                    self.take_tree(task, turn);
+                }
+            }
             (Report::Snapshot(report), Stage::Snapshotting { outcome, .. }) => {
                 self.snapshot(task, report, outcome, now, turn)?;
             }

@@ -1,6 +1,6 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
-use crate::event::{AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, Request, Work};
+use crate::event::{AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, Request, Work};
 use crate::state::{Conflict, Moving, Prepared, Session};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
 
@@ -60,8 +60,12 @@ pub enum Report {
     },
     /// The agent ended, or could not be started.
     AgentEnded(AgentEnd),
+    /// A hook ended.
+    Hook(HookResult),
     /// The tree was taken, or could not be.
     Snapshot(SnapshotReport),
+    /// The hooks before the tree is taken were stopped; it is as it was.
+    SnapshotStopped,
     /// A gate ended.
     Gate(GateResult),
     /// A gate of the engine has judged the work.
@@ -197,9 +201,11 @@ pub enum PublishReport {
 /// [`Input`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Make a worktree, call the agent. Answers with `Started`, `Spawned`, and at last `AgentEnded`.
+    /// Make a worktree, run the hooks, call the agent. Answers with `Hook`s, `Started`, `Spawned`, and at last
+    /// `AgentEnded`.
     Work(Box<WorkOrder>),
-    /// Take the tree of an attempt as a commit. Answers with `Snapshot`.
+    /// Run the hooks, where asked for, then take the tree of an attempt as a commit. Answers with `Hook`s and at
+    /// last `Snapshot` or `SnapshotStopped`.
     Snapshot(Box<SnapshotOrder>),
     /// Judge the work. Answers with `BuiltInGate`s and `Gate`s and at last `Checked` or `CheckStopped`.
     Check(Box<CheckOrder>),
@@ -267,6 +273,8 @@ pub struct SnapshotOrder {
     pub base: Oid,
     /// Whether the agent succeeded: its work is judged, else only kept.
     pub succeeded: bool,
+    /// Whether the task's hooks are run before.
+    pub hooks: bool,
     /// The conflict that it resolved.
     pub conflict: Option<Conflict>,
 }

@@ -128,6 +128,7 @@ impl Scheduler {
                 attempt: AttemptNo(state.attempts),
                 base: base.clone(),
                 succeeded: *outcome == AgentOutcome::Succeeded,
+                hooks: *outcome == AgentOutcome::Succeeded && !self.state.is_cancelling(),
                 conflict: state.conflict.clone(),
             })));
         }

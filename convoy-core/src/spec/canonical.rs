@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::built_in;
+use super::hook::{Hook, HookType};
 use super::model::{
     CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Spec, Task,
     UsageMode,
@@ -88,12 +89,26 @@ fn task(task: &Task) -> Value {
         "priority": task.priority,
         "locks": task.locks,
         "env": env(&task.env),
+        "hooks": task.hooks.iter().map(hook).collect::<Vec<_>>(),
     });
     let texts = [("adapter", &task.adapter), ("model", &task.model), ("escalate_to", &task.escalate_to)];
     for (key, text) in texts {
         if let Some(text) = text {
             value[key] = json!(text);
         }
+    }
+    value
+}
+
+fn hook(hook: &Hook) -> Value {
+    let mut value = json!({"type": hook.kind.as_str(), "on": hook.on.as_str()});
+    match hook.kind {
+        HookType::Command | HookType::Validate | HookType::Guard => value["command"] = json!(hook.text),
+        HookType::Agent => value["prompt"] = json!(hook.text),
+        HookType::Review => {}
+    }
+    if let Some(name) = &hook.name {
+        value["name"] = json!(name);
     }
     value
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::built_in::Written;
-use super::model::{Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, Worktree};
+use super::model::{Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, UnsupportedField, Worktree};
 use super::places::Places;
 use super::problem::{Path, Problem, Problems};
 use super::rules::normalise;
@@ -16,6 +16,8 @@ use crate::secret::looks_secret_variable;
 /// Makes the typed spec and collects what is wrong between fields.
 pub(super) struct Maker {
     pub(super) problems: Problems,
+    /// Fields that are written but not built.
+    pub(super) unsupported: Vec<UnsupportedField>,
 }
 
 /// What tasks take when they do not say otherwise.

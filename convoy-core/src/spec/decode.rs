@@ -100,9 +100,9 @@ pub(crate) fn draft(text: &str) -> Draft {
     let (problems, unsupported) = walker.finish();
     match record {
         Some(record) => {
-            let mut maker = convoy::Maker { problems };
+            let mut maker = convoy::Maker { problems, unsupported };
             let (mut spec, places) = maker.convoy(&record, &root);
-            spec.unsupported = unsupported;
+            spec.unsupported = maker.unsupported;
             Draft { spec: Some(spec), places, problems: maker.problems }
         }
         None => nothing(problems),

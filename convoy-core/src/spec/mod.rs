@@ -9,6 +9,7 @@ mod convoy;
 mod cron;
 mod cross;
 mod decode;
+mod hook;
 mod inactive;
 mod model;
 mod near;
@@ -30,6 +31,7 @@ mod yaml;
 pub use self::built_in::{BlastRadius, BuiltInGates, Partition, RegressionTest, Switch};
 pub use self::canonical::canonical;
 pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
+pub use self::hook::{Hook, HookMoment, HookType};
 pub use self::inactive::inactive_defaults;
 pub use self::model::{
     CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Retry,

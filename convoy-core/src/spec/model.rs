@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::built_in::BuiltInGates;
+use super::hook::Hook;
 use crate::types::TaskId;
 
 /// A valid convoy file with its defaults applied.
@@ -126,6 +127,9 @@ pub struct Task {
     pub locks: Vec<String>,
     /// Environment on top of the convoy's.
     pub env: BTreeMap<String, EnvValue>,
+    /// What runs before and after its agent.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
 }
 
 /// How retries are spaced: `backoff`, doubled for each further retry, at most `max_backoff`; with

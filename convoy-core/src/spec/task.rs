@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::convoy::{Defaults, Maker, adapter_name, on_exhausted, retry};
 use super::cross;
-use super::model::Task;
+use super::hook::{HookMoment, hooks};
+use super::model::{Task, UnsupportedField};
 use super::places::{ListField, Place, Places, TaskPlaces};
 use super::problem::{Path, Problem, Shown};
 use super::rules::normalise;
@@ -44,6 +45,7 @@ impl Maker {
             let message = format!("`auto` means the convoy's adapter here, {}", Shown(adapter));
             self.problems.push(Problem::warning(slot.pos, Path::Key(&path, "adapter"), message));
         }
+        self.review_hooks(record, &path);
         let id = record.text("id").and_then(|id| TaskId::new(id).ok());
         let (depends_on, depends_on_places) = self.depends_on(record, &path);
         let (files, files_places) = files(record);
@@ -84,9 +86,22 @@ impl Maker {
             priority: record.int("priority").unwrap_or(0),
             locks,
             env: self.env(record.map("env"), &Path::Key(&path, "env")),
+            hooks: hooks(record, &[HookMoment::PostTask, HookMoment::PreTask]),
             id,
         });
         (task, places)
+    }
+
+    /// Reviews are not built, and neither is a hook that is one.
+    fn review_hooks(&mut self, record: &Record, path: &Path<'_>) {
+        let list = Path::Key(path, "hooks");
+        for (index, hook) in record.records("hooks").filter(|(_, hook)| hook.text("type") == Some("review")) {
+            let here = Path::Index(&list, index);
+            let (path, pos) = (here.to_string(), hook.pos);
+            let message = "not supported yet: a hook of type `review`";
+            self.problems.push(Problem::warning(pos, here, message));
+            self.unsupported.push(UnsupportedField { path, line: pos.line, column: pos.column });
+        }
     }
 
     /// Written dependencies, then those that inputs imply, each once.

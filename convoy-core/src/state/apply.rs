@@ -175,6 +175,7 @@ impl RunState {
         note(task, &before, event);
         self.note_provider(ix, &before, event, time);
         match event {
+            TaskEvent::Hook(hook) => self.tasks[ix.index()].usage.add(&hook.usage),
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
             TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
@@ -258,14 +259,33 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Some(Some(Stage::Skipped { reason: reason.clone(), because: *because }))
         }
         (TaskEvent::Cancelled {}, _) if may_end => Some(Some(Stage::Cancelled)),
-        (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
-        (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
-        (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
         (TaskEvent::DeadLettered(_), _) => stay(kind == K::Failed),
         (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
             stay(task.dead_letter.as_ref().is_some_and(|(id, _)| id == dlq_id))
         }
+        _ => told(task, event),
+    }
+}
+
+/// The part of [`next_stage`] that concerns what is said while an attempt is made and judged.
+fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
+    use StageKind as K;
+    let kind = task.stage.kind();
+    let stay = |ok: bool| ok.then_some(None);
+    match (event, &task.stage) {
+        (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
+        (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
+        (TaskEvent::Hook(hook), Stage::Snapshotting { base, .. }) => {
+            // The work is kept and not judged, also by an engine that did not see the hook fail.
+            let failed = |failure| {
+                let outcome = AgentOutcome::Failed { failure };
+                Stage::Snapshotting { base: base.clone(), outcome }
+            };
+            Some(hook.failure().map(failed))
+        }
+        (TaskEvent::Hook(_), _) => stay(matches!(kind, K::Working | K::Checking)),
+        (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
         _ => landing_stage(task, event),
     }
 }
@@ -299,7 +319,8 @@ fn landing_stage(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
 
 /// Whether an exhausted task may have this status.
 fn is_failure(status: TaskStatus) -> bool {
-    matches!(status, TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::GateFailed)
+    use TaskStatus as S;
+    matches!(status, S::Failed | S::TimedOut | S::GateFailed | S::HookFailed)
 }
 
 fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {

@@ -55,7 +55,7 @@ pub enum Stage {
     Done,
     /// It is exhausted.
     Failed {
-        /// `failed`, `timed-out` or `gate-failed`.
+        /// `failed`, `timed-out`, `gate-failed` or `hook-failed`.
         status: TaskStatus,
     },
     /// It never runs.

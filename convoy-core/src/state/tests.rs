@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Conflict, IllegalEvent, Prepared, RunState, Stage, StageKind, allowed};
 use crate::event::{
-    AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, GateResult, RunOptions,
-    Started, TaskEvent, Work,
+    AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, GateResult, HookResult,
+    RunOptions, Started, TaskEvent, Work,
 };
 use crate::plan::check;
+use crate::spec::{HookMoment, HookType};
 use crate::types::{
     AttemptNo, ConvoyId, ConvoyStatus, Failure, FailureKind, Oid, TaskId, TaskIx, TaskStatus, Timestamp,
     Totals, Usage,
@@ -95,6 +96,20 @@ fn gate_event() -> TaskEvent {
     TaskEvent::Gate(GateResult::new("g", true, Some(0), 1))
 }
 
+fn hook_event(passed: bool) -> TaskEvent {
+    TaskEvent::Hook(HookResult {
+        hook: "h".into(),
+        kind: HookType::Guard,
+        on: HookMoment::PostTask,
+        passed,
+        how: "exit code 1".into(),
+        exit_code: Some(1),
+        duration_ms: 1,
+        output: String::new(),
+        usage: Usage { output: Some(2), ..Usage::default() },
+    })
+}
+
 fn retried_event(failure: Option<Failure>) -> TaskEvent {
     let (previous_status, not_before) = (TaskStatus::Failed, NOW);
     TaskEvent::Retried { previous_status, failure, not_before, retries: 1, escalated_to: None }
@@ -102,7 +117,7 @@ fn retried_event(failure: Option<Failure>) -> TaskEvent {
 
 fn failed_event(status: TaskStatus) -> TaskEvent {
     let (reason, failure) = ("error".to_owned(), failure());
-    TaskEvent::Failed { status, reason, failure, gate: None, exit_code: None, stops: false }
+    TaskEvent::Failed { status, reason, failure, gate: None, hook: None, exit_code: None, stops: false }
 }
 
 fn done_event(commit: Option<Oid>) -> TaskEvent {
@@ -145,6 +160,8 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
             to(&["snapshotting"], "settling"),
         ),
         (gate_event(), stay(&["checking"])),
+        (hook_event(true), stay(&["assigned", "started", "snapshotting", "checking"])),
+        (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking"], "queued")),
         (TaskEvent::Prepared { commit: oid('e'), onto: oid('a') }, to(&["queued"], "prepared")),
         (unprepared, to(&["prepared"], "queued")),

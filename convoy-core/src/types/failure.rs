@@ -26,6 +26,8 @@ pub enum FailureKind {
     Timeout,
     /// The gate with this command or name failed.
     Gate(String),
+    /// The hook of this name or command failed.
+    Hook(String),
     /// No worktree could be made, or its setup failed.
     Worktree,
     /// The work could not be taken as a commit: an unfinished merge, an embedded repository.
@@ -92,6 +94,8 @@ impl FailureKind {
             | Self::Snapshot
             | Self::MergeError
             | Self::RateLimit => true,
+            // What a hook keeps from happening, another attempt must not bring about either.
+            Self::Hook(_) => false,
             // A conflict has two tries of its own before it comes here.
             Self::MergeConflict
             | Self::SymlinkEscape
@@ -105,8 +109,10 @@ impl FailureKind {
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Gate(name) = self {
-            return write!(f, "gate:{name}");
+        match self {
+            Self::Gate(name) => return write!(f, "gate:{name}"),
+            Self::Hook(name) => return write!(f, "hook:{name}"),
+            _ => {}
         }
         let text = PLAIN.iter().find(|(kind, _)| kind == self).map_or("error", |(_, text)| text);
         f.write_str(text)
@@ -118,6 +124,9 @@ impl FromStr for FailureKind {
     fn from_str(text: &str) -> Result<Self, InvalidFailureKind> {
         if let Some(name) = text.strip_prefix("gate:") {
             return Ok(Self::Gate(name.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("hook:") {
+            return Ok(Self::Hook(name.to_owned()));
         }
         let found = PLAIN.iter().find(|(_, name)| *name == text);
         found.map(|(kind, _)| kind.clone()).ok_or_else(|| InvalidFailureKind(text.to_owned()))
@@ -161,6 +170,13 @@ impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), exit_code: None, output_tail: String::new(), retry_at: None }
     }
+
+    /// The failure of a hook of this name; `how` it ended in words, for example `exit code 1`.
+    pub fn of_hook(name: &str, how: &str, exit_code: Option<i32>, output: &str) -> Self {
+        let kind = FailureKind::Hook(name.to_owned());
+        let failure = Self::new(kind, format!("hook `{name}` did not pass: {how}"));
+        Self { exit_code, output_tail: output.to_owned(), ..failure }
+    }
 }
 
 #[cfg(test)]
@@ -173,8 +189,9 @@ mod tests {
             assert_eq!(kind.to_string(), text);
             assert_eq!(text.parse::<FailureKind>().expect("known"), kind);
         }
-        let gate = FailureKind::Gate("npm test".into());
-        assert_eq!(gate.to_string().parse::<FailureKind>().expect("known"), gate);
+        for named in [FailureKind::Gate("npm test".into()), FailureKind::Hook("npm test".into())] {
+            assert_eq!(named.to_string().parse::<FailureKind>().expect("known"), named);
+        }
         assert!("nonsense".parse::<FailureKind>().is_err());
     }
 }

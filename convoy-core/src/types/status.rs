@@ -73,6 +73,8 @@ pub enum TaskStatus {
     GateFailed,
     /// Waits until its provider, whose limit it reached, can be asked again.
     Parked,
+    /// Ended by a hook that failed.
+    HookFailed,
     /// Never ran, because of another task or a stop.
     Skipped,
     /// Ended by a cancel.
@@ -81,7 +83,7 @@ pub enum TaskStatus {
 
 impl TaskStatus {
     /// Every status.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Pending,
         Self::Assigned,
         Self::Running,
@@ -92,6 +94,7 @@ impl TaskStatus {
         Self::TimedOut,
         Self::GateFailed,
         Self::Parked,
+        Self::HookFailed,
         Self::Skipped,
         Self::Cancelled,
     ];
@@ -106,6 +109,7 @@ impl TaskStatus {
             | Self::Failed
             | Self::TimedOut
             | Self::GateFailed
+            | Self::HookFailed
             | Self::Skipped
             | Self::Cancelled => true,
         }
@@ -124,6 +128,7 @@ impl TaskStatus {
             Self::TimedOut => "timed-out",
             Self::GateFailed => "gate-failed",
             Self::Parked => "parked",
+            Self::HookFailed => "hook-failed",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
         }
@@ -143,7 +148,7 @@ pub struct Totals {
     pub total: u32,
     /// Done.
     pub done: u32,
-    /// Failed, gate-failed.
+    /// Failed, gate-failed, hook-failed.
     pub failed: u32,
     /// Skipped.
     pub skipped: u32,
@@ -164,7 +169,7 @@ impl Totals {
             totals.total += 1;
             match status {
                 TaskStatus::Done => totals.done += 1,
-                TaskStatus::Failed | TaskStatus::GateFailed => totals.failed += 1,
+                TaskStatus::Failed | TaskStatus::GateFailed | TaskStatus::HookFailed => totals.failed += 1,
                 TaskStatus::TimedOut => totals.timed_out += 1,
                 TaskStatus::Skipped => totals.skipped += 1,
                 TaskStatus::Cancelled => totals.cancelled += 1,
@@ -190,7 +195,7 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
         }
         let totals = Totals::of(TaskStatus::ALL);
-        assert_eq!((totals.total, totals.open, totals.done), (12, 6, 1));
+        assert_eq!((totals.total, totals.open, totals.done), (13, 6, 1));
         assert_eq!(
             totals.total,
             totals.open + totals.done + totals.failed + totals.skipped + totals.timed_out + totals.cancelled

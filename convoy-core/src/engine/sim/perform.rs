@@ -7,13 +7,14 @@ use super::record::must;
 use super::world::{Busy, World};
 use crate::engine::perform::{Perform, Reporter, Stop};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, Work};
+use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, Work};
 use crate::plan::Plan;
 use crate::schedule::tests::build::task;
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
+use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState};
 use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, GateLevel, Oid, TaskIx, Usage};
 
@@ -57,7 +58,7 @@ impl Perform for SimPerform {
 async fn act(world: &Arc<World>, action: Action, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
     match action {
         Action::Work(order) => work(world, &order, stop, reporter).await,
-        Action::Snapshot(order) => snapshot(world, &order, reporter).await?,
+        Action::Snapshot(order) => snapshot(world, &order, stop, reporter).await?,
         Action::Check(order) => check(world, &order, stop, reporter).await?,
         Action::Prepare { task, attempt, work, tip } => {
             let report = prepare(world, task, attempt, &work, &tip).await;
@@ -115,6 +116,11 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
         return say(Report::AgentEnded(end_of(AgentOutcome::Failed { failure })));
     }
     world.with(|w| w.worktrees.insert(task));
+    let hook = world.with(|w| hook(HookMoment::PreTask, !w.fails(task, 11)));
+    say(Report::Hook(hook.clone()));
+    if let Some(failure) = hook.failure() {
+        return say(Report::AgentEnded(end_of(AgentOutcome::Failed { failure })));
+    }
     say(Report::Started(StartedReport {
         adapter: "sim".into(),
         account: None,
@@ -154,9 +160,40 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
     say(Report::AgentEnded(end));
 }
 
-async fn snapshot(world: &World, order: &SnapshotOrder, reporter: &Reporter) -> Result<(), Error> {
+fn hook(on: HookMoment, passed: bool) -> HookResult {
+    HookResult {
+        hook: "hook".into(),
+        kind: HookType::Guard,
+        on,
+        passed,
+        how: "exit code".into(),
+        exit_code: None,
+        duration_ms: 1,
+        output: String::new(),
+        usage: Usage { output: Some(1), ..Usage::default() },
+    }
+}
+
+async fn snapshot(
+    world: &World,
+    order: &SnapshotOrder,
+    stop: &Stop,
+    reporter: &Reporter,
+) -> Result<(), Error> {
     let (task, attempt) = (order.task, order.attempt);
     world.step(|| format!("{task:?} {attempt:?} takes its tree")).await;
+    let mut succeeded = order.succeeded;
+    if order.hooks && world.with(|w| w.worktrees.contains(&task)) {
+        if nap_unless_stopped(world, stop, 30).await {
+            succeeded = world.with(|w| !w.fails(task, 10));
+            let hook = hook(HookMoment::PostTask, succeeded);
+            reporter.report(task, attempt, Report::Hook(hook));
+            world.step(|| format!("{task:?} {attempt:?} ran its hook: {succeeded}")).await;
+        } else if !stop.is_for_good() {
+            reporter.report(task, attempt, Report::SnapshotStopped);
+            return Ok(());
+        }
+    }
     world.nap(10).await;
     if world.with(|w| w.breaks()) {
         return Err(git_failed());
@@ -165,13 +202,13 @@ async fn snapshot(world: &World, order: &SnapshotOrder, reporter: &Reporter) -> 
         if !w.worktrees.contains(&task) {
             return Ok(SnapshotReport::NoWorktree);
         }
-        if order.succeeded && w.fails(task, 4) {
+        if succeeded && w.fails(task, 4) {
             let failure = Failure::new(FailureKind::Snapshot, "an unfinished merge");
             return Ok(SnapshotReport::Failed(failure));
         }
         let base = w.git.find(&order.base)?;
         let commit = name(w.git.commit(What::Work(task), &[base]));
-        let changed = order.succeeded && !w.luck(task, 5).percent(15);
+        let changed = succeeded && !w.luck(task, 5).percent(15);
         let (tree, kept_ref) = (w.git.tree(), "refs/convoy/sim/kept".to_owned());
         let work = Work { commit, tree, base: order.base.clone(), changed, kept_ref };
         let files_changed = Some(u64::from(changed));
@@ -353,7 +390,7 @@ pub(super) fn requests(world: &World) -> Option<crate::event::RequestKind> {
         1 => Some(K::Unpause),
         2 => Some(K::Publish),
         3 => Some(interrupt),
-        10 => {
+        8..=10 => {
             let name = w.rng.below(3);
             Some(added(name))
         }

@@ -126,6 +126,12 @@ impl Record {
         let Some(attempt) = self.attempts.get_mut(&key) else { return Ok(()) };
         match event {
             TaskEvent::AgentEnded { outcome, .. } => attempt.ended = Some(outcome.clone()),
+            TaskEvent::Hook(hook) => {
+                if let (Some(ended), Some(failure)) = (&mut attempt.ended, hook.failure()) {
+                    must(*ended == AgentOutcome::Succeeded, || format!("{key:?} runs hooks for nothing"))?;
+                    *ended = AgentOutcome::Failed { failure };
+                }
+            }
             TaskEvent::Snapshot { work, .. } => attempt.work.clone_from(work),
             TaskEvent::Queued { .. } => attempt.queued = true,
             TaskEvent::Prepared { commit, onto } => {

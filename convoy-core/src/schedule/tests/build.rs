@@ -32,6 +32,7 @@ pub(crate) fn task(id: &str) -> Task {
         priority: 0,
         locks: Vec::new(),
         env: BTreeMap::new(),
+        hooks: Vec::new(),
     }
 }
 

@@ -50,6 +50,7 @@ impl<'a> Choices<'a> {
             FailureKind::NotInstalled,
             FailureKind::Auth,
             FailureKind::Contract,
+            FailureKind::Hook("make".into()),
         ];
         let kind = kinds[self.pick(kinds.len())].clone();
         let times = [None, Some(Timestamp(0)), Some(START.plus(Duration::from_secs(5000)))];

@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod choose;
 mod conflict;
 mod control;
+mod hooks;
 mod inject;
 
 pub(crate) mod invariants;

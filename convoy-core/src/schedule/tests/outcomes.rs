@@ -8,7 +8,7 @@ use super::steps::names;
 use super::world::World;
 use crate::event::{AgentOutcome, AttemptKind, Event, RequestKind, TaskEvent};
 use crate::schedule::{Action, PrepareReport, Report, SnapshotReport, Turn};
-use crate::spec::{OnExhausted, OnFailure, Retry, Spec, Task};
+use crate::spec::{HookMoment, OnExhausted, OnFailure, Retry, Spec, Task};
 use crate::types::{Failure, FailureKind, TaskStatus};
 
 /// Lets task `bad` fail, and gives the turn that decides what follows.
@@ -39,7 +39,7 @@ macro_rules! agent {
     };
 }
 
-const OUTCOMES: [Outcome; 15] = [
+const OUTCOMES: [Outcome; 17] = [
     agent!(Error, true, Failed, "error"),
     agent!(Refused, true, Failed, "refused"),
     agent!(TurnLimit, true, Failed, "turn-limit"),
@@ -51,6 +51,27 @@ const OUTCOMES: [Outcome; 15] = [
     agent!(NotInstalled, false, Failed, "not-installed"),
     agent!(Auth, false, Failed, "auth"),
     agent!(Contract, false, Failed, "contract"),
+    Outcome {
+        fail: |w| {
+            w.agent_fails("bad", FailureKind::Hook("make check".into()));
+            w.snapshot("bad", true)
+        },
+        retried: false,
+        status: TaskStatus::HookFailed,
+        kind: "hook:make check",
+        first: "task_snapshot",
+    },
+    Outcome {
+        fail: |w| {
+            w.agent_ends("bad", AgentOutcome::Succeeded);
+            w.hook("bad", HookMoment::PostTask, false);
+            w.snapshot("bad", true)
+        },
+        retried: false,
+        status: TaskStatus::HookFailed,
+        kind: "hook:make check",
+        first: "task_snapshot",
+    },
     Outcome {
         fail: |w| {
             w.agent_ends("bad", AgentOutcome::Succeeded);

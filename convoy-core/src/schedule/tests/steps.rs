@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::build::oid;
-use super::world::{World, agent_end, started, task_of};
+use super::world::{World, agent_end, hook, started, task_of};
 use crate::event::{AgentOutcome, Event, Work};
 use crate::plan::Plan;
 use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, PublishOrder, PublishReport, Report};
 use crate::schedule::{SnapshotReport, Turn};
+use crate::spec::HookMoment;
 use crate::state::{Prepared, StageKind, TaskState};
 use crate::types::{AttemptNo, Failure, FailureKind, TaskId, TaskIx, TaskStatus};
 
@@ -47,7 +48,11 @@ impl World {
         let ix = self.ix(id);
         let over = !matches!(
             report,
-            Report::Started(_) | Report::Spawned { .. } | Report::Gate(_) | Report::BuiltInGate(_)
+            Report::Started(_)
+                | Report::Spawned { .. }
+                | Report::Gate(_)
+                | Report::BuiltInGate(_)
+                | Report::Hook(_)
         );
         let at = self.open.iter().position(|open| task_of(&open.action) == Some(ix));
         if let (Some(at), true) = (at, over) {
@@ -81,6 +86,11 @@ impl World {
     pub(super) fn works(&mut self, id: &str) -> Turn {
         self.agent_ends(id, AgentOutcome::Succeeded);
         self.snapshot(id, true)
+    }
+
+    /// A hook ends.
+    pub(super) fn hook(&mut self, id: &str, on: HookMoment, passed: bool) -> Turn {
+        self.say(id, Report::Hook(hook(on, passed)))
     }
 
     pub(super) fn passes(&mut self, id: &str) -> Turn {

@@ -7,12 +7,15 @@ use std::time::Duration;
 use super::build::{START, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
-use crate::event::{AgentOutcome, BuiltInGateResult, Event, GateResult, Request, RequestKind, Work};
+use crate::event::{
+    AgentOutcome, BuiltInGateResult, Event, GateResult, HookResult, Request, RequestKind, Work,
+};
 use crate::plan::Plan;
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
     SnapshotReport, StartedReport, Turn,
 };
+use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState, Stage};
 use crate::types::{AttemptNo, Failure, FailureKind, GateLevel, Oid, TaskIx, Timestamp, Usage};
 
@@ -220,13 +223,26 @@ impl World {
                 }
                 self.input(Input::worker(order.task, order.attempt, report));
             }
-            Action::Snapshot(order) => {
-                let report = self.snapshot_report(order.succeeded, &order.base, choices);
-                self.input(Input::worker(order.task, order.attempt, Report::Snapshot(report)));
+            Action::Snapshot(mut order) => {
+                let passed = order.hooks && choices.one_in(8);
+                if passed || order.hooks && choices.one_in(8) {
+                    order.hooks = passed;
+                    open.action = Action::Snapshot(order.clone());
+                    self.open.insert(at, open);
+                    let hook = hook(HookMoment::PostTask, passed);
+                    self.input(Input::worker(order.task, order.attempt, Report::Hook(hook)));
+                    return;
+                }
+                let stopped = order.hooks && open.stop == Some(true) && choices.one_in(2);
+                let report = match stopped {
+                    true => Report::SnapshotStopped,
+                    false => Report::Snapshot(self.snapshot_report(order.succeeded, &order.base, choices)),
+                };
+                self.input(Input::worker(order.task, order.attempt, report));
             }
             Action::Check(order) => {
                 let report = check_report(&open, choices);
-                if matches!(report, Report::Gate(_) | Report::BuiltInGate(_)) {
+                if matches!(report, Report::Gate(_) | Report::BuiltInGate(_) | Report::Hook(_)) {
                     self.open.insert(at, open);
                 }
                 self.input(Input::worker(order.task, order.attempt, report));
@@ -323,6 +339,9 @@ fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
         let outcome = if resumable { AgentOutcome::Interrupted } else { AgentOutcome::Cancelled };
         return Report::AgentEnded(agent_end(outcome));
     }
+    if choices.one_in(12) {
+        return Report::Hook(hook(HookMoment::PreTask, open.progress == 0 && choices.one_in(2)));
+    }
     if choices.one_in(5) {
         return Report::AgentEnded(agent_end(AgentOutcome::Failed { failure: choices.agent_failure() }));
     }
@@ -338,6 +357,9 @@ fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
     if open.stop.is_some() && !choices.one_in(4) {
         return Report::CheckStopped;
     }
+    if choices.one_in(12) {
+        return Report::Hook(hook(HookMoment::PostTask, choices.one_in(2)));
+    }
     match choices.pick(8) {
         4 => Report::BuiltInGate(BuiltInGateResult {
             gate: "partition".into(),
@@ -351,6 +373,21 @@ fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
         6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
         7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
         _ => Report::Checked(None),
+    }
+}
+
+/// What a hook says.
+pub(super) fn hook(on: HookMoment, passed: bool) -> HookResult {
+    HookResult {
+        hook: "make check".into(),
+        kind: HookType::Validate,
+        on,
+        passed,
+        how: "exit code 1".into(),
+        exit_code: Some(i32::from(!passed)),
+        duration_ms: 1,
+        output: "it says why".into(),
+        usage: Usage::default(),
     }
 }
 

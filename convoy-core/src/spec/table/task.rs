@@ -71,9 +71,9 @@ pub(in crate::spec) static TASK: Section = Section {
         field(
             "hooks",
             Kind::List(&Kind::Record(&HOOK), Least::Zero),
-            "Run before or after the task's agent.",
-        )
-        .unbuilt(EMPTY),
+            "Run before or after the task's agent, in its worktree; what they edit is part of the work. A hook that a crash \
+             cut off runs again.",
+        ),
         field("outputs", Kind::List(&Kind::Record(&OUTPUT), Least::Zero), "Artifacts for other tasks.")
             .unbuilt(EMPTY),
         field(

@@ -2,8 +2,9 @@
 
 use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event,
-    GateResult, PublishEvent, RunOptions, Started, TaskEvent, Work,
+    GateResult, HookResult, PublishEvent, RunOptions, Started, TaskEvent, Work,
 };
+use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
     AttemptNo, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Oid, SessionId, TaskId, TaskIx,
@@ -90,6 +91,7 @@ pub fn failed(n: u32) -> Event {
         reason: "gate-failed".into(),
         failure,
         gate: Some("npm test".into()),
+        hook: None,
         exit_code: Some(1),
         stops: false,
     };
@@ -178,6 +180,17 @@ pub fn attempt(n: u32) -> Vec<Event> {
             output: "much".into(),
             tree: Some(oid('c')),
             reused: false,
+        }),
+        TaskEvent::Hook(HookResult {
+            hook: "make check".into(),
+            kind: HookType::Guard,
+            on: HookMoment::PostTask,
+            passed: true,
+            how: "exit code 0".into(),
+            exit_code: Some(0),
+            duration_ms: 8,
+            output: "ok".into(),
+            usage: Usage { output: Some(5), ..Usage::default() },
         }),
         TaskEvent::Queued { commit: oid('b') },
         TaskEvent::Prepared { commit: oid('d'), onto: oid('0') },

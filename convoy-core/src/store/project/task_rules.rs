@@ -87,6 +87,7 @@ impl Of<'_> {
             | TaskEvent::Killed { .. }
             | TaskEvent::Gate(_)
             | TaskEvent::BuiltInGate(_)
+            | TaskEvent::Hook(_)
             | TaskEvent::Prepared { .. }
             | TaskEvent::Unprepared { .. }
             | TaskEvent::Landed { .. }

@@ -159,6 +159,7 @@ mod tests {
             reason: "timeout".into(),
             failure,
             gate: None,
+            hook: None,
             exit_code: None,
             stops: false,
         }

@@ -50,6 +50,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::DeadLetterResolved { .. } => true,
             TaskEvent::Gate(result) => !result.passed || !result.changed_files.is_empty(),
             TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
+            TaskEvent::Hook(hook) => !hook.passed,
             TaskEvent::Snapshot { rebased, .. } => *rebased,
             _ => false,
         },
@@ -170,6 +171,11 @@ fn task(event: &TaskEvent, attempt: u32, time: Timestamp) -> String {
                 _ => "ended".to_owned(),
             };
             format!("the agent {how} after {}", millis(*duration_ms))
+        }
+        TaskEvent::Hook(hook) => {
+            let how =
+                if hook.passed { "passed".to_owned() } else { format!("failed: {}", safe_line(&hook.how)) };
+            format!("hook {} {how} after {}", safe_line(&hook.hook), millis(hook.duration_ms))
         }
         TaskEvent::Killed { reason } => format!("the agent was ended: {}", safe_line(reason)),
         _ => after_work(event, time),

@@ -84,7 +84,8 @@ pub(crate) fn summary_lines(view: &ConvoyView, interrupted: bool, hints: &Hints)
 }
 
 fn is_trouble(task: &TaskView) -> bool {
-    matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::GateFailed)
+    use TaskStatus as S;
+    matches!(task.status, S::Failed | S::TimedOut | S::GateFailed | S::HookFailed)
 }
 
 fn row(task: &TaskView) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Every event in words, and which of them are shown.
 
-use convoy_core::event::{BuiltInGateResult, DeadLetter, End, GateResult, Work};
+use convoy_core::event::{BuiltInGateResult, DeadLetter, End, GateResult, HookResult, Work};
+use convoy_core::spec::{HookMoment, HookType};
 use convoy_core::types::{ConvoyStatus, FailureKind, GateLevel, TaskIx, TaskStatus, Totals, Usage};
 
 use super::*;
@@ -61,6 +62,19 @@ fn check_cases() -> Vec<Case> {
             reused: false,
         })
     };
+    let hook = |passed| {
+        TaskEvent::Hook(HookResult {
+            hook: "make\nx".into(),
+            kind: HookType::Guard,
+            on: HookMoment::PreTask,
+            passed,
+            how: "exit code 3".into(),
+            exit_code: (!passed).then_some(3),
+            duration_ms: 1500,
+            output: String::new(),
+            usage: Usage::default(),
+        })
+    };
     vec![
         (
             TaskEvent::Snapshot { work: Some(work.clone()), rebased: false, files_changed: None },
@@ -79,6 +93,8 @@ fn check_cases() -> Vec<Case> {
         (built_in(None, true), 1, false, "a: partition passed"),
         (built_in(Some(GateLevel::Warn), true), 1, true, "a: partition warns: b.txt …"),
         (built_in(Some(GateLevel::Block), false), 1, true, "a: partition blocks: b.txt …"),
+        (hook(true), 1, false, "a: hook make … passed after 1.5s"),
+        (hook(false), 1, true, "a: hook make … failed: exit code 3 after 1.5s"),
         (TaskEvent::Queued { commit: oid('b') }, 1, false, "a: passed its checks, waits to land"),
         (TaskEvent::Landed { commit: oid('b') }, 1, false, "a: landed as bbbbbbbbbb"),
         (
@@ -114,6 +130,7 @@ fn end_cases() -> Vec<Case> {
         reason: "gate-failed".into(),
         failure: failure(),
         gate: None,
+        hook: None,
         exit_code: None,
         stops,
     };

@@ -1,0 +1,315 @@
+//! Runs hooks: shell commands and agents, around a task or wherever there is a worktree.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::environment::{agent_env, gate_env};
+use super::log::{Log, last_bytes};
+use crate::agent::{AgentOutcome, AgentReport, AgentRequest, AgentSink};
+use crate::clock::Stopwatch;
+use crate::gate::{self, GateCommand, GateOutcome};
+use crate::process::{Next, Sink, Stream};
+use crate::secret::{has_marker, printable};
+use crate::spec::{Hook, HookMoment, HookType};
+use crate::types::{AttemptNo, Failure, SessionId, TaskIx, Usage, WorkerId};
+
+/// The longest that the agent of a hook may run.
+const AGENT_LIMIT: Duration = Duration::from_secs(600);
+/// What is kept of the answer of such an agent, in bytes.
+const ANSWER: usize = 4096;
+
+/// Where a hook runs, and with what.
+#[derive(Debug, Clone)]
+pub struct HookPlace<'a> {
+    /// The worktree.
+    pub worktree: &'a Path,
+    /// The complete environment of shell commands.
+    pub shell_env: &'a BTreeMap<String, String>,
+    /// The complete environment of agents.
+    pub agent_env: &'a BTreeMap<String, String>,
+    /// The file that output goes to, redacted.
+    pub log: &'a Path,
+    /// The longest that a shell command may run.
+    pub timeout: Duration,
+    /// Marks everything that is started.
+    pub worker: WorkerId,
+    /// The role of an agent whose hook names none.
+    pub role: &'a str,
+    /// The adapter of agents; `None`: the convoy's.
+    pub adapter: Option<&'a str>,
+    /// The model of agents, where one is set.
+    pub model: Option<&'a str>,
+}
+
+/// What a hook said. Texts are redacted.
+#[derive(Debug, Clone)]
+pub struct HookReport {
+    /// Its name, else its command, else its type.
+    pub hook: String,
+    /// What it is.
+    pub kind: HookType,
+    /// When it ran.
+    pub on: HookMoment,
+    /// Whether it passed.
+    pub passed: bool,
+    /// How it ended, in words.
+    pub how: String,
+    /// Its exit code, where there is one.
+    pub exit_code: Option<i32>,
+    /// How long it ran.
+    pub elapsed: Duration,
+    /// The ends of its output, or the end of what the agent said.
+    pub output: String,
+    /// What an agent consumed for it.
+    pub usage: Usage,
+}
+
+impl HookReport {
+    /// The failure that it is, unless it passed.
+    pub fn failure(&self) -> Option<Failure> {
+        (!self.passed).then(|| Failure::of_hook(&self.hook, &self.how, self.exit_code, &self.output))
+    }
+}
+
+/// What became of a hook.
+#[derive(Debug, Clone)]
+pub enum HookEnd {
+    /// It passed or failed. One that could not be run has failed.
+    Ended(HookReport),
+    /// It was stopped before it had an answer.
+    Stopped,
+}
+
+/// Runs a shell or agent hook to its end; nothing of it is left then. A review is none of these and fails here.
+pub async fn run_hook(
+    context: &Context,
+    hook: &Hook,
+    place: &HookPlace<'_>,
+    cancel: &CancellationToken,
+) -> HookEnd {
+    let watch = Stopwatch::start();
+    let run = match hook.kind {
+        HookType::Command | HookType::Validate | HookType::Guard => {
+            run_shell(context, hook, place, cancel).await
+        }
+        HookType::Agent => ask_agent(context, hook, place, cancel).await,
+        HookType::Review => Some(Said::not_run("a review cannot be made here")),
+    };
+    let Some(said) = run else { return HookEnd::Stopped };
+    HookEnd::Ended(told(context, hook, said, watch.elapsed()))
+}
+
+fn told(context: &Context, hook: &Hook, said: Said, elapsed: Duration) -> HookReport {
+    let clean = |text: &str| printable(&context.redactor.redact(text)).into_owned();
+    HookReport {
+        hook: clean(hook.label()),
+        kind: hook.kind,
+        on: hook.on,
+        passed: said.passed,
+        how: clean(&said.how),
+        exit_code: said.exit_code,
+        elapsed,
+        output: said.output,
+        usage: said.usage,
+    }
+}
+
+/// What a hook said, before it is told.
+struct Said {
+    passed: bool,
+    how: String,
+    exit_code: Option<i32>,
+    output: String,
+    usage: Usage,
+}
+
+impl Said {
+    fn not_run(why: impl std::fmt::Display) -> Self {
+        let (how, output) = (format!("it could not be run: {why}"), String::new());
+        Self { passed: false, how, exit_code: None, output, usage: Usage::default() }
+    }
+}
+
+async fn run_shell(
+    context: &Context,
+    hook: &Hook,
+    place: &HookPlace<'_>,
+    cancel: &CancellationToken,
+) -> Option<Said> {
+    let mut log = match Log::open(place.log, &context.redactor) {
+        Ok(log) => log,
+        Err(error) => return Some(Said::not_run(error)),
+    };
+    log.heading(&context.redactor, &hook.text);
+    let command = GateCommand {
+        command: hook.text.clone(),
+        cwd: place.worktree.to_owned(),
+        env: place.shell_env.clone(),
+        timeout: place.timeout,
+        grace: context.grace,
+        worker: place.worker.clone(),
+    };
+    let mut sink = ToLog(log);
+    let end = match gate::run(&command, cancel, &mut sink).await {
+        Ok(GateOutcome::Ended(end)) => end,
+        Ok(GateOutcome::Cancelled) => return None,
+        Err(error) => return Some(Said::not_run(error)),
+    };
+    let (output, lost) = sink.0.finish();
+    Some(match lost {
+        Some(error) => Said::not_run(format!("its log could not be written: {error}")),
+        None => Said {
+            passed: end.passed,
+            how: end.how,
+            exit_code: end.exit_code,
+            output,
+            usage: Usage::default(),
+        },
+    })
+}
+
+async fn ask_agent(
+    context: &Context,
+    hook: &Hook,
+    place: &HookPlace<'_>,
+    cancel: &CancellationToken,
+) -> Option<Said> {
+    let role = hook.name.as_deref().unwrap_or(place.role);
+    let prompt = format!("You are a {role}. {}", hook.text);
+    if !context.redactor.scan(&prompt).is_empty() || has_marker(&prompt) {
+        return Some(Said::not_run("its prompt holds a secret, so it was not sent"));
+    }
+    let Some(name) = place.adapter.or(context.adapter.as_deref()) else {
+        return Some(Said::not_run("no agent adapter is set and none was found"));
+    };
+    let adapter = match context.registry.get(name) {
+        Ok(adapter) => adapter,
+        Err(error) => return Some(Said::not_run(error)),
+    };
+    let mut log = match Log::open(place.log, &context.redactor) {
+        Ok(log) => log,
+        Err(error) => return Some(Said::not_run(error)),
+    };
+    log.heading(&context.redactor, &format!("agent {role}"));
+    let request = AgentRequest {
+        prompt,
+        cwd: place.worktree.to_owned(),
+        env: place.agent_env.clone(),
+        model: place.model.filter(|_| adapter.capabilities().model).map(str::to_owned),
+        session: None,
+        read_only: false,
+        timeout: AGENT_LIMIT,
+        idle: None,
+        grace: context.grace,
+        worker: place.worker.clone(),
+        cancel: cancel.clone(),
+    };
+    let mut sink = ToLog(log);
+    let report = adapter.execute(request, &mut sink).await.redacted(&context.redactor);
+    let (_, lost) = sink.0.finish();
+    match (answer(report), lost) {
+        (Some(said), Some(error)) if said.passed => {
+            let how = format!("its log could not be written: {error}");
+            Some(Said { passed: false, how, ..said })
+        }
+        (Some(said), _) if said.passed || !cancel.is_cancelled() => Some(said),
+        // Whoever is asked to stop may fail on its way out.
+        _ => None,
+    }
+}
+
+fn answer(report: AgentReport) -> Option<Said> {
+    let (exit_code, usage) = (report.exit_code, report.usage);
+    let said = last_bytes(report.result_text, ANSWER);
+    Some(match report.outcome {
+        AgentOutcome::Succeeded => {
+            Said { passed: true, how: "finished".to_owned(), exit_code, output: said, usage }
+        }
+        AgentOutcome::Failed(failure) => {
+            let output = if failure.output_tail.is_empty() { said } else { failure.output_tail };
+            Said { passed: false, how: failure.message, exit_code: failure.exit_code, output, usage }
+        }
+        AgentOutcome::Cancelled => return None,
+    })
+}
+
+/// What all output of a hook goes to.
+struct ToLog(Log);
+
+impl Sink for ToLog {
+    fn output(&mut self, _stream: Stream, chunk: &[u8]) -> Next {
+        self.0.push(chunk);
+        Next::Continue
+    }
+}
+
+impl AgentSink for ToLog {
+    fn started(&mut self, _pid: u32, _start_time: Option<u64>) {}
+
+    fn output(&mut self, _stream: Stream, chunk: &[u8]) {
+        self.0.push(chunk);
+    }
+
+    fn session(&mut self, _id: &SessionId) {}
+}
+
+/// Why the hooks of a task did not all pass.
+pub(super) enum Halt {
+    /// One failed; those after it were not run.
+    Failed(Failure),
+    /// They were stopped.
+    Stopped,
+}
+
+/// Runs the hooks of a task of one moment in its worktree, one after the other, until one fails. Reviews are left
+/// to the checks.
+pub(super) async fn task_hooks(
+    context: &Context,
+    (task, attempt): (TaskIx, AttemptNo),
+    on: HookMoment,
+    cancel: &CancellationToken,
+    each: &mut (dyn FnMut(HookReport) + Send),
+) -> Result<(), Halt> {
+    let of = context.plan.spec_of(task);
+    let hooks = of.hooks.iter().filter(|hook| hook.on == on && hook.kind != HookType::Review);
+    let (worktree, log) =
+        (context.dirs.worktree(&context.plan, task), context.dirs.check_log(&context.plan, task, attempt));
+    for hook in hooks {
+        let spec = context.plan.spec();
+        let envs = gate_env(&context.host_env, spec, of)
+            .and_then(|shell| Ok((shell, agent_env(&context.host_env, spec, of)?)));
+        let (shell_env, agent_env) = match envs {
+            Ok(envs) => envs,
+            Err(error) => {
+                let report = told(context, hook, Said::not_run(error), Duration::ZERO);
+                let failure = report.failure();
+                each(report);
+                return failure.map_or(Ok(()), |failure| Err(Halt::Failed(failure)));
+            }
+        };
+        let place = HookPlace {
+            worktree: &worktree,
+            shell_env: &shell_env,
+            agent_env: &agent_env,
+            log: &log,
+            timeout: of.gate_timeout,
+            worker: context.worker(task, attempt),
+            role: &of.agent,
+            adapter: of.adapter.as_deref(),
+            model: of.model.as_deref(),
+        };
+        let HookEnd::Ended(report) = run_hook(context, hook, &place, cancel).await else {
+            return Err(Halt::Stopped);
+        };
+        let failure = report.failure();
+        each(report);
+        if let Some(failure) = failure {
+            return Err(Halt::Failed(failure));
+        }
+    }
+    Ok(())
+}
