@@ -76,7 +76,7 @@ impl Ran {
 
     /// The full name of the branch that the work went to.
     pub(crate) fn branch(&self) -> &str {
-        &self.outcome.view.branch
+        &self.outcome.view.branch_ref
     }
 
     pub(crate) fn task(&self, id: &str) -> &TaskView {

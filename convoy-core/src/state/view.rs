@@ -19,8 +19,10 @@ pub struct ConvoyView {
     pub name: String,
     /// Its status.
     pub status: ConvoyStatus,
-    /// Full name of the user's branch.
+    /// The user's branch, such as `main`.
     pub branch: String,
+    /// Its full name, such as `refs/heads/main`.
+    pub branch_ref: String,
     /// Whether everything that landed is on the user's branch.
     pub published: bool,
     /// Why it is not published.
@@ -91,6 +93,7 @@ pub struct TaskView {
 /// What people are shown of a convoy.
 pub fn view(state: &RunState) -> ConvoyView {
     let usage = state.usage();
+    let branch = &state.started.branch;
     let blocked = state.publish.blocked.as_ref().filter(|_| !state.is_published());
     let plan = state.plan();
     let taken = Taken::of(state);
@@ -98,7 +101,8 @@ pub fn view(state: &RunState) -> ConvoyView {
         convoy_id: state.convoy.clone(),
         name: state.started.name.clone(),
         status: state.status(),
-        branch: state.started.branch.clone(),
+        branch: branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned(),
+        branch_ref: branch.clone(),
         published: state.is_published(),
         publish_blocked: blocked.map(|b| b.reason.clone()),
         paths_in_the_way: blocked.filter(|b| !b.paths.is_empty()).map(|b| b.paths.clone()),
@@ -170,7 +174,7 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
                 return Some(format!("task {}", unmet.join(", ")));
             }
             if state.paused {
-                return Some("the convoy is paused".to_owned());
+                return Some("the end of the pause".to_owned());
             }
             if let Some(parked) = parked(state, ix) {
                 return Some(parked);

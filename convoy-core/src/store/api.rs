@@ -15,7 +15,7 @@ pub enum StoreError {
     #[error("no convoy {0} is stored here; `list` shows those that are")]
     NoConvoy(ConvoyId),
     /// A live engine holds the convoy.
-    #[error("convoy {convoy} is run by process {} on this machine; end it there, or send it a request", holder.pid)]
+    #[error("convoy {convoy} is run by process {} on this machine: `convoy status {convoy}` shows how far it is, `convoy pause {convoy}` and `convoy cancel {convoy}` reach it there", holder.pid)]
     Held {
         /// The convoy.
         convoy: ConvoyId,
@@ -23,7 +23,9 @@ pub enum StoreError {
         holder: Holder,
     },
     /// The lease was taken over; the caller must stop at once and not act any more.
-    #[error("another engine took convoy {0} over; this one stops")]
+    #[error(
+        "another engine took convoy {0} over and this one stops; `convoy status {0}` shows how far it is"
+    )]
     Fenced(ConvoyId),
     /// The log is not where the caller believes it to be.
     #[error("the log of convoy {convoy} ends at {found}, not at {expected}: another writer was here")]
@@ -154,8 +156,10 @@ pub struct ConvoySummary {
     pub name: String,
     /// Its stored status.
     pub status: ConvoyStatus,
-    /// Full name of the user's branch.
+    /// The user's branch, such as `main`.
     pub branch: String,
+    /// Its full name, such as `refs/heads/main`.
+    pub branch_ref: String,
     /// Whether what landed is on the user's branch.
     pub published: bool,
     /// Whether it can be resumed: not final, or a publish is still owed.

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
 use crate::exit::{Exit, Failure};
+use crate::host::cursor_home;
 use crate::output::Out;
 use crate::render::{Board, Hints, Live, count, duration, notable, safe_line, summary_lines};
 use crate::signals::{Signals, killed};
@@ -109,7 +110,7 @@ struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     fn new(out: &'a mut Out, run: &Run, json: bool) -> Self {
-        let live = (!json && out.is_live()).then(|| Live::new(ProgressDrawTarget::stdout()));
+        let live = (!json && out.is_live()).then(|| Live::new(ProgressDrawTarget::stdout(), cursor_home));
         Self { out, json, board: Board::new(run.plan().len(), SystemClock.now()), live }
     }
 

@@ -1,7 +1,7 @@
 //! The one place that looks at the process: its environment, its working directory, its terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
 use convoy_core::agent::scrub;
@@ -116,6 +116,13 @@ pub(crate) fn process_output(env: &BTreeMap<String, String>) -> Out {
     let dumb = env.get("TERM").is_some_and(|term| term == "dumb");
     let live = std::io::stdout().is_terminal() && !dumb;
     Out::new(Box::new(std::io::stdout()), Box::new(std::io::stderr()), live)
+}
+
+/// Moves the cursor of the terminal to the start of its line.
+pub(crate) fn cursor_home() {
+    let mut stdout = std::io::stdout();
+    // A terminal that went away is noticed where something is printed.
+    let _ = stdout.write_all(b"\r").and_then(|()| stdout.flush());
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn each_task_says_what_it_waits_for() {
     world.passes("g");
     world.works("b");
     world.passes("b");
-    assert_eq!(waiting(&world, "c").as_deref(), Some("the convoy is paused"));
+    assert_eq!(waiting(&world, "c").as_deref(), Some("the end of the pause"));
     assert_eq!(waiting(&world, "b").as_deref(), Some("its turn to land"));
     world.conflicts("g");
     assert_eq!(waiting(&world, "g").as_deref(), Some("a free slot, to resolve a conflict"));

@@ -100,7 +100,7 @@ pub(super) fn the_list_shows_what_became_of_the_tasks(place: &dyn Place) {
     let line = || block_on(store.list()).expect("listed").remove(0);
     let fresh = line();
     assert_eq!((fresh.status, fresh.published, fresh.unfinished), (ConvoyStatus::Running, true, true));
-    assert_eq!((fresh.name.as_str(), fresh.branch.as_str()), ("convoy 1", "refs/heads/main"));
+    assert_eq!((fresh.name.as_str(), fresh.branch.as_str()), ("convoy 1", "main"));
     assert_eq!((fresh.created_at, fresh.finished_at), (Timestamp(1_001), None));
     let events = vec![samples::landed(0, 'a'), samples::done(0, 'a'), samples::failed(1)];
     let at = block_on(store.append(&lease, at.last_seq, samples::batch(5, events))).expect("appended");

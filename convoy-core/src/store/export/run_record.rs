@@ -103,7 +103,7 @@ impl RunRecord {
             id: line.id,
             name: line.name,
             status: line.status,
-            branch: line.branch,
+            branch: line.branch_ref,
             created_at: line.created_at,
             started_at,
             finished_at,

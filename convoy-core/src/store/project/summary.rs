@@ -43,11 +43,13 @@ pub(in crate::store) fn summary<'a>(
     // A move that has begun and not ended may have left the files in between.
     let moving = row.text("publish_state") == Some("started");
     let published = row.text("tip") == row.text("published_tip") && !moving;
+    let branch = row.text("branch").unwrap_or_default();
     Ok(ConvoySummary {
         id: ConvoyId::new(convoy).map_err(|_| bad("convoy_id", convoy))?,
         name: row.text("name").unwrap_or_default().to_owned(),
         status,
-        branch: row.text("branch").unwrap_or_default().to_owned(),
+        branch: branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned(),
+        branch_ref: branch.to_owned(),
         published,
         unfinished: !status.is_final() || !published,
         created_at: time("created_at")?.ok_or_else(|| bad("created_at", ""))?,

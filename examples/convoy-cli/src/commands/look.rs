@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::exit::{Exit, Failure};
-use crate::render::{describe, safe_line, short_branch, status_lines, table};
+use crate::render::{describe, safe_line, status_lines, table};
 
 /// How often a followed convoy is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -50,7 +50,7 @@ pub(super) async fn list(app: &mut App, json: bool) -> Result<Exit, Failure> {
 }
 
 fn row(convoy: &ConvoySummary) -> Vec<String> {
-    let branch = short_branch(&convoy.branch);
+    let branch = safe_line(&convoy.branch);
     vec![
         convoy.id.to_string(),
         convoy.status.to_string(),
@@ -127,7 +127,8 @@ mod tests {
             id: ConvoyId::from_parts(1, 1),
             name: "x\u{7}".into(),
             status: ConvoyStatus::Done,
-            branch: "refs/heads/main".into(),
+            branch: "main".into(),
+            branch_ref: "refs/heads/main".into(),
             published: false,
             unfinished: true,
             created_at: Timestamp(0),

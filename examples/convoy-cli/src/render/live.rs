@@ -7,14 +7,16 @@ pub(crate) struct Live {
     area: MultiProgress,
     rows: Vec<ProgressBar>,
     style: ProgressStyle,
+    home: Box<dyn Fn()>,
 }
 
 impl Live {
-    /// An empty area on this target; a hidden target draws nothing.
-    pub(crate) fn new(target: ProgressDrawTarget) -> Self {
+    /// An empty area on this target; a hidden target draws nothing. `home` moves the terminal's cursor to the
+    /// start of its line.
+    pub(crate) fn new(target: ProgressDrawTarget, home: impl Fn() + 'static) -> Self {
         let style =
             ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { area: MultiProgress::with_draw_target(target), rows: Vec::new(), style }
+        Self { area: MultiProgress::with_draw_target(target), rows: Vec::new(), style, home: Box::new(home) }
     }
 
     /// Shows these lines instead of the earlier ones.
@@ -31,11 +33,22 @@ impl Live {
         for (row, line) in self.rows.iter().zip(lines) {
             row.set_message(line);
         }
+        self.stay_in_line();
+    }
+
+    /// What is drawn ends at the right margin. Whatever the terminal echoes there, `^C` above all, would begin
+    /// another line, of which nothing is known when the area is taken away: one of its lines would stay.
+    fn stay_in_line(&self) {
+        if !self.rows.is_empty() {
+            (self.home)();
+        }
     }
 
     /// Does something that prints, with the area out of the way.
     pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.area.suspend(print)
+        let printed = self.area.suspend(print);
+        self.stay_in_line();
+        printed
     }
 
     /// Takes the area away for good.
@@ -46,7 +59,7 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
-    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+    use indicatif::{InMemoryTerm, ProgressDrawTarget, TermLike as _};
 
     use super::*;
 
@@ -54,7 +67,7 @@ mod tests {
     fn only_the_last_lines_are_on_the_screen_cut_to_its_width() {
         let term = InMemoryTerm::new(10, 20);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
-        let mut live = Live::new(target);
+        let mut live = Live::new(target, || ());
         live.show(vec!["one".into(), "two".into(), "a line that is much too long".into()]);
         live.aside(|| ());
         assert_eq!(term.contents(), "one\ntwo\na line that is much");
@@ -63,5 +76,22 @@ mod tests {
         assert_eq!(term.contents(), "three");
         live.clear();
         assert_eq!(term.contents(), "");
+    }
+
+    #[test]
+    fn what_the_terminal_echoes_leaves_no_line_of_the_area_behind() {
+        let term = InMemoryTerm::new(10, 20);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
+        let (screen, printer) = (term.clone(), term.clone());
+        let mut live = Live::new(target, move || screen.write_str("\r").expect("written"));
+        live.show(vec!["one".into(), "two".into()]);
+        for note in ["Ctrl-C: ending", "more"] {
+            term.write_str("^C").expect("echoed");
+            live.aside(|| printer.write_line(note).expect("written"));
+        }
+        assert_eq!(term.contents(), "Ctrl-C: ending\nmore\none\ntwo");
+        term.write_str("^C").expect("echoed");
+        live.clear();
+        assert_eq!(term.contents(), "Ctrl-C: ending\nmore");
     }
 }

@@ -6,7 +6,7 @@ use convoy_core::state::{ConvoyView, TaskView};
 use convoy_core::types::{ConvoyStatus, TaskStatus};
 
 use super::event::failed;
-use super::{count, duration, safe_line, short_branch, some_of, table, thousands};
+use super::{count, duration, safe_line, some_of, table, thousands};
 
 /// How commands are written so that they work from where the person stands.
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ fn totals(view: &ConvoyView) -> String {
 
 /// Where the work is.
 fn branch(view: &ConvoyView) -> Vec<String> {
-    let name = short_branch(&view.branch);
+    let name = safe_line(&view.branch);
     if view.totals.done == 0 && view.published {
         return vec![format!("nothing landed yet; it will be on {name}")];
     }

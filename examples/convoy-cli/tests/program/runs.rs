@@ -48,7 +48,17 @@ fn a_run_prints_each_event_as_json_and_the_result_last() {
         (&"result".into(), &"finished".into(), &0.into())
     );
     assert_eq!((&last["status"], &last["tasks"][1]["status"]), (&"done".into(), &"done".into()));
-    assert_eq!(place.status()["totals"], last["totals"]);
+    let status = place.status();
+    assert_eq!(status["totals"], last["totals"]);
+    let (_, list, _) = place.convoy(&["list", "--json"]);
+    let list: Value = serde_json::from_str(&list).expect("json");
+    for said in [&status, last, &list[0]] {
+        assert_eq!(
+            (&said["branch"], &said["branch_ref"]),
+            (&"main".into(), &"refs/heads/main".into()),
+            "{said}"
+        );
+    }
     assert_eq!(place.read("repo/b"), "b\n");
     let (code, stored, _) = place.convoy(&["events", "--json"]);
     assert_eq!((code, stored.lines().count()), (0, events.len()));
@@ -126,7 +136,11 @@ fn requests_reach_the_process_that_runs_the_convoy_and_a_second_engine_is_refuse
     place.pipe("never");
     let running = place.start(&["--repo", "repo", "run", "convoy.yml"]);
     assert_eq!(read_all(place.open("up")), "up\n");
-    assert_eq!(place.convoy(&["resume"]).0, 4);
+    let (code, _, err) = place.convoy(&["resume"]);
+    assert_eq!(code, 4, "{err}");
+    for part in ["`convoy status convoy-", "`convoy pause convoy-", "`convoy cancel convoy-"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
     let (code, out, _) = place.convoy(&["status"]);
     assert!(code == 0 && out.contains("events convoy-") && !out.contains("no engine"), "{out}");
     let follower = place.start(&["--repo", "repo", "events", "--follow"]);
