@@ -1,6 +1,7 @@
 //! The program `convoy` on real repositories, with real processes: what a person who runs it can rely on.
 
 mod follow;
+mod formula;
 mod full;
 mod hooks;
 mod kill;

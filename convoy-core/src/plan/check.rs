@@ -1,5 +1,6 @@
 //! Everything that can be said of a convoy file without running it, in one go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::build::{analyse, view};
@@ -31,6 +32,50 @@ pub fn check_bytes(bytes: &[u8]) -> Checked {
         Ok(text) => check(text),
         Err(problem) => Checked { spec: None, plan: None, problems: vec![problem] },
     }
+}
+
+/// A formula that was filled in and checked.
+#[derive(Debug)]
+pub struct CheckedFormula {
+    /// The convoy. Its problems have the lines, columns and paths of the formula.
+    pub checked: Checked,
+    /// The text of a convoy file that means the same, to run it; there exactly when the formula could be
+    /// filled in, whatever problems the convoy has.
+    pub text: Option<String>,
+}
+
+/// Fills in a formula, a template of a convoy file, and checks what comes of it.
+///
+/// A formula is a file `{name, description?, variables: {NAME: {description?, required?, default?}}, spec}`.
+/// `{{NAME}}` in any value of its `spec` stands for a variable; `{{NAME | kebab}}`, `| snake` and `| upper`
+/// for another spelling of it. `values` come before defaults. They are put in as text and never read as YAML;
+/// where a value is all of a text that stands for a number, it may be one. `{{prompt}}`, `{{session}}`
+/// and what is no name, such as `{{input.x}}`, stays as it is.
+///
+/// Refused are: required variables without a value (all in one problem), names that are neither declared nor
+/// given, values for nothing, and filters that do not exist.
+pub fn check_formula(bytes: &[u8], values: &BTreeMap<String, String>) -> CheckedFormula {
+    let filled = spec::fill(bytes, values);
+    let mut checked = finish(filled.draft);
+    for problem in &mut checked.problems {
+        problem.path = below_spec(&problem.path);
+    }
+    if let Some(spec) = checked.spec.as_mut().filter(|spec| !spec.unsupported.is_empty()).map(Arc::make_mut) {
+        for field in &mut spec.unsupported {
+            field.path = below_spec(&field.path);
+        }
+    }
+    checked.problems.extend(filled.problems.sorted());
+    checked.problems.sort_by_key(|problem| (problem.line, problem.column));
+    if checked.problems.iter().any(Problem::is_error) {
+        (checked.spec, checked.plan) = (None, None);
+    }
+    CheckedFormula { checked, text: filled.text }
+}
+
+fn below_spec(path: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    format!("spec{dot}{path}")
 }
 
 impl Checked {

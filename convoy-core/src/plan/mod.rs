@@ -14,6 +14,6 @@ mod reach;
 mod tests;
 
 pub use self::build::plan;
-pub use self::check::{Checked, check, check_bytes};
+pub use self::check::{Checked, CheckedFormula, check, check_bytes, check_formula};
 pub use self::model::{Plan, PlannedTask};
 pub use self::problem::PlanProblem;

@@ -5,6 +5,7 @@ use super::model::Spec;
 use super::places::Places;
 use super::problem::{Path, Pos, Problem, Problems};
 use super::table::CONVOY;
+use super::tree::Node;
 use super::walk::Walker;
 use super::yaml;
 
@@ -82,9 +83,8 @@ fn end_of(text: &str) -> Pos {
 }
 
 pub(crate) fn draft(text: &str) -> Draft {
-    let nothing = |problems| Draft { spec: None, places: Places::default(), problems };
     if text.len() > MAX_BYTES {
-        return nothing(too_large(text.len()).into());
+        return Draft::broken(too_large(text.len()).into());
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, mut problems) = yaml::parse(text);
@@ -93,23 +93,33 @@ pub(crate) fn draft(text: &str) -> Draft {
             let message = "the file is empty; a convoy has at least `name` and `tasks`";
             problems.push(Problem::error(Pos::START, "", message));
         }
-        return nothing(problems);
+        return Draft::broken(problems);
     };
+    draft_of(&root, problems)
+}
+
+/// Makes a spec of a tree whose reading found these problems.
+pub(super) fn draft_of(root: &Node, problems: Problems) -> Draft {
     let mut walker = Walker::new(problems);
-    let record = walker.record(&CONVOY, &root, &Path::Root);
+    let record = walker.record(&CONVOY, root, &Path::Root);
     let (problems, unsupported) = walker.finish();
     match record {
         Some(record) => {
             let mut maker = convoy::Maker { problems, unsupported };
-            let (mut spec, places) = maker.convoy(&record, &root);
+            let (mut spec, places) = maker.convoy(&record, root);
             spec.unsupported = maker.unsupported;
             Draft { spec: Some(spec), places, problems: maker.problems }
         }
-        None => nothing(problems),
+        None => Draft::broken(problems),
     }
 }
 
 impl Draft {
+    /// Nothing could be read.
+    pub(super) fn broken(problems: Problems) -> Self {
+        Self { spec: None, places: Places::default(), problems }
+    }
+
     fn finish(self) -> Decoded {
         let problems = self.problems.sorted();
         let broken = problems.iter().any(Problem::is_error);

@@ -1,7 +1,8 @@
 //! Text to a valid [`Spec`], or every problem with its line and column. Pure.
 //!
 //! The text becomes a tree of values with places (`yaml`), the tree is checked against one field table
-//! (`table`, `walk`), and what passes becomes the typed [`Spec`] (`convoy`, `task`, `profile`).
+//! (`table`, `walk`), and what passes becomes the typed [`Spec`] (`convoy`, `task`, `profile`). A formula is
+//! such a tree with values put into it (`formula`).
 
 mod built_in;
 mod canonical;
@@ -9,6 +10,7 @@ mod convoy;
 mod cron;
 mod cross;
 mod decode;
+mod formula;
 mod hook;
 mod inactive;
 mod model;
@@ -43,6 +45,7 @@ pub use self::review::{OnDispute, OnReviewBudget, ReviewHeuristics, ReviewMode, 
 pub use self::schema::json_schema;
 
 pub(crate) use self::decode::{Draft, draft, text_of};
+pub(crate) use self::formula::fill;
 pub(crate) use self::near::nearest;
 pub(crate) use self::places::{Place, Places};
 pub(crate) use self::problem::Shown;

@@ -93,8 +93,8 @@ pub(crate) enum Command {
     },
     /// Check a convoy file
     Check {
-        /// The convoy file
-        file: PathBuf,
+        #[command(flatten)]
+        source: SourceArgs,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -132,10 +132,32 @@ pub(crate) struct ConvoyArg {
     pub(crate) convoy: Option<String>,
 }
 
+/// Where the convoy comes from: a convoy file, or a formula whose variables are filled in.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct SourceArgs {
+    /// The convoy file
+    #[arg(required_unless_present = "formula", conflicts_with = "formula")]
+    pub(crate) file: Option<PathBuf>,
+    /// A formula, a template of a convoy file, instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) formula: Option<PathBuf>,
+    /// The value of a variable of the formula (may be repeated)
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+/// `NAME=VALUE`.
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// The convoy file
-    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     /// The branch that receives the work, instead of the file's
     #[arg(long)]
     pub(crate) branch: Option<String>,
@@ -291,7 +313,10 @@ mod tests {
     fn options_arrive() {
         let line = "convoy run a.yml --branch b --concurrency auto --adapter x --dry-run --json --clean-env";
         let Command::Run(run) = parse(line).expect("valid").command else { panic!("run") };
-        assert_eq!((run.file.to_str(), run.branch.as_deref()), (Some("a.yml"), Some("b")));
+        assert_eq!(
+            (run.source.file.as_deref().and_then(std::path::Path::to_str), run.branch.as_deref()),
+            (Some("a.yml"), Some("b"))
+        );
         assert_eq!((run.concurrency, run.adapter.as_deref()), (Some(Concurrency::Auto), Some("x")));
         assert!(run.dry_run && run.json && run.env.clean_env);
         let Command::Retry { convoy, tasks, .. } =

@@ -1,18 +1,18 @@
 //! `check` and `schema`.
 
-use std::path::Path;
-
 use convoy_core::spec::{Problem, Severity, json_schema};
 use serde_json::{Value, json};
 
-use super::spec::{checked, problem_line, read};
+use super::spec::{Looked, look, problem_line};
 use crate::app::App;
+use crate::args::SourceArgs;
 use crate::exit::{Exit, Failure};
 use crate::render::count;
 
-/// Says every problem of a convoy file. `strict`: warnings refuse it, too.
-pub(super) fn check(app: &mut App, file: &Path, json: bool, strict: bool) -> Result<Exit, Failure> {
-    let problems = checked(&read(app, file)?).problems;
+/// Says every problem of a convoy file or a formula. `strict`: warnings refuse it, too.
+pub(super) fn check(app: &mut App, source: &SourceArgs, json: bool, strict: bool) -> Result<Exit, Failure> {
+    let Looked { file, checked, .. } = look(app, source)?;
+    let (file, problems) = (file.as_path(), checked.problems);
     let ok = !problems.iter().any(|problem| strict || problem.is_error());
     if json {
         let problems: Vec<Value> = problems.iter().map(problem_json).collect();
@@ -75,7 +75,7 @@ tasks:
         let place = Place::new();
         place.write("f.yml", text);
         let (mut app, captured) = place.app();
-        let exit = check(&mut app, Path::new("f.yml"), json, strict).expect("checked");
+        let exit = check(&mut app, &crate::commands::spec::file("f.yml"), json, strict).expect("checked");
         assert_eq!(captured.stderr(), "");
         (exit.code(), captured.stdout())
     }

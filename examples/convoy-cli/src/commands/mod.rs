@@ -52,7 +52,7 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
             look::events(app, convoy.convoy.as_deref(), follow, json).await
         }
         Command::Logs { task, convoy, attempt } => logs::logs(app, &task, convoy.as_deref(), attempt).await,
-        Command::Check { file, json, strict } => check::check(app, &file, json, strict),
+        Command::Check { source, json, strict } => check::check(app, &source, json, strict),
         Command::Schema => Ok(check::schema(app)),
         Command::Dlq(command) => dlq::execute(app, command).await,
         Command::Cancel(convoy) => control::cancel(app, convoy.convoy.as_deref()).await,

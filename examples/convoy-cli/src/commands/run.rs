@@ -11,9 +11,9 @@ use crate::args::{EnvArgs, RunArgs};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure};
 
-/// Runs a convoy file.
+/// Runs a convoy file or a formula.
 pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
-    let usable = spec::usable(app, &args.file)?;
+    let usable = spec::usable(app, &args.source)?;
     spec::adapters_exist(usable.plan.spec(), args.adapter.as_deref())?;
     let options = RunOptions {
         concurrency: args.concurrency,

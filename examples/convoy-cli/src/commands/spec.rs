@@ -3,28 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use convoy_core::agent::{Registry, canonical_name};
-use convoy_core::plan::{Checked, Plan, check_bytes};
+use convoy_core::plan::{Checked, Plan, check_bytes, check_formula};
 use convoy_core::spec::{EnvValue, MAX_BYTES, Problem, Severity, Spec};
 
 use crate::app::App;
+use crate::args::SourceArgs;
 use crate::exit::Failure;
 use crate::render::{count, safe_line};
 
 /// The bytes of a convoy file: at most one more than are allowed, so that the check sees it.
-pub(super) fn read(app: &App, file: &Path) -> Result<Vec<u8>, Failure> {
+fn read(app: &App, file: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", file.display()));
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let opened = File::open(app.host.absolute(file)).map_err(failed)?;
     opened.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
-}
-
-pub(super) fn checked(bytes: &[u8]) -> Checked {
-    check_bytes(bytes)
 }
 
 /// `FILE:LINE:COL: error|warning: FIELD: …`.
@@ -38,18 +35,50 @@ pub(super) struct Usable {
     pub(super) plan: Plan,
 }
 
-/// Reads a convoy file for a run. Says every problem; refuses errors and fields that are not built yet.
-pub(super) fn usable(app: &mut App, file: &Path) -> Result<Usable, Failure> {
+/// What came of a convoy file, or of a formula with its variables.
+pub(super) struct Looked {
+    /// The file that problems are about.
+    pub(super) file: PathBuf,
+    pub(super) checked: Checked,
+    /// The text of the convoy, as far as there is one.
+    text: Option<String>,
+}
+
+/// Reads and checks what a command is about.
+pub(super) fn look(app: &App, source: &SourceArgs) -> Result<Looked, Failure> {
+    if let Some(file) = &source.formula {
+        let mut values = BTreeMap::new();
+        for (name, value) in &source.set {
+            if values.insert(name.clone(), value.clone()).is_some() {
+                return Err(Failure::usage(format!("--set {name} is there twice")));
+            }
+        }
+        let filled = check_formula(&read(app, file)?, &values);
+        return Ok(Looked { file: file.clone(), checked: filled.checked, text: filled.text });
+    }
+    if !source.set.is_empty() {
+        return Err(Failure::usage(
+            "--set is for the variables of a formula: name it with --formula FILE".to_owned(),
+        ));
+    }
+    let Some(file) = &source.file else {
+        return Err(Failure::usage("name a convoy file, or a formula with --formula FILE".to_owned()));
+    };
     let bytes = read(app, file)?;
-    let checked = checked(&bytes);
+    Ok(Looked { file: file.clone(), checked: check_bytes(&bytes), text: String::from_utf8(bytes).ok() })
+}
+
+/// Looks at a convoy for a run. Says every problem; refuses errors and fields that are not built yet.
+pub(super) fn usable(app: &mut App, source: &SourceArgs) -> Result<Usable, Failure> {
+    let Looked { file, checked, text } = look(app, source)?;
     let problems: Vec<Problem> =
         checked.problems.iter().map(|p| as_run(p, checked.spec.as_deref())).collect();
     for problem in &problems {
-        app.out.note(problem_line(file, problem));
+        app.out.note(problem_line(&file, problem));
     }
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    match (checked.plan, String::from_utf8(bytes)) {
-        (Some(plan), Ok(text)) if errors == 0 => Ok(Usable { text, plan }),
+    match (checked.plan, text) {
+        (Some(plan), Some(text)) if errors == 0 => Ok(Usable { text, plan }),
         _ => {
             let number = u64::try_from(errors).unwrap_or(u64::MAX);
             Err(Failure::spec(format!("{} is refused: {}", file.display(), count(number, "error"))))
@@ -99,6 +128,12 @@ pub(super) fn named_variables(spec: &Spec) -> BTreeSet<String> {
     std::iter::once(&spec.env).chain(profiles).chain(tasks).flat_map(named).collect()
 }
 
+/// A convoy file, for tests.
+#[cfg(test)]
+pub(super) fn file(name: &str) -> SourceArgs {
+    SourceArgs { file: Some(name.into()), ..SourceArgs::default() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +147,7 @@ mod tests {
         let text = format!("x-free: 1\nsomething-of-mine: 2\nversion: 1\n{GOOD}");
         place.write("good.yml", &text);
         let (mut app, captured) = place.app();
-        let usable = usable(&mut app, Path::new("good.yml")).expect("usable");
+        let usable = usable(&mut app, &file("good.yml")).expect("usable");
         assert_eq!((usable.plan.len(), usable.text), (1, text));
         let said = captured.stderr();
         assert!(said.starts_with("good.yml:2:1: warning: something-of-mine: unknown key"), "{said}");
@@ -137,7 +172,7 @@ mod tests {
             let place = Place::new();
             place.write("f.yml", text);
             let (mut app, captured) = place.app();
-            let failure = usable(&mut app, Path::new("f.yml")).err().expect("refused");
+            let failure = usable(&mut app, &file("f.yml")).err().expect("refused");
             let said = captured.stderr();
             assert!(said.lines().any(|line| line.starts_with(wanted)), "{wanted}: {said}");
             assert_eq!((failure.exit.code(), failure.kind), (2, "invalid_spec"));
@@ -149,17 +184,50 @@ mod tests {
     fn a_file_that_is_not_there_or_too_large_is_bad_usage() {
         let place = Place::new();
         let (mut app, captured) = place.app();
-        let failure = usable(&mut app, Path::new("absent.yml")).err().expect("refused");
+        let failure = usable(&mut app, &file("absent.yml")).err().expect("refused");
         assert!(failure.message.starts_with("cannot read absent.yml: "), "{failure:?}");
         assert_eq!(failure.exit.code(), 2);
         place.write("large.yml", &"# \n".repeat(MAX_BYTES / 3 + 2));
-        assert!(usable(&mut app, Path::new("large.yml")).is_err());
+        assert!(usable(&mut app, &file("large.yml")).is_err());
         assert!(captured.stderr().contains("large.yml:1:1: error: "), "{}", captured.stderr());
     }
 
     #[test]
+    fn a_formula_is_filled_in_and_its_problems_have_places_in_its_file() {
+        let place = Place::new();
+        place.write(
+            "page.yml",
+            "name: page\nvariables:\n  PAGE: {required: true}\nspec:\n  name: make {{PAGE}}\n  tasks:\n    - id: '{{PAGE | kebab}}'\n      prompt: p\n      depends_on: ['{{AFTER}}']\n",
+        );
+        let formula = |set: &[(&str, &str)]| SourceArgs {
+            formula: Some("page.yml".into()),
+            set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..SourceArgs::default()
+        };
+        let (mut app, captured) = place.app();
+        let failure = usable(&mut app, &formula(&[])).err().expect("refused");
+        assert_eq!((failure.exit.code(), failure.kind), (2, "invalid_spec"));
+        let said = captured.stderr();
+        let wanted = [
+            "page.yml:3:3: error: variables: PAGE is required and not set",
+            "page.yml:9:20: error: spec.tasks[0].depends_on[0]: there is no variable AFTER",
+        ];
+        for wanted in wanted {
+            assert!(said.lines().any(|line| line.starts_with(wanted)), "{wanted}: {said}");
+        }
+        let (mut app, captured) = place.app();
+        let failure =
+            usable(&mut app, &formula(&[("PAGE", "aB"), ("AFTER", "gone")])).err().expect("refused");
+        assert_eq!(failure.kind, "invalid_spec");
+        let said = captured.stderr();
+        assert!(said.contains("page.yml:9:20: error: spec.tasks[0].depends_on[0]: "), "{said}");
+        let twice = usable(&mut app, &formula(&[("PAGE", "a"), ("PAGE", "b")])).err().expect("refused");
+        assert!(twice.exit.code() == 2 && twice.message.contains("twice"), "{twice:?}");
+    }
+
+    #[test]
     fn an_agent_program_that_nobody_knows_is_bad_usage() {
-        let file = |extra: &str| {
+        let text = |extra: &str| {
             format!(
                 "name: x\nversion: 1\nadapters: {{mine: {{command: [sh]}}}}\ntasks:\n  - {{id: a, prompt: p{extra}}}\n"
             )
@@ -174,7 +242,7 @@ mod tests {
             (", adapter: nobody", None, false),
         ];
         for (extra, chosen, known) in cases {
-            let spec = checked(file(extra).as_bytes()).spec.expect("valid");
+            let spec = check_bytes(text(extra).as_bytes()).spec.expect("valid");
             let answer = adapters_exist(&spec, chosen);
             assert_eq!(answer.is_ok(), known, "{extra} {chosen:?}");
             if let Err(failure) = answer {
@@ -187,7 +255,7 @@ mod tests {
     fn the_variables_that_a_file_names_are_those_from_the_environment() {
         let text = "name: x\nenv: {A: {from_env: TOP}, B: text}\nadapters:\n  s: {command: [sh], env: {K: {from_env: KEY}}}\n\
                     tasks:\n  - {id: a, prompt: p, env: {C: {from_env: TASK}}}\n";
-        let checked = checked(text.as_bytes());
+        let checked = check_bytes(text.as_bytes());
         let spec = checked.spec.expect("valid");
         let wanted = ["KEY", "TASK", "TOP"].map(str::to_owned);
         assert_eq!(named_variables(&spec), BTreeSet::from(wanted));
