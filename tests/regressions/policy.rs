@@ -1,8 +1,10 @@
 //! Who gets another try, and who is rested.
 
-use convoy_tests::{ScratchRepo, engine, prompt};
+use convoy_core::agent::AgentOutcome;
+use convoy_core::types::{Failure, FailureKind};
+use convoy_tests::{Inline, ScratchRepo, engine, last_word, prompt, write};
 
-use crate::support::{run_with, scripted};
+use crate::support::{Ran, run, run_with, scripted, spec};
 
 #[tokio::test]
 async fn without_retries_left_another_role_gets_one_try_in_a_session_of_its_own() {
@@ -30,4 +32,48 @@ async fn without_retries_left_another_role_gets_one_try_in_a_session_of_its_own(
     assert_eq!(sessions, ["fresh", "continued", "fresh: the one before was developer's"]);
     assert_eq!(ran.task("stays").attempts, 3);
     assert_eq!(ran.events_of("stays", "dlq_entry_created").len(), 1, "one letter for all of it");
+}
+
+#[tokio::test]
+async fn an_open_breaker_hands_tasks_to_the_fallback_and_after_the_cool_down_lets_one_task_try() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::new(|request| {
+        let name = last_word(&request.prompt);
+        write(&request.cwd, &format!("{name}.txt"), "made\n");
+        if request.prompt.starts_with("You are a junior. ") && name.starts_with("bad") {
+            return AgentOutcome::Failed(Failure::new(FailureKind::Error, "too hard"));
+        }
+        AgentOutcome::Succeeded
+    });
+    let task = |id: &str, more: &str| format!("  - {{id: {id}, prompt: make {id}, agent: junior{more}}}\n");
+    let tasks = [
+        task("bad1", ", priority: 9"),
+        task("bad2", ", priority: 8"),
+        task("bad3", ", priority: 7"),
+        task("good1", ""),
+        task("good2", ""),
+    ];
+    let breaker = "defaults: {max_retries: 0, circuit_breaker: {threshold: 2, cooldown_ms: 3600000, \
+                   fallback_agent: senior}}";
+    let ran = run(&repo, agent.clone(), &spec(&format!("concurrency: 1\n{breaker}"), &tasks.concat())).await;
+    // The fallback is not only announced: it works. Each exhausted task is counted once.
+    assert_eq!(ran.statuses(), "bad1=failed bad2=failed bad3=done good1=done good2=done");
+    let fallback = &ran.events_of("bad3", "circuit_breaker_fallback")[0];
+    assert_eq!(
+        (&fallback["original_agent"], &fallback["fallback_agent"], &fallback["state"]),
+        (&"junior".into(), &"senior".into(), &"open".into())
+    );
+    assert_eq!(agent.prompts("make bad3"), ["You are a senior. make bad3"]);
+    let tripped = |ran: &Ran| {
+        let of = |name: &str| ran.events.iter().filter(|record| record.event.type_name() == name).count();
+        (of("circuit_breaker_tripped"), of("circuit_breaker_half_open"), of("circuit_breaker_closed"))
+    };
+    assert_eq!(tripped(&ran), (1, 0, 0));
+
+    // Without a cool-down every next task is a probe, one after the other; one that is done closes it.
+    let breaker = "defaults: {max_retries: 0, circuit_breaker: {threshold: 1, cooldown_ms: 0}}";
+    let repo = ScratchRepo::new();
+    let ran = run(&repo, agent, &spec(&format!("concurrency: 1\n{breaker}"), &tasks.concat())).await;
+    assert_eq!(ran.statuses(), "bad1=failed bad2=failed bad3=failed good1=done good2=done");
+    assert_eq!(tripped(&ran), (3, 3, 1));
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::area;
 use crate::spec::{Concurrency, Task};
-use crate::types::{ConvoyStatus, Oid, TaskIx, Timestamp, Totals};
+use crate::types::{BreakerState, ConvoyStatus, Oid, TaskIx, Timestamp, Totals};
 
 /// What a host may set for one run on top of the spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +158,27 @@ area! {
             pending_count: u32,
             /// Agents that may run at once.
             effective_concurrency: u32,
+        },
+        /// An agent (role) failed too often in a row and is rested: its tasks go to the fallback, or are skipped.
+        BreakerTripped = "circuit_breaker_tripped" {
+            /// The role.
+            agent: String,
+            /// The state now: `open`.
+            state: BreakerState,
+        },
+        /// Its rest is over: one task is the probe, the others wait for its end.
+        BreakerHalfOpen = "circuit_breaker_half_open" {
+            /// The role.
+            agent: String,
+            /// The state now: `half-open`.
+            state: BreakerState,
+        },
+        /// The probe was done: it gets tasks again.
+        BreakerClosed = "circuit_breaker_closed" {
+            /// The role.
+            agent: String,
+            /// The state now: `closed`.
+            state: BreakerState,
         },
         /// Every task is done.
         Finished = "convoy_finished" (End),

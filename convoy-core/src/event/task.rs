@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BuiltInGateResult, GateResult, HookResult, area};
-use crate::types::{Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
+use crate::types::{BreakerState, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Why an attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +226,22 @@ area! {
             until: Timestamp,
             /// What the provider said.
             failure: Failure,
+        },
+        /// Its agent is rested: another one makes the attempt.
+        BreakerFallback = "circuit_breaker_fallback" {
+            /// Who is rested.
+            original_agent: String,
+            /// Who takes the task.
+            fallback_agent: String,
+            /// The state of the first one's breaker.
+            state: BreakerState,
+        },
+        /// Its agent is rested, and nobody else can take it: it is skipped.
+        BreakerBlocked = "circuit_breaker_blocked" {
+            /// Who is rested.
+            agent: String,
+            /// The state of the breaker.
+            state: BreakerState,
         },
         /// It is exhausted.
         Failed = "task_failed" {

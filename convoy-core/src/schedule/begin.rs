@@ -25,6 +25,7 @@ impl Scheduler {
         if let Some(root) = self.state.stopped_by() {
             self.skip_pending(root, now, turn)?;
         }
+        self.move_breakers(now, turn)?;
         for task in self.state.plan().clone().indices() {
             self.take_up(task, now, turn)?;
         }

@@ -38,6 +38,11 @@ impl Scheduler {
         self.emit(Event::Convoy(event), now, turn)
     }
 
+    /// Whether a task can be given to this role: neither it nor who takes its tasks is rested.
+    pub(super) fn works(&self, task: TaskIx, role: &str, now: Timestamp) -> bool {
+        !matches!(self.state.admission_of(task, role.to_owned(), now), Admission::Rested(_))
+    }
+
     /// The role that makes the next attempt of a task, after saying what its breaker has to do with it.
     /// `None`: nobody, the task was skipped.
     pub(super) fn admit(
@@ -47,6 +52,7 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<Option<String>, IllegalEvent> {
         let role = match self.state.admission(task, now) {
+            Admission::GoesOn(role) => return Ok(Some(role)),
             Admission::Role(role) => role,
             Admission::Fallback { original, fallback } => {
                 let event = TaskEvent::BreakerFallback {

@@ -44,7 +44,11 @@ impl Scheduler {
                 TaskEvent::Retried { previous_status, failure, not_before, retries, escalated_to: None };
             return self.emit_task(task, event, now, turn);
         }
-        if let (true, false, Some(other)) = (may_retry, state.escalated, spec.escalate_to.clone()) {
+        let other = spec
+            .escalate_to
+            .clone()
+            .filter(|other| may_retry && !state.escalated && self.works(task, other, now));
+        if let Some(other) = other {
             let event = TaskEvent::Retried {
                 previous_status: exhausted_status(&failure.kind),
                 failure: Some(failure),
@@ -52,7 +56,9 @@ impl Scheduler {
                 retries: state.retries,
                 escalated_to: Some(other),
             };
-            return self.emit_task(task, event, now, turn);
+            self.emit_task(task, event, now, turn)?;
+            // Whoever had the task before has used up all tries at it.
+            return self.move_breaker(task, now, turn);
         }
         self.exhausted(task, failure, now, turn)
     }
@@ -115,6 +121,7 @@ impl Scheduler {
         };
         self.emit_task(task, event, now, turn)?;
         self.write_dead_letter(task, now, turn)?;
+        self.move_breaker(task, now, turn)?;
         self.skip_dependants(task, now, turn)?;
         if stops && !already_stopped {
             self.skip_pending(task, now, turn)?;

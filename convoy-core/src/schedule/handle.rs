@@ -2,7 +2,7 @@
 
 use super::input::{Action, Input, Report, SnapshotReport, Stale};
 use super::queues::Queues;
-use crate::event::{AgentOutcome, Event, TaskEvent, Work};
+use crate::event::{AgentOutcome, ConvoyEvent, Event, TaskEvent, Work};
 use crate::state::{IllegalEvent, RunState, Stage};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
 
@@ -82,15 +82,34 @@ impl Scheduler {
             }
             Event::Task { .. } | Event::Convoy(_) | Event::Publish(_) => None,
         };
+        let probing = before.and_then(|(task, _)| self.probes_for(task));
         self.state.apply(&event, now)?;
         if let Some((task, from)) = before {
             self.queues.moved(&self.state, task, from);
+        }
+        match (&event, probing) {
+            (
+                Event::Convoy(
+                    ConvoyEvent::BreakerTripped { agent, .. } | ConvoyEvent::BreakerClosed { agent, .. },
+                ),
+                _,
+            ) => self.queues.probe_over(agent),
+            (_, Some((task, agent))) if self.state.probe(&agent) != Some(task) => {
+                self.queues.probe_over(&agent);
+            }
+            _ => {}
         }
         if let Event::Task { task, event: TaskEvent::Parked { until, .. }, .. } = &event {
             self.queues.park(*task, *until);
         }
         turn.events.push(event);
         Ok(())
+    }
+
+    /// The role that a task is the probe of.
+    fn probes_for(&self, task: TaskIx) -> Option<(TaskIx, String)> {
+        let agent = self.state.task(task).agent.as_ref()?;
+        (self.state.probe(agent) == Some(task)).then(|| (task, agent.clone()))
     }
 
     /// Applies an event of a task's newest attempt.
@@ -259,6 +278,7 @@ impl Scheduler {
             exit_code: state.exit_code.unwrap_or(0),
             retries: state.retries,
         };
-        self.emit_task(task, event, now, turn)
+        self.emit_task(task, event, now, turn)?;
+        self.move_breaker(task, now, turn)
     }
 }

@@ -6,6 +6,7 @@
 //! decision costs what it changes, not what exists.
 
 mod begin;
+mod breaker;
 mod control;
 mod failure;
 mod handle;

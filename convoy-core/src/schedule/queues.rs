@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::state::{RunState, Stage, StageKind};
+use crate::state::{Admission, RunState, Stage, StageKind};
 use crate::types::{TaskIx, Timestamp};
 
 /// Order of what is ready: conflicts first, then priority, longest remaining path, file order.
@@ -21,6 +21,8 @@ enum Blocker {
     Task(TaskIx),
     /// A provider that is parked, by its position among the providers.
     Provider(usize),
+    /// The probe of a role.
+    Probe(String),
 }
 
 /// Everything that answers "who is next" without looking at every task.
@@ -108,6 +110,11 @@ impl Queues {
         }
         let times = state.parked().filter_map(|(provider, until)| Some((until, *known.get(provider)?)));
         self.unparks.extend(times);
+    }
+
+    /// The probe of a role is no longer on its way.
+    pub(super) fn probe_over(&mut self, role: &str) {
+        self.ready.extend(self.blocked.remove(&Blocker::Probe(role.to_owned())).unwrap_or_default());
     }
 
     /// Nothing of this task's provider starts before a time.
@@ -229,7 +236,11 @@ impl Queues {
         let lock = self.locks_of[ix.index()].iter().copied().find(|lock| self.free_permits[*lock] == 0);
         let overlaps = &state.plan().task(ix).overlaps;
         let task = || overlaps.iter().copied().find(|other| self.holders.contains(other)).map(Blocker::Task);
-        lock.map(Blocker::Lock).or_else(task)
+        let probe = || match state.admission(ix, now) {
+            Admission::Wait(role) => Some(Blocker::Probe(role)),
+            _ => None,
+        };
+        lock.map(Blocker::Lock).or_else(task).or_else(probe)
     }
 
     /// Makes those ready whose time has come.

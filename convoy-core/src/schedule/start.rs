@@ -24,8 +24,10 @@ impl Scheduler {
                 let Some(task) = self.queues.take_start(&self.state, now) else { break };
                 if self.fails_at_start(task, now, turn)? {
                     self.queues.passed_over(task);
+                } else if let Some(agent) = self.admit(task, now, turn)? {
+                    self.start(task, agent, now, turn)?;
                 } else {
-                    self.start(task, now, turn)?;
+                    self.queues.passed_over(task);
                 }
             }
             self.announce_swarm(now, turn)?;
@@ -57,14 +59,19 @@ impl Scheduler {
         self.emit(Event::Convoy(event), now, turn)
     }
 
-    fn start(&mut self, task: TaskIx, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
+    fn start(
+        &mut self,
+        task: TaskIx,
+        agent: String,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
         let state = self.state.task(task);
         let kind = attempt_kind(state);
         let base = match &state.conflict {
             Some(conflict) => conflict.onto.clone(),
             None => self.state.tip().clone(),
         };
-        let agent = self.role(task, kind);
         let event = TaskEvent::Assigned { kind, agent: agent.clone(), base: base.clone() };
         self.emit_task(task, event, now, turn)?;
         let state = self.state.task(task);
@@ -79,17 +86,6 @@ impl Scheduler {
             conflict: state.conflict.clone(),
         })));
         Ok(())
-    }
-
-    /// The role that makes the next attempt of a task. What goes on with an attempt that was cut off, or with
-    /// its work, is done by whoever made it.
-    fn role(&self, task: TaskIx, kind: AttemptKind) -> String {
-        let (state, spec) = (self.state.task(task), self.state.plan().spec_of(task));
-        match (kind, &state.agent, &spec.escalate_to) {
-            (AttemptKind::Repeat | AttemptKind::Resolve, Some(agent), _) => agent.clone(),
-            (_, _, Some(other)) if state.escalated => other.clone(),
-            _ => spec.agent.clone(),
-        }
     }
 
     pub(super) fn agent_ended(

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::built_in;
 use super::hook::{Hook, HookType};
 use super::model::{
-    CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat, PromptVia, Spec, Task,
-    UsageMode,
+    CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat,
+    PromptVia, Spec, Task, UsageMode,
 };
 
 /// A convoy file (in JSON, which is YAML) that decodes to the same spec: every value is written out, no
@@ -43,7 +43,11 @@ pub fn canonical(spec: &Spec) -> String {
         }
     }
     put("adapters", spec.adapters.iter().map(|(name, of)| (name.clone(), profile(of))).collect());
-    put("defaults", json!({"max_swarm_concurrency": spec.max_swarm_concurrency}));
+    let mut defaults = json!({"max_swarm_concurrency": spec.max_swarm_concurrency});
+    if let Some(breaker) = &spec.circuit_breaker {
+        defaults["circuit_breaker"] = circuit_breaker(breaker);
+    }
+    put("defaults", defaults);
     put("locks", json!(spec.locks));
     put("env", env(&spec.env));
     put("worktree", json!({"setup": spec.worktree.setup, "copy": spec.worktree.copy}));
@@ -61,6 +65,15 @@ fn env(env: &BTreeMap<String, EnvValue>) -> Value {
         EnvValue::FromEnv(name) => json!({"from_env": name}),
     };
     env.iter().map(|(name, of)| (name.clone(), value(of))).collect()
+}
+
+fn circuit_breaker(breaker: &CircuitBreaker) -> Value {
+    let cooldown = u64::try_from(breaker.cooldown.as_millis()).unwrap_or(u64::MAX);
+    let mut value = json!({"threshold": breaker.threshold, "cooldown_ms": cooldown});
+    if let Some(agent) = &breaker.fallback_agent {
+        value["fallback_agent"] = json!(agent);
+    }
+    value
 }
 
 fn task(task: &Task) -> Value {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::built_in::Written;
-use super::model::{Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, UnsupportedField, Worktree};
+use super::model::{
+    CircuitBreaker, Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, UnsupportedField, Worktree,
+};
 use super::places::Places;
 use super::problem::{Path, Problem, Problems};
 use super::rules::normalise;
@@ -66,6 +68,10 @@ impl Maker {
                 .record("defaults")
                 .and_then(|d| d.count("max_swarm_concurrency"))
                 .unwrap_or(8),
+            circuit_breaker: record
+                .record("defaults")
+                .and_then(|defaults| defaults.record("circuit_breaker"))
+                .map(circuit_breaker),
             tasks,
             locks: locks(record),
             env: self.env(record.map("env"), &Path::Key(&Path::Root, "env")),
@@ -168,6 +174,15 @@ pub(super) fn retry(record: Option<&Record>, from: Retry) -> Retry {
         backoff: record.duration("backoff").unwrap_or(from.backoff),
         max_backoff: record.duration("max_backoff").unwrap_or(from.max_backoff),
         jitter: record.bool("jitter").unwrap_or(from.jitter),
+    }
+}
+
+fn circuit_breaker(record: &Record) -> CircuitBreaker {
+    let millis = record.int("cooldown_ms").and_then(|millis| u64::try_from(millis).ok());
+    CircuitBreaker {
+        threshold: record.count("threshold").unwrap_or(3),
+        cooldown: Duration::from_millis(millis.unwrap_or(300_000)),
+        fallback_agent: record.text("fallback_agent").map(str::to_owned),
     }
 }
 

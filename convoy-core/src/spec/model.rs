@@ -30,6 +30,8 @@ pub struct Spec {
     pub branch: Option<String>,
     /// Upper bound of `auto` concurrency (`defaults.max_swarm_concurrency`).
     pub max_swarm_concurrency: u32,
+    /// When a role that keeps failing is rested; `None` = never.
+    pub circuit_breaker: Option<CircuitBreaker>,
     /// The tasks in file order.
     pub tasks: Vec<Task>,
     /// Permits of each lock.
@@ -84,6 +86,17 @@ pub enum OnExhausted {
     Skip,
     /// A dead letter is written; everything pending is skipped.
     Stop,
+}
+
+/// When a role that keeps failing is rested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CircuitBreaker {
+    /// Exhausted tasks in a row that open it, at least 1.
+    pub threshold: u32,
+    /// Time until a probe.
+    pub cooldown: Duration,
+    /// The role that takes the tasks meanwhile; `None` = they are skipped.
+    pub fallback_agent: Option<String>,
 }
 
 /// One task.

@@ -78,6 +78,13 @@ impl RunState {
                 }
                 self.idempotency_keys.extend(idempotency_key.clone());
             }
+            ConvoyEvent::BreakerTripped { agent, state }
+            | ConvoyEvent::BreakerHalfOpen { agent, state }
+            | ConvoyEvent::BreakerClosed { agent, state }
+                if !over =>
+            {
+                self.breakers.moved(agent, *state, time);
+            }
             ConvoyEvent::SwarmConcurrency { effective_concurrency, .. } if !over => {
                 self.swarm = Some(*effective_concurrency);
             }
@@ -97,6 +104,9 @@ impl RunState {
             | ConvoyEvent::Retried { .. }
             | ConvoyEvent::TasksAdded { .. }
             | ConvoyEvent::InjectionReceived { .. }
+            | ConvoyEvent::BreakerTripped { .. }
+            | ConvoyEvent::BreakerHalfOpen { .. }
+            | ConvoyEvent::BreakerClosed { .. }
             | ConvoyEvent::SwarmConcurrency { .. }
             | ConvoyEvent::Finished(_)
             | ConvoyEvent::Failed(_)
@@ -122,6 +132,7 @@ impl RunState {
         (self.cancelling, self.paused, self.interrupting) = (false, false, false);
         self.stopped_by = None;
         self.parking.forgive();
+        self.breakers.forgive();
         Ok(())
     }
 
@@ -173,6 +184,9 @@ impl RunState {
             before = std::mem::replace(&mut task.stage, stage);
         }
         note(task, &before, event);
+        if let (Some(_), Some(role)) = (&self.plan.spec().circuit_breaker, &task.agent) {
+            self.breakers.note(ix, role, event);
+        }
         self.note_provider(ix, &before, event, time);
         match event {
             TaskEvent::Hook(hook) => self.tasks[ix.index()].usage.add(&hook.usage),
@@ -259,6 +273,7 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Some(Some(Stage::Skipped { reason: reason.clone(), because: *because }))
         }
         (TaskEvent::Cancelled {}, _) if may_end => Some(Some(Stage::Cancelled)),
+        (TaskEvent::BreakerFallback { .. } | TaskEvent::BreakerBlocked { .. }, _) => stay(kind == K::Pending),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
         (TaskEvent::DeadLettered(_), _) => stay(kind == K::Failed),
         (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
@@ -330,10 +345,21 @@ fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {
     }
 }
 
-/// The session that the newest attempt leaves.
-fn left(task: &TaskState, id: SessionId) -> Option<Session> {
-    let (agent, (adapter, account)) = (task.agent.clone()?, task.adapter.clone()?);
-    Some(Session { id, agent, adapter, account })
+/// Keeps the session that the newest attempt leaves. One that got no session of its own leaves none to be
+/// continued, unless its provider did not let it begin.
+fn keep_session(task: &mut TaskState, outcome: &AgentOutcome, id: Option<SessionId>) {
+    let limited =
+        matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
+    if id.is_none() && limited {
+        return;
+    }
+    task.session = match (id, &task.agent, &task.adapter) {
+        (Some(id), Some(agent), Some((adapter, account))) => {
+            let (agent, adapter, account) = (agent.clone(), adapter.clone(), account.clone());
+            Some(Session { id, agent, adapter, account })
+        }
+        _ => None,
+    };
 }
 
 /// Keeps what an event says of a task beside its stage. `before` is the stage that it met.
@@ -349,12 +375,7 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
         }
         TaskEvent::AgentEnded { outcome, exit_code, session, usage, .. } => {
             task.exit_code = *exit_code;
-            // An attempt that got no session of its own leaves none to be continued, unless it got nowhere.
-            let limited =
-                matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
-            if session.is_some() || !limited {
-                task.session = session.clone().and_then(|id| left(task, id));
-            }
+            keep_session(task, outcome, session.clone());
             task.usage.add(usage);
         }
         TaskEvent::Snapshot { files_changed, .. } => {

@@ -40,6 +40,8 @@ impl Default for Breaker {
 pub enum Admission {
     /// This role. Its breaker is closed, or this is its probe.
     Role(String),
+    /// This role, whatever its breaker says: it goes on with an attempt that was admitted, or with its work.
+    GoesOn(String),
     /// This role, because the breaker of the other one is open.
     Fallback {
         /// Who is rested.
@@ -86,7 +88,8 @@ impl Breakers {
             }
             TaskEvent::Done { .. } => true,
             TaskEvent::Failed { failure, .. } if failure.kind.is_retried() => false,
-            TaskEvent::Retried { escalated_to: Some(_), .. } => false,
+            // Counted once, where the last try is this role's own.
+            TaskEvent::Retried { escalated_to: Some(other), .. } if other != role => false,
             // These say nothing about the role; somebody else may try.
             TaskEvent::Failed { .. }
             | TaskEvent::Skipped { .. }
@@ -144,11 +147,10 @@ impl RunState {
     pub fn admission(&self, ix: TaskIx, now: Timestamp) -> Admission {
         let (task, spec) = (self.task(ix), self.plan.spec_of(ix));
         let own = match (&task.stage, &task.agent, &spec.escalate_to) {
-            // What goes on with an attempt that was admitted, or with its work, is done by whoever made it.
             (Stage::Pending { repeats, parked, .. }, Some(agent), _) if *repeats || *parked => {
-                return Admission::Role(agent.clone());
+                return Admission::GoesOn(agent.clone());
             }
-            (Stage::Conflicted, Some(agent), _) => return Admission::Role(agent.clone()),
+            (Stage::Conflicted, Some(agent), _) => return Admission::GoesOn(agent.clone()),
             (_, _, Some(other)) if task.escalated => other.clone(),
             _ => spec.agent.clone(),
         };
@@ -157,9 +159,12 @@ impl RunState {
 
     /// Who works on a task that is for this role.
     pub fn admission_of(&self, ix: TaskIx, role: String, now: Timestamp) -> Admission {
-        let fallback = self.plan.spec().circuit_breaker.as_ref().and_then(|policy| {
-            policy.fallback_agent.clone().filter(|fallback| *fallback != role)
-        });
+        let fallback = self
+            .plan
+            .spec()
+            .circuit_breaker
+            .as_ref()
+            .and_then(|policy| policy.fallback_agent.clone().filter(|fallback| *fallback != role));
         match (self.gate_of(ix, &role, now), fallback) {
             (Gate::Through, _) => Admission::Role(role),
             (Gate::Waits, _) => Admission::Wait(role),
@@ -173,8 +178,7 @@ impl RunState {
     }
 
     fn gate_of(&self, ix: TaskIx, role: &str, now: Timestamp) -> Gate {
-        let (Some(policy), Some(breaker)) =
-            (&self.plan.spec().circuit_breaker, self.breakers.0.get(role))
+        let (Some(policy), Some(breaker)) = (&self.plan.spec().circuit_breaker, self.breakers.0.get(role))
         else {
             return Gate::Through;
         };

@@ -4,6 +4,7 @@
 //! stage to stage an event may make stands in one table, [`allowed`]; every other move is an error.
 
 mod apply;
+mod breaker;
 mod parking;
 mod publish;
 mod run;
@@ -14,6 +15,7 @@ mod view;
 mod tests;
 
 pub use self::apply::IllegalEvent;
+pub use self::breaker::{Admission, BreakerDue};
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::run::RunState;
 pub use self::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};

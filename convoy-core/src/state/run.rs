@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::breaker::Breakers;
 use super::parking::Parking;
 use super::publish::Publish;
 use super::stage::{Stage, TaskState};
@@ -32,6 +33,7 @@ pub struct RunState {
     pub(super) injected: u32,
     pub(super) idempotency_keys: BTreeSet<String>,
     pub(super) parking: Parking,
+    pub(super) breakers: Breakers,
     /// When the newest event was recorded.
     pub(super) last_time: Timestamp,
 }
@@ -54,6 +56,7 @@ impl PartialEq for RunState {
             && self.injected == other.injected
             && self.idempotency_keys == other.idempotency_keys
             && self.parking == other.parking
+            && self.breakers == other.breakers
             && self.last_time == other.last_time
     }
 }
@@ -83,6 +86,7 @@ impl RunState {
             injected: 0,
             idempotency_keys: BTreeSet::new(),
             parking: Parking::default(),
+            breakers: Breakers::default(),
             last_time: created_at,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::breaker::Admission;
 use super::run::RunState;
 use super::stage::Stage;
 use crate::types::{
@@ -178,6 +179,9 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
             }
             if let Some(parked) = parked(state, ix) {
                 return Some(parked);
+            }
+            if let Admission::Wait(role) = state.admission(ix, state.last_time) {
+                return Some(format!("the task that tries whether agent {role} works again"));
             }
             let at = not_before.filter(|_| state.task(ix).failure.is_some());
             let held = held_by(state, ix, taken).or_else(|| taken.full.then(|| "a free slot".to_owned()));

@@ -2,6 +2,7 @@
 //!
 //! Every id is a newtype whose constructor validates, so a value of the type is always usable.
 
+mod breaker;
 mod failure;
 mod gate;
 mod ids;
@@ -13,6 +14,7 @@ mod usage;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use self::breaker::BreakerState;
 pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
 pub use self::gate::GateLevel;
 pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};

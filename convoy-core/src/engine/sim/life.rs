@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::schedule::tests::build::{START, fresh, planned};
 use crate::schedule::tests::shape::shapes;
 use crate::schedule::{Input, Scheduler};
-use crate::spec::{OnExhausted, OnFailure, Spec};
+use crate::spec::{CircuitBreaker, Concurrency, OnExhausted, OnFailure, Spec};
 use crate::state::RunState;
 use crate::store::{Holder, Lease, MemoryStore, NewConvoy, Store, When};
 use crate::types::{ConvoyId, TaskIx, TaskStatus, Timestamp};
@@ -53,8 +53,17 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let tree = shapes(12).new_tree(&mut TestRunner::new_with_rng(Config::default(), rng)).expect("a shape");
     let mut spec: Spec = (**tree.current().plan().spec()).clone();
+    if story.wild && story.seed % 4 == 1 {
+        // Roles that are rested often, and not for long.
+        let fallback_agent = (story.seed % 16 != 1).then(|| "expert".to_owned());
+        let cooldown = Duration::from_millis(if story.seed % 8 == 5 { 0 } else { 100 });
+        spec.concurrency = Concurrency::Fixed(2);
+        spec.circuit_breaker = Some(CircuitBreaker { threshold: 1, cooldown, fallback_agent });
+        spec.tasks.iter_mut().for_each(|task| task.max_retries = 0);
+    }
     if !story.wild {
-        // What a stop skips depends on the moment.
+        // What a stop skips, and who is rested, depends on the moment.
+        spec.circuit_breaker = None;
         spec.on_failure = OnFailure::Continue;
         let stops = spec.tasks.iter_mut().filter(|task| task.on_exhausted == OnExhausted::Stop);
         stops.for_each(|task| task.on_exhausted = OnExhausted::Dlq);

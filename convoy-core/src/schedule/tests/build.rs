@@ -54,6 +54,7 @@ pub(crate) fn spec(tasks: Vec<Task>) -> Spec {
         adapters: BTreeMap::new(),
         branch: None,
         max_swarm_concurrency: 8,
+        circuit_breaker: None,
         tasks,
         locks: BTreeMap::new(),
         env: BTreeMap::new(),

@@ -9,8 +9,8 @@ use crate::event::{AttemptKind, ConvoyEvent, Event, TaskEvent};
 use crate::plan::Plan;
 use crate::schedule::Action;
 use crate::spec::OnExhausted;
-use crate::state::{RunState, Stage, StageKind, view};
-use crate::types::{AttemptNo, ConvoyStatus, FailureKind, TaskIx, TaskStatus, Timestamp};
+use crate::state::{Admission, RunState, Stage, StageKind, view};
+use crate::types::{AttemptNo, BreakerState, ConvoyStatus, FailureKind, TaskIx, TaskStatus, Timestamp};
 
 /// What one attempt has recorded.
 #[derive(Debug, Default)]
@@ -29,13 +29,24 @@ pub(crate) struct Watch {
     pub(super) moves: HashSet<(StageKind, StageKind)>,
     /// Whether a person had final tasks taken up again.
     retried: bool,
+    /// Who tried for a role since its breaker was half open.
+    tries: HashMap<String, HashSet<TaskIx>>,
+    /// Tasks whose agent was rested.
+    blocked: HashSet<TaskIx>,
 }
 
 impl Watch {
     /// The state that a log leads to.
     pub(crate) fn replayed(plan: &Arc<Plan>, log: &[(Timestamp, Event)]) -> Self {
         let state = fresh(plan);
-        let mut watch = Self { state, attempts: HashMap::new(), moves: HashSet::new(), retried: false };
+        let mut watch = Self {
+            state,
+            attempts: HashMap::new(),
+            moves: HashSet::new(),
+            retried: false,
+            tries: HashMap::new(),
+            blocked: HashSet::new(),
+        };
         for (time, event) in log {
             watch.event(event, *time);
         }
@@ -76,6 +87,7 @@ impl Watch {
         let kinds = |state: &RunState| -> Vec<StageKind> {
             concerned.iter().map(|ix| state.task(*ix).stage.kind()).collect()
         };
+        self.follow_breakers(event);
         let before = kinds(&self.state);
         self.state.apply(event, now).expect("a legal event");
         self.moves.extend(before.into_iter().zip(kinds(&self.state)).filter(|(from, to)| from != to));
@@ -87,10 +99,7 @@ impl Watch {
         match event {
             TaskEvent::Assigned { kind, agent, .. } => {
                 let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
-                let spec = self.state.plan().spec_of(ix);
-                let own = if task.escalated { spec.escalate_to.as_ref() } else { Some(&spec.agent) };
-                let expected = if goes_on { task.agent.as_ref() } else { own };
-                assert_eq!(Some(agent), expected, "who makes the attempt");
+                self.who(ix, agent, goes_on);
                 assert_eq!(state.unmet(ix).count(), 0, "a start waits for its dependencies");
                 let parked = state.parked_until(state.provider(ix)).is_some_and(|until| until > now);
                 assert!(!parked, "nothing starts whose provider is parked");
@@ -124,13 +133,65 @@ impl Watch {
                 assert!(!agents || failure.kind != FailureKind::RateLimit, "a rate limit fails nothing");
             }
             TaskEvent::Skipped { because, .. } => {
-                let root = because.expect("a skip has a cause");
+                let Some(root) = *because else {
+                    return assert!(self.blocked.contains(&ix), "a skip has a cause");
+                };
                 let kind = state.task(root).stage.kind();
                 assert!(kind.is_final() && kind != StageKind::Done, "the cause is not done: {kind:?}");
             }
             TaskEvent::DeadLettered(letter) => {
                 assert_ne!(self.state.plan().spec_of(ix).on_exhausted, OnExhausted::Skip);
                 assert_eq!(letter.attempts, task.attempts);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an attempt is made by whoever may make it.
+    fn who(&self, ix: TaskIx, agent: &str, goes_on: bool) {
+        let (task, plan) = (self.state.task(ix), self.state.plan());
+        let spec = plan.spec_of(ix);
+        if goes_on {
+            return assert_eq!(task.agent.as_deref(), Some(agent), "who goes on");
+        }
+        let own = if task.escalated { spec.escalate_to.as_ref() } else { Some(&spec.agent) };
+        let own = own.expect("a role").as_str();
+        let policy = plan.spec().circuit_breaker.as_ref();
+        let fallback = policy.and_then(|policy| policy.fallback_agent.as_deref());
+        let rested = self.state.breaker(own) == BreakerState::Open;
+        let expected = if rested { fallback.expect("who else") } else { own };
+        assert_eq!(agent, expected, "who makes the attempt");
+        assert_ne!(self.state.breaker(agent), BreakerState::Open, "nobody is called who is rested");
+        // While it is half open, one task after the other tries.
+        let others = self.tries.get(agent).into_iter().flatten().filter(|other| **other != ix);
+        let busy = others.map(|other| self.state.task(*other)).filter(|other| !other.stage.kind().is_final());
+        let busy = busy.filter(|other| other.agent.as_deref() == Some(agent));
+        assert_eq!(busy.count(), 0, "one probe");
+    }
+
+    fn follow_breakers(&mut self, event: &Event) {
+        match event {
+            Event::Convoy(ConvoyEvent::BreakerHalfOpen { agent, .. }) => {
+                self.tries.insert(agent.clone(), HashSet::new());
+            }
+            Event::Convoy(
+                ConvoyEvent::BreakerTripped { agent, .. } | ConvoyEvent::BreakerClosed { agent, .. },
+            ) => drop(self.tries.remove(agent)),
+            Event::Convoy(ConvoyEvent::Retried { .. }) => self.tries.clear(),
+            Event::Task { task, event: TaskEvent::Assigned { agent, kind, .. }, .. } => {
+                let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
+                if let Some(tries) = self.tries.get_mut(agent).filter(|_| !goes_on) {
+                    tries.insert(*task);
+                }
+            }
+            // What it does later was admitted before.
+            Event::Task { task, event: TaskEvent::Parked { .. }, .. } => {
+                for tries in self.tries.values_mut() {
+                    tries.remove(task);
+                }
+            }
+            Event::Task { task, event: TaskEvent::BreakerBlocked { .. }, .. } => {
+                self.blocked.insert(*task);
             }
             _ => {}
         }
@@ -195,9 +256,8 @@ impl Watch {
                 assert_eq!(task.letter_due, !wanted);
                 assert!(task.failure.is_some());
             }
-            Stage::Skipped { because, .. } => {
-                let root = because.expect("a cause");
-                let lost = self.state.task(root).stage.kind() != StageKind::Done;
+            Stage::Skipped { because: Some(root), .. } => {
+                let lost = self.state.task(*root).stage.kind() != StageKind::Done;
                 assert!(lost || self.state.unmet(ix).next().is_some(), "a skip has a cause");
             }
             _ => {}
@@ -319,7 +379,8 @@ impl Watch {
         let alone = self.state.plan().task(ix).overlaps.iter().all(|other| !holders.contains(other));
         let until = self.state.parked_until(self.state.provider(ix));
         let parked = until.is_some_and(|until| until > now);
-        time && !parked && locks_free && alone && self.state.unmet(ix).count() == 0
+        let waits = matches!(self.state.admission(ix, now), Admission::Wait(_));
+        time && !parked && !waits && locks_free && alone && self.state.unmet(ix).count() == 0
     }
 
     /// The statuses of all tasks in file order.

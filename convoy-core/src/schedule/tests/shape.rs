@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::build::{planned, spec, task};
 use crate::plan::Plan;
-use crate::spec::{Concurrency, OnExhausted, OnFailure, Spec, Task};
+use crate::spec::{CircuitBreaker, Concurrency, OnExhausted, OnFailure, Spec, Task};
 use crate::types::TaskId;
 
 /// One task in few numbers, so that a failing case is short to read and to shrink.
@@ -35,6 +36,7 @@ pub(crate) struct Shape {
     concurrency: Concurrency,
     max_swarm: u32,
     on_failure: OnFailure,
+    breaker: Option<CircuitBreaker>,
     /// The file lists tasks before what they depend on.
     reversed: bool,
 }
@@ -67,13 +69,21 @@ pub(crate) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
     let concurrency =
         prop_oneof![4 => (1_u32..=5).prop_map(Concurrency::Fixed), 1 => Just(Concurrency::Auto)];
     let on_failure = prop_oneof![4 => Just(OnFailure::Continue), 1 => Just(OnFailure::Stop)];
-    (tasks, permits, concurrency, 1_u32..=8, on_failure, any::<bool>()).prop_map(
-        |(tasks, permits, concurrency, max_swarm, on_failure, reversed)| Shape {
+    let breaker = (1_u32..=2, 0_u64..4, prop::option::of(Just("expert".to_owned())));
+    let breaker = breaker.prop_map(|(threshold, seconds, fallback_agent)| CircuitBreaker {
+        threshold,
+        cooldown: Duration::from_secs(seconds),
+        fallback_agent,
+    });
+    let breaker = prop::option::weighted(0.4, breaker);
+    (tasks, permits, concurrency, 1_u32..=8, on_failure, breaker, any::<bool>()).prop_map(
+        |(tasks, permits, concurrency, max_swarm, on_failure, breaker, reversed)| Shape {
             tasks,
             permits,
             concurrency,
             max_swarm,
             on_failure,
+            breaker,
             reversed,
         },
     )
@@ -93,6 +103,7 @@ impl Shape {
             concurrency: self.concurrency,
             max_swarm_concurrency: self.max_swarm,
             on_failure: self.on_failure,
+            circuit_breaker: self.breaker.clone(),
             locks,
             ..spec(tasks)
         })

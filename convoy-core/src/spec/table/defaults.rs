@@ -37,8 +37,7 @@ pub(in crate::spec) static DEFAULTS: Section = Section {
             "circuit_breaker",
             Kind::Record(&CIRCUIT_BREAKER),
             "When an agent that keeps failing is rested.",
-        )
-        .unbuilt(NEVER),
+        ),
         field("built_in_gates", Kind::Record(&BUILT_IN_GATES), "Checks that the engine brings."),
         field("browser_test", Kind::Record(&BROWSER_TEST), "Pages for the gate `browser_test`.")
             .unbuilt(NEVER),

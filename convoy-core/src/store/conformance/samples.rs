@@ -7,8 +7,8 @@ use crate::event::{
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
-    AttemptNo, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Oid, SessionId, TaskId, TaskIx,
-    TaskStatus, Timestamp, Totals, Usage,
+    AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Oid, SessionId,
+    TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
 };
 
 /// The convoy of this number.
@@ -212,6 +212,9 @@ pub fn every_kind() -> Vec<Event> {
         Event::Convoy(ConvoyEvent::CancelRequested { actor: actor() }),
         Event::Convoy(ConvoyEvent::Interrupted { reason: "the host ends".into() }),
         Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: actor() }),
+        Event::Convoy(ConvoyEvent::BreakerTripped { agent: actor(), state: BreakerState::Open }),
+        Event::Convoy(ConvoyEvent::BreakerHalfOpen { agent: actor(), state: BreakerState::HalfOpen }),
+        Event::Convoy(ConvoyEvent::BreakerClosed { agent: actor(), state: BreakerState::Closed }),
         Event::Convoy(ConvoyEvent::SwarmConcurrency { phase: 1, pending_count: 2, effective_concurrency: 2 }),
         Event::Convoy(ConvoyEvent::Failed(end)),
         Event::Convoy(ConvoyEvent::Cancelled(end)),
@@ -251,6 +254,12 @@ fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
             retries: 1,
             escalated_to: Some("expert".into()),
         },
+        TaskEvent::BreakerFallback {
+            original_agent: "developer".into(),
+            fallback_agent: "expert".into(),
+            state: BreakerState::Open,
+        },
+        TaskEvent::BreakerBlocked { agent: "developer".into(), state: BreakerState::Open },
         TaskEvent::Parked {
             provider: "claude/work".into(),
             until: Timestamp(99),

@@ -66,6 +66,9 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
         | ConvoyEvent::InjectionReceived { .. }
         | ConvoyEvent::InjectionRefused { .. }
         | ConvoyEvent::Interrupted { .. }
+        | ConvoyEvent::BreakerTripped { .. }
+        | ConvoyEvent::BreakerHalfOpen { .. }
+        | ConvoyEvent::BreakerClosed { .. }
         | ConvoyEvent::SwarmConcurrency { .. } => Vec::new(),
     }
 }

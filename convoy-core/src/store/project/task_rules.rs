@@ -93,6 +93,8 @@ impl Of<'_> {
             | TaskEvent::Landed { .. }
             | TaskEvent::Conflict { .. }
             | TaskEvent::ConflictFailed { .. }
+            | TaskEvent::BreakerFallback { .. }
+            | TaskEvent::BreakerBlocked { .. }
             | TaskEvent::DeadLettered(_)
             | TaskEvent::DeadLetterResolved { .. } => return None,
         };

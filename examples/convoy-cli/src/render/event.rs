@@ -29,6 +29,8 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | ConvoyEvent::Unpaused { .. }
             | ConvoyEvent::CancelRequested { .. }
             | ConvoyEvent::Interrupted { .. }
+            | ConvoyEvent::BreakerTripped { .. }
+            | ConvoyEvent::BreakerClosed { .. }
             | ConvoyEvent::Retried { .. } => true,
             // The first and the last line of a run say it.
             _ => false,
@@ -44,6 +46,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::Retried { .. }
             | TaskEvent::Failed { .. }
             | TaskEvent::Parked { .. }
+            | TaskEvent::BreakerFallback { .. }
             | TaskEvent::Skipped { .. }
             | TaskEvent::Cancelled {}
             | TaskEvent::DeadLettered(_)
@@ -91,6 +94,13 @@ fn convoy(event: &ConvoyEvent) -> String {
         ConvoyEvent::SwarmConcurrency { effective_concurrency, pending_count, .. } => {
             format!("up to {}, {pending_count} open", count(*effective_concurrency, "agent"))
         }
+        ConvoyEvent::BreakerTripped { agent, .. } => {
+            format!("agent {} failed too often in a row and is rested", safe_line(agent))
+        }
+        ConvoyEvent::BreakerHalfOpen { agent, .. } => {
+            format!("one task tries whether agent {} works again", safe_line(agent))
+        }
+        ConvoyEvent::BreakerClosed { agent, .. } => format!("agent {} works again", safe_line(agent)),
         ConvoyEvent::Finished(_) => "ended: every task is done".to_owned(),
         ConvoyEvent::Failed(end) => {
             format!("ended: {} of {} done", end.totals.done, count(end.totals.total, "task"))
@@ -231,6 +241,10 @@ fn end(event: &TaskEvent, time: Timestamp) -> String {
             let stops = if *stops { "; it stops the convoy" } else { "" };
             format!("{status} ({}){stops}", failed(failure))
         }
+        TaskEvent::BreakerFallback { original_agent, fallback_agent, .. } => {
+            format!("{} takes it, since {} is rested", safe_line(fallback_agent), safe_line(original_agent))
+        }
+        TaskEvent::BreakerBlocked { agent, .. } => format!("agent {} is rested", safe_line(agent)),
         TaskEvent::Parked { provider, until, failure } => {
             format!("parked until {until}, provider {} ({})", safe_line(provider), failed(failure))
         }

@@ -1,0 +1,166 @@
+//! Roles that keep failing are rested.
+
+use std::time::Duration;
+
+use super::build::{after, planned, spec, task};
+use super::choose::Choices;
+use super::steps::names;
+use super::world::World;
+use crate::event::RequestKind;
+use crate::schedule::{Action, Input, Turn};
+use crate::spec::{CircuitBreaker, Concurrency, Retry, Spec, Task};
+use crate::types::{BreakerState, FailureKind, TaskStatus};
+
+const COOLDOWN: Duration = Duration::from_secs(60);
+
+fn of(id: &str, agent: &str) -> Task {
+    Task { agent: agent.into(), ..task(id) }
+}
+
+fn world(threshold: u32, fallback: Option<&str>, slots: u32, tasks: Vec<Task>) -> World {
+    let fallback_agent = fallback.map(str::to_owned);
+    let circuit_breaker = Some(CircuitBreaker { threshold, cooldown: COOLDOWN, fallback_agent });
+    World::new(&planned(Spec { circuit_breaker, concurrency: Concurrency::Fixed(slots), ..spec(tasks) }))
+}
+
+fn fails(world: &mut World, id: &str) -> Turn {
+    world.agent_fails(id, FailureKind::Error);
+    world.snapshot(id, true)
+}
+
+fn many(agent: &str, n: usize) -> Vec<Task> {
+    (0..n).map(|n| of(&format!("t{n}"), agent)).collect()
+}
+
+fn role(world: &World, id: &str) -> String {
+    match world.asked(id) {
+        Some(Action::Work(order)) => order.agent.clone(),
+        other => panic!("{id}: {other:?}"),
+    }
+}
+
+#[test]
+fn exhausted_tasks_in_a_row_open_it_each_counted_once_and_a_success_begins_anew() {
+    let retry = Retry { backoff: Duration::ZERO, max_backoff: COOLDOWN, jitter: false };
+    let retried = Task { max_retries: 1, retry, priority: 9, ..of("t0", "dev") };
+    let tasks = [vec![retried], many("dev", 7).split_off(1)].concat();
+    let mut world = world(2, None, 1, tasks);
+    fails(&mut world, "t0");
+    // Two failures of one task are one exhausted task.
+    let turn = fails(&mut world, "t0");
+    assert!(!names(&turn).contains(&"circuit_breaker_tripped"), "{:?}", names(&turn));
+    world.lands("t1");
+    fails(&mut world, "t2");
+    assert_eq!(world.state().breaker("dev"), BreakerState::Closed);
+    let turn = fails(&mut world, "t3");
+    let count = |name: &str| names(&turn).iter().filter(|other| **other == name).count();
+    assert_eq!(count("circuit_breaker_tripped"), 1);
+    // Nobody takes what is left.
+    assert_eq!((count("circuit_breaker_blocked"), count("task_skipped")), (3, 3));
+    assert_eq!(world.status("t6"), TaskStatus::Skipped);
+}
+
+#[test]
+fn while_it_is_open_the_fallback_takes_the_tasks_and_is_recorded_for_what_it_did() {
+    let first = Task { priority: 9, ..of("t0", "dev") };
+    let tasks = vec![first, of("t1", "dev"), after("child", &["t1"])];
+    let mut world = world(1, Some("expert"), 1, tasks);
+    let turn = fails(&mut world, "t0");
+    assert!(names(&turn).ends_with(&["circuit_breaker_fallback", "task_assigned"]), "{:?}", names(&turn));
+    assert_eq!(role(&world, "t1"), "expert");
+    // Its own breaker opens, too: then nobody is left.
+    fails(&mut world, "t1");
+    assert_eq!(world.state().breaker("expert"), BreakerState::Open);
+    assert_eq!(world.status("child"), TaskStatus::Skipped);
+    let letter = world.log.iter().rev().find_map(|(_, event)| match event {
+        crate::event::Event::Task { event: crate::event::TaskEvent::DeadLettered(letter), .. } => {
+            Some(letter)
+        }
+        _ => None,
+    });
+    assert_eq!(letter.map(|letter| letter.agent.as_str()), Some("expert"));
+}
+
+/// A breaker that is open, with tasks that come later than its cool-down.
+fn rested(slots: u32) -> World {
+    let slow = of("slow", "other");
+    let bad = Task { priority: 9, ..of("bad", "dev") };
+    let later = ["x", "y", "z"].map(|id| Task { agent: "dev".into(), ..after(id, &["slow"]) });
+    let mut world = world(1, Some("expert"), slots, [vec![bad, slow], later.to_vec()].concat());
+    fails(&mut world, "bad");
+    assert_eq!(world.state().breaker("dev"), BreakerState::Open);
+    world.now = world.now.plus(COOLDOWN);
+    world.input(Input::Tick);
+    world.lands("slow");
+    world.publishes();
+    world
+}
+
+#[test]
+fn after_the_cool_down_one_task_tries_and_the_others_wait_for_its_end() {
+    let mut world = rested(4);
+    assert_eq!(role(&world, "x"), "dev");
+    assert!(world.asked("y").is_none() && world.asked("z").is_none());
+    assert_eq!(
+        (world.state().breaker("dev"), world.state().probe("dev")),
+        (BreakerState::HalfOpen, Some(world.ix("x")))
+    );
+    let turn = world.lands("x");
+    assert!(names(&turn).contains(&"circuit_breaker_closed"), "{:?}", names(&turn));
+    assert_eq!((role(&world, "y").as_str(), role(&world, "z").as_str()), ("dev", "dev"));
+}
+
+#[test]
+fn a_probe_that_fails_opens_it_again_for_a_whole_cool_down() {
+    let mut world = rested(4);
+    let turn = fails(&mut world, "x");
+    assert!(names(&turn).contains(&"circuit_breaker_tripped"), "{:?}", names(&turn));
+    assert_eq!((role(&world, "y").as_str(), role(&world, "z").as_str()), ("expert", "expert"));
+}
+
+#[test]
+fn a_probe_without_a_verdict_lets_another_one_try() {
+    let mut world = rested(4);
+    world.agent_fails("x", FailureKind::SecretInPrompt);
+    world.snapshot("x", true);
+    assert_eq!((world.state().breaker("dev"), role(&world, "y").as_str()), (BreakerState::HalfOpen, "dev"));
+    assert!(world.asked("z").is_none());
+    let mut world = rested(4);
+    world.agent_fails("x", FailureKind::RateLimit);
+    world.snapshot("x", true);
+    assert_eq!(world.state().probe("dev"), None);
+}
+
+#[test]
+fn it_is_as_it_was_after_a_crash_anywhere_and_a_person_closes_it() {
+    let mut world = rested(4);
+    fails(&mut world, "x");
+    for end in 0..=world.log.len() {
+        let mut again = World::resumed(&world.plan, &world.log[..end], false);
+        again.run(&mut Choices::new(&[]));
+    }
+    world.run(&mut Choices::new(&[]));
+    assert_eq!(world.state().breaker("dev"), BreakerState::Open);
+    world.retry(&["bad"]);
+    assert_eq!((world.state().breaker("dev"), role(&world, "bad").as_str()), (BreakerState::Closed, "dev"));
+}
+
+#[test]
+fn escalating_counts_against_who_had_the_task_and_never_gives_it_to_who_is_rested() {
+    let up = |id: &str| Task { escalate_to: Some("expert".into()), ..of(id, "dev") };
+    let mut world = world(1, None, 1, vec![up("a"), of("b", "expert")]);
+    let turn = fails(&mut world, "a");
+    assert!(names(&turn).contains(&"circuit_breaker_tripped"), "{:?}", names(&turn));
+    assert_eq!(role(&world, "a"), "expert");
+    let mut world = self::world(1, None, 2, vec![up("a"), of("b", "expert")]);
+    fails(&mut world, "b");
+    fails(&mut world, "a");
+    assert_eq!(world.status("a"), TaskStatus::Failed, "the last try is nobody's");
+    assert!(world.task("a").dead_letter.is_some());
+    let own = Task { escalate_to: Some("dev".into()), ..of("a", "dev") };
+    let mut world = self::world(2, None, 1, vec![own, of("b", "dev")]);
+    fails(&mut world, "a");
+    fails(&mut world, "a");
+    assert_eq!(world.state().breaker("dev"), BreakerState::Closed, "one task counts once");
+    world.request(RequestKind::Cancel);
+}

@@ -1,0 +1,27 @@
+//! The states of a circuit breaker.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The state of an agent's circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BreakerState {
+    /// The agent works.
+    Closed,
+    /// It failed too often in a row and is rested.
+    Open,
+    /// One task tries whether it works again.
+    HalfOpen,
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        })
+    }
+}
