@@ -15,5 +15,6 @@ mod prompts;
 mod records;
 mod retries;
 mod secrets;
+mod steps;
 mod support;
 mod vandals;

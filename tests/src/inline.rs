@@ -10,7 +10,7 @@ use convoy_core::agent::{
     ProbeContext,
 };
 use convoy_core::engine::{Engine, EngineBuilder};
-use convoy_core::types::BoxFuture;
+use convoy_core::types::{BoxFuture, SessionId};
 
 use crate::ScratchRepo;
 
@@ -19,6 +19,7 @@ type Act = dyn Fn(AgentRequest) -> BoxFuture<'static, AgentOutcome> + Send + Syn
 /// The agent `inline`, which does what a closure says and remembers every request.
 pub struct Inline {
     act: Box<Act>,
+    remembers: bool,
     requests: Mutex<Vec<AgentRequest>>,
 }
 
@@ -40,7 +41,16 @@ impl Inline {
         F: Future<Output = AgentOutcome> + Send + 'static,
     {
         let act = Box::new(move |request| -> BoxFuture<'static, AgentOutcome> { Box::pin(act(request)) });
-        Arc::new(Self { act, requests: Mutex::new(Vec::new()) })
+        Arc::new(Self { act, remembers: false, requests: Mutex::new(Vec::new()) })
+    }
+
+    /// The same agent with sessions: what is not continued gets one of its own.
+    ///
+    /// # Panics
+    /// When the agent is in use already.
+    pub fn remembering(self: Arc<Self>) -> Arc<Self> {
+        let agent = Arc::into_inner(self).expect("nobody uses it yet");
+        Arc::new(Self { remembers: true, ..agent })
     }
 
     /// What it was asked so far, in order.
@@ -63,7 +73,9 @@ impl AgentAdapter for Inline {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
+        let mut capabilities = Capabilities::none();
+        capabilities.resume = self.remembers;
+        capabilities
     }
 
     fn probe<'a>(&'a self, _context: &'a ProbeContext) -> BoxFuture<'a, Result<Probe, AgentError>> {
@@ -76,12 +88,19 @@ impl AgentAdapter for Inline {
         _sink: &'a mut dyn AgentSink,
     ) -> BoxFuture<'a, AgentReport> {
         Box::pin(async move {
-            self.requests.lock().expect("nobody panics while holding it").push(request.clone());
+            let number = {
+                let mut requests = self.requests.lock().expect("nobody panics while holding it");
+                requests.push(request.clone());
+                requests.len()
+            };
             let cancel = request.cancel.clone();
-            AgentReport::ended(tokio::select! {
+            let own = || SessionId::new(format!("session-{number}")).ok();
+            let session = request.session.clone().or_else(own).filter(|_| self.remembers);
+            let report = AgentReport::ended(tokio::select! {
                 outcome = (self.act)(request) => outcome,
                 () = cancel.cancelled() => AgentOutcome::Cancelled,
-            })
+            });
+            AgentReport { session, ..report }
         })
     }
 }

@@ -55,6 +55,14 @@ impl Log {
         }
     }
 
+    /// Starts a new part of the log with a title, which is no command.
+    pub(super) fn title(&mut self, redactor: &Redactor, line: &str) {
+        let line = format!("==== {}\n", printable(&redactor.redact(line)));
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
     fn keep(&mut self) {
         self.tail.push(&self.clean);
         if let (None, Err(error)) = (&self.failed, self.file.write_all(&self.clean)) {

@@ -3,6 +3,7 @@
 //! A segment takes typed input and returns a typed result; it decides nothing. What follows from a result
 //! is decided elsewhere, after it was recorded. Every segment may be repeated after a crash.
 
+mod call;
 mod check;
 mod context;
 mod dirs;
@@ -13,6 +14,7 @@ mod log;
 mod prompt;
 mod setup;
 mod snapshot;
+mod steps;
 mod work;
 
 pub use self::check::{CheckReport, CheckRequest, Checked, GateReport, check};
@@ -24,4 +26,5 @@ pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_pl
 pub use self::log::last_bytes;
 pub use self::prompt::{Feedback, Prompt, render};
 pub use self::snapshot::{TakeRequest, Taken, take};
+pub use self::steps::{StepEnd, StepStart};
 pub use self::work::{ConflictWork, KeptSession, Observer, Started, WorkRequest, Worked, work};

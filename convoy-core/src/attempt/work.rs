@@ -1,20 +1,21 @@
 //! The work segment: worktree, setup, prompt, agent.
 
-use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::call::{Ask, Called, Desk, call, killed};
 use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::hooks::{Halt, HookReport, task_hooks};
-use super::log::Log;
 use super::prompt::{Feedback, Prompt, render};
 use super::setup::{copy_in, run_setup};
-use crate::agent::{AgentAdapter, AgentOutcome, AgentReport, AgentRequest, AgentSink};
-use crate::clock::Stopwatch;
-use crate::process::Stream;
+use super::steps::{StepEnd, StepStart, Steps};
+use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
 use crate::secret::{has_marker, printable};
 use crate::spec::{HookMoment, Task};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, SessionId, TaskIx};
@@ -83,6 +84,10 @@ pub trait Observer: Send {
     fn hook(&mut self, report: HookReport);
     /// The agent is about to be called.
     fn started(&mut self, started: Started);
+    /// The agent is about to be called for a step.
+    fn step_started(&mut self, step: StepStart);
+    /// A step is over, or was skipped.
+    fn step_finished(&mut self, step: StepEnd);
     /// The agent program runs.
     fn spawned(&mut self, pid: u32, start_time: u64);
     /// It printed something; redacted, cut anywhere.
@@ -109,32 +114,53 @@ pub async fn work(
     observer: &mut dyn Observer,
 ) -> Worked {
     match prepare(context, &request, cancel, observer).await {
-        Ok(call) => call_agent(context, &request, call, cancel, observer).await,
+        Ok((desk, session)) => call_agents(context, &request, &desk, session, cancel, observer).await,
         Err(_) if cancel.is_cancelled() => ended(AgentReport::ended(AgentOutcome::Cancelled)),
         Err(failure) => ended(AgentReport::failed(failure)),
     }
+}
+
+/// Calls the agent once, or once for each step. A conflict comes after the steps, and is resolved by one call.
+async fn call_agents(
+    context: &Context,
+    request: &WorkRequest,
+    desk: &Desk,
+    session: ChosenSession,
+    cancel: &CancellationToken,
+    observer: &mut dyn Observer,
+) -> Worked {
+    let task = context.plan.spec_of(request.task);
+    if !task.steps.is_empty() && request.conflict.is_none() {
+        return Steps::new(context, request, desk, session, cancel).run(observer).await;
+    }
+    let (session, note) = session;
+    let prompt = attempt_prompt(context, request, None, true);
+    if let Err(failure) = send(context, request, &prompt, None) {
+        return ended(AgentReport::failed(failure));
+    }
+    observer.started(desk.started(context, request, &prompt, &note));
+    let ask = Ask { prompt, session, timeout: task.timeout, title: None };
+    let Called { report, elapsed } = call(context, request, desk, ask, cancel, observer).await;
+    Worked { killed: killed(&report.outcome), duration_ms: millis(elapsed), report }
 }
 
 fn ended(report: AgentReport) -> Worked {
     Worked { report, duration_ms: 0, killed: None }
 }
 
-/// Everything that the call of an agent needs.
-struct Call {
-    adapter: std::sync::Arc<dyn AgentAdapter>,
-    worktree: PathBuf,
-    env: BTreeMap<String, String>,
-    prompt: String,
-    session: Option<SessionId>,
-    session_note: String,
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// The session to continue, and what is said of it.
+pub(super) type ChosenSession = (Option<SessionId>, String);
 
 async fn prepare(
     context: &Context,
     request: &WorkRequest,
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
-) -> Result<Call, Failure> {
+) -> Result<(Desk, ChosenSession), Failure> {
     let task = context.plan.spec_of(request.task);
     let adapter = adapter_of(context, task)?;
     let worktree = make_worktree(context, request).await?;
@@ -145,7 +171,7 @@ async fn prepare(
     copy_in(context, &worktree)
         .map_err(|error| context.failure(FailureKind::Worktree, "worktree.copy", &error))?;
     let quiet_env = gate_env(&context.host_env, spec, task).map_err(missing)?;
-    run_setup(context, request.task, request.attempt, &worktree, quiet_env, cancel).await?;
+    run_setup(context, request.task, request.attempt, &worktree, quiet_env.clone(), cancel).await?;
     context.whole.insert(request.task, request.attempt);
     let of = (request.task, request.attempt);
     let mut each = |report| observer.hook(report);
@@ -153,27 +179,32 @@ async fn prepare(
         Halt::Failed(failure) => failure,
         Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
     })?;
-    let kept_ref = request
-        .attempt
-        .0
-        .checked_sub(1)
-        .map(|n| context.dirs.kept_ref(&context.plan, request.task, AttemptNo(n)));
-    let feedback = request.feedback.as_ref().map(|failure| Feedback {
+    let session = choose_session(request, &*adapter);
+    Ok((Desk { adapter, worktree, env, gate_env: quiet_env }, session))
+}
+
+/// The prompt of an attempt, with the step that is asked first. Without its feedback where the agent knows it.
+pub(super) fn attempt_prompt(
+    context: &Context,
+    request: &WorkRequest,
+    step: Option<&str>,
+    with_feedback: bool,
+) -> String {
+    let before = request.attempt.0.checked_sub(1).map(AttemptNo);
+    let kept_ref = before.map(|n| context.dirs.kept_ref(&context.plan, request.task, n));
+    let feedback = request.feedback.as_ref().filter(|_| with_feedback).map(|failure| Feedback {
         failure,
-        attempt: request.attempt.0.checked_sub(1).map(AttemptNo),
+        attempt: before,
         kept_ref: kept_ref.as_deref().unwrap_or_default(),
     });
     let conflict = request.conflict.as_ref().map(|conflict| conflict.files.as_slice());
-    let prompt = render(task, Prompt { feedback, agent: Some(&request.agent), conflict });
-    scan(context, task, &prompt)?;
-    keep_prompt(context, request, &prompt)?;
-    let (session, session_note) = choose_session(request, &*adapter);
-    Ok(Call { adapter, worktree, env, prompt, session, session_note })
+    let task = context.plan.spec_of(request.task);
+    render(task, Prompt { feedback, agent: Some(&request.agent), conflict, step })
 }
 
 /// The session to continue, and what is said of it. A session belongs to the role, the adapter and the account
 /// that had it, and to the path of its worktree, which is the same for all attempts of a task.
-fn choose_session(request: &WorkRequest, adapter: &dyn AgentAdapter) -> (Option<SessionId>, String) {
+fn choose_session(request: &WorkRequest, adapter: &dyn AgentAdapter) -> ChosenSession {
     let Some(kept) = &request.session else { return (None, "fresh".to_owned()) };
     let because = if kept.agent != request.agent {
         format!("the one before was {}'s", kept.agent)
@@ -241,13 +272,25 @@ async fn no_way_out(context: &Context, request: &WorkRequest) -> Result<(), Fail
     Err(Failure::new(FailureKind::SymlinkEscape, text))
 }
 
+/// Looks through a prompt that is about to be sent, and keeps it: under a title, beside those before it.
+pub(super) fn send(
+    context: &Context,
+    request: &WorkRequest,
+    prompt: &str,
+    title: Option<&str>,
+) -> Result<(), Failure> {
+    scan(context, context.plan.spec_of(request.task), prompt)?;
+    keep_prompt(context, request, prompt, title)
+}
+
 /// Looks for secrets in the text as it would be sent. The spec was redacted when it was stored, so a marker
-/// in the task's own prompt stands for a secret that the user wrote there.
+/// in the task's own prompts stands for a secret that the user wrote there.
 fn scan(context: &Context, task: &Task, prompt: &str) -> Result<(), Failure> {
     let findings = context.redactor.scan(prompt);
+    let marked = || has_marker(&task.prompt) || task.steps.iter().any(|step| has_marker(&step.prompt));
     let kind = match findings.first() {
         Some(finding) => &*finding.kind,
-        None if has_marker(&task.prompt) => "secret",
+        None if marked() => "secret",
         None => return Ok(()),
     };
     let text = format!(
@@ -257,99 +300,18 @@ fn scan(context: &Context, task: &Task, prompt: &str) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::SecretInPrompt, text))
 }
 
-fn keep_prompt(context: &Context, request: &WorkRequest, prompt: &str) -> Result<(), Failure> {
+fn keep_prompt(
+    context: &Context,
+    request: &WorkRequest,
+    prompt: &str,
+    title: Option<&str>,
+) -> Result<(), Failure> {
     let path = context.dirs.prompt(&context.plan, request.task, request.attempt);
     let write = |path: &Path| {
         std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-        std::fs::write(path, prompt)
+        let Some(title) = title else { return std::fs::write(path, prompt) };
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        writeln!(file, "==== {title}\n\n{prompt}\n")
     };
     write(&path).map_err(|error| context.failure(FailureKind::Worktree, "cannot keep the prompt", &error))
-}
-
-async fn call_agent(
-    context: &Context,
-    request: &WorkRequest,
-    call: Call,
-    cancel: &CancellationToken,
-    observer: &mut dyn Observer,
-) -> Worked {
-    let task = context.plan.spec_of(request.task);
-    let log = context.dirs.agent_log(&context.plan, request.task, request.attempt);
-    let log = match Log::open(&log, &context.redactor) {
-        Ok(log) => log,
-        Err(error) => {
-            let failure = context.failure(FailureKind::Worktree, "cannot open the log file", &error);
-            return ended(AgentReport::failed(failure));
-        }
-    };
-    observer.started(Started {
-        adapter: call.adapter.name().to_owned(),
-        account: call.adapter.account().map(str::to_owned),
-        model: task.model.clone(),
-        worktree: call.worktree.clone(),
-        prompt_bytes: call.prompt.len() as u64,
-        session: call.session_note,
-    });
-    let mut sink = Recorder { log, observer };
-    let watch = Stopwatch::start();
-    let agent_request = AgentRequest {
-        prompt: call.prompt,
-        cwd: call.worktree,
-        env: call.env,
-        model: task.model.clone(),
-        session: call.session,
-        read_only: false,
-        timeout: task.timeout,
-        idle: None,
-        grace: context.grace,
-        worker: context.worker(request.task, request.attempt),
-        cancel: cancel.clone(),
-    };
-    let report = call.adapter.execute(agent_request, &mut sink).await;
-    let duration_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (_, log_error) = sink.log.finish();
-    let mut report = report.redacted(&context.redactor);
-    if let (Some(error), AgentOutcome::Succeeded) = (log_error, &report.outcome) {
-        let failure =
-            context.failure(FailureKind::Error, "a part of the agent's log could not be written", &error);
-        report.outcome = AgentOutcome::Failed(failure);
-    }
-    // Whoever is asked to stop may be killed by somebody else meanwhile, or fail on its way out: what it
-    // failed at is not the task.
-    if let (true, AgentOutcome::Failed(_)) = (cancel.is_cancelled(), &report.outcome) {
-        report.outcome = AgentOutcome::Cancelled;
-    }
-    let killed = killed(&report.outcome);
-    Worked { report, duration_ms, killed }
-}
-
-fn killed(outcome: &AgentOutcome) -> Option<String> {
-    let text = match outcome {
-        AgentOutcome::Cancelled => "stopped",
-        AgentOutcome::Failed(failure) if failure.kind == FailureKind::Timeout => "timeout",
-        AgentOutcome::Failed(failure) if failure.kind == FailureKind::Idle => "idle",
-        AgentOutcome::Failed(_) | AgentOutcome::Succeeded => return None,
-    };
-    Some(text.to_owned())
-}
-
-/// Passes on what an agent prints.
-struct Recorder<'a> {
-    log: Log,
-    observer: &'a mut dyn Observer,
-}
-
-impl AgentSink for Recorder<'_> {
-    fn started(&mut self, pid: u32, start_time: Option<u64>) {
-        self.observer.spawned(pid, start_time.unwrap_or(0));
-    }
-
-    fn output(&mut self, _stream: Stream, chunk: &[u8]) {
-        let clean = self.log.push(chunk);
-        if !clean.is_empty() {
-            self.observer.output(clean);
-        }
-    }
-
-    fn session(&mut self, _id: &SessionId) {}
 }

@@ -7,7 +7,9 @@ use super::perform::{Perform, Reporter, Stop};
 use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, Work};
+use crate::event::{
+    AgentOutcome, BuiltInGateResult, GateResult, HookResult, StepFinished, StepStarted, Work,
+};
 use crate::gate::Verdict;
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
 use crate::plan::Plan;
@@ -95,6 +97,18 @@ impl Observer for Forward<'_> {
 
     fn spawned(&mut self, pid: u32, start_time: u64) {
         self.reporter.report(self.task, self.attempt, Report::Spawned { pid, start_time });
+    }
+
+    fn step_started(&mut self, step: attempt::StepStart) {
+        let attempt::StepStart { step, index, of, retry, session, failure } = step;
+        let started = StepStarted { step, index, of, retry, session, failure };
+        self.reporter.report(self.task, self.attempt, Report::StepStarted(started));
+    }
+
+    fn step_finished(&mut self, step: attempt::StepEnd) {
+        let attempt::StepEnd { step, index, status, exit_code, retries, duration_ms, failure } = step;
+        let finished = StepFinished { step, index, status, exit_code, retries, duration_ms, failure };
+        self.reporter.report(self.task, self.attempt, Report::StepFinished(finished));
     }
 
     fn hook(&mut self, report: attempt::HookReport) {

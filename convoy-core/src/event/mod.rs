@@ -9,6 +9,7 @@ mod hook;
 mod publish;
 mod record;
 mod request;
+mod step;
 mod task;
 
 pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
@@ -17,6 +18,7 @@ pub use self::hook::HookResult;
 pub use self::publish::PublishEvent;
 pub use self::record::{DecodeError, EventRecord};
 pub use self::request::{Request, RequestKind};
+pub use self::step::{StepFinished, StepStarted};
 pub use self::task::{AgentOutcome, AttemptKind, DeadLetter, TaskEvent, Work};
 
 use crate::types::{AttemptNo, TaskId, TaskIx};

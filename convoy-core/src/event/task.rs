@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltInGateResult, GateResult, HookResult, area};
+use super::{BuiltInGateResult, GateResult, HookResult, StepFinished, StepStarted, area};
 use crate::types::{BreakerState, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Why an attempt is made.
@@ -125,6 +125,10 @@ area! {
             #[serde(default)]
             summary: String,
         },
+        /// The agent is about to be called for a step.
+        StepStarted = "step_started" (StepStarted),
+        /// A step is over, or was skipped.
+        StepFinished = "step_finished" (StepFinished),
         /// A hook was run.
         Hook = "hook_result" (HookResult),
         /// The agent's processes were ended by the engine.

@@ -144,7 +144,12 @@ impl Scheduler {
         {
             return Ok(Err(Stale));
         }
-        match (report, self.state.task(task).stage.clone()) {
+        let stage = self.state.task(task).stage.clone();
+        let report = match told(report, &stage) {
+            Ok(event) => return self.emit_task(task, event, now, turn).map(Ok),
+            Err(report) => report,
+        };
+        match (report, stage) {
             (Report::Started(s), Stage::Working { started: false, .. }) => {
                 let event = TaskEvent::Started {
                     adapter: s.adapter,
@@ -156,14 +161,7 @@ impl Scheduler {
                 };
                 self.emit_task(task, event, now, turn)?;
             }
-            (Report::Spawned { pid, start_time }, Stage::Working { .. }) => {
-                self.emit_task(task, TaskEvent::Spawned { pid, start_time }, now, turn)?;
-            }
             (Report::AgentEnded(end), Stage::Working { .. }) => self.agent_ended(task, end, now, turn)?,
-            (
-                Report::Hook(hook),
-                Stage::Working { .. } | Stage::Snapshotting { .. } | Stage::Checking { .. },
-            ) => self.emit_task(task, TaskEvent::Hook(hook), now, turn)?,
             (Report::SnapshotStopped, Stage::Snapshotting { .. }) => {
                 // While the engine ends, the tree stays as it stands; the next engine takes it.
                 if !self.state.is_interrupting() {
@@ -172,12 +170,6 @@ impl Scheduler {
             }
             (Report::Snapshot(report), Stage::Snapshotting { outcome, .. }) => {
                 self.snapshot(task, report, outcome, now, turn)?;
-            }
-            (Report::Gate(result), Stage::Checking { .. }) => {
-                self.emit_task(task, TaskEvent::Gate(result), now, turn)?;
-            }
-            (Report::BuiltInGate(result), Stage::Checking { .. }) => {
-                self.emit_task(task, TaskEvent::BuiltInGate(result), now, turn)?;
             }
             (Report::CheckStopped, Stage::Checking { .. }) => self.queues.check_again(task),
             (Report::Checked(None), Stage::Checking { work }) => self.passed(task, &work, now, turn)?,
@@ -281,4 +273,21 @@ impl Scheduler {
         self.emit_task(task, event, now, turn)?;
         self.move_breaker(task, now, turn)
     }
+}
+
+/// The event of a report that only tells something, in a stage where it may; else the report.
+fn told(report: Report, stage: &Stage) -> Result<TaskEvent, Report> {
+    Ok(match (report, stage) {
+        (Report::Spawned { pid, start_time }, Stage::Working { .. }) => {
+            TaskEvent::Spawned { pid, start_time }
+        }
+        (Report::StepStarted(step), Stage::Working { .. }) => TaskEvent::StepStarted(step),
+        (Report::StepFinished(step), Stage::Working { .. }) => TaskEvent::StepFinished(step),
+        (Report::Gate(result), Stage::Checking { .. }) => TaskEvent::Gate(result),
+        (Report::BuiltInGate(result), Stage::Checking { .. }) => TaskEvent::BuiltInGate(result),
+        (Report::Hook(hook), Stage::Working { .. } | Stage::Snapshotting { .. } | Stage::Checking { .. }) => {
+            TaskEvent::Hook(hook)
+        }
+        (report, _) => return Err(report),
+    })
 }

@@ -1,6 +1,9 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
-use crate::event::{AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, Request, Work};
+use crate::event::{
+    AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, Request, StepFinished, StepStarted,
+    Work,
+};
 use crate::state::{Conflict, Moving, Prepared, Session};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
 
@@ -60,6 +63,10 @@ pub enum Report {
     },
     /// The agent ended, or could not be started.
     AgentEnded(AgentEnd),
+    /// The agent is about to be called for a step.
+    StepStarted(StepStarted),
+    /// A step is over, or was skipped.
+    StepFinished(StepFinished),
     /// A hook ended.
     Hook(HookResult),
     /// The tree was taken, or could not be.

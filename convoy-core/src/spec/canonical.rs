@@ -11,6 +11,7 @@ use super::model::{
     CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat,
     PromptVia, Spec, Task, UsageMode,
 };
+use super::step::{OnStepFailure, Step};
 
 /// A convoy file (in JSON, which is YAML) that decodes to the same spec: every value is written out, no
 /// default is left. Two specs mean the same exactly when their canonical texts are equal. Fields that
@@ -102,6 +103,11 @@ fn task(task: &Task) -> Value {
         "priority": task.priority,
         "locks": task.locks,
         "env": env(&task.env),
+        "steps": task.steps.iter().map(step).collect::<Vec<_>>(),
+        "on_step_failure": match task.on_step_failure {
+            OnStepFailure::Stop => "stop",
+            OnStepFailure::Continue => "continue",
+        },
         "hooks": task.hooks.iter().map(hook).collect::<Vec<_>>(),
     });
     let texts = [("adapter", &task.adapter), ("model", &task.model), ("escalate_to", &task.escalate_to)];
@@ -109,6 +115,22 @@ fn task(task: &Task) -> Value {
         if let Some(text) = text {
             value[key] = json!(text);
         }
+    }
+    value
+}
+
+fn step(step: &Step) -> Value {
+    let mut value = json!({"prompt": step.prompt, "gates": step.gates, "max_retries": step.max_retries});
+    if let Some(id) = &step.id {
+        value["id"] = json!(id);
+    }
+    if let Some(of) = &step.condition {
+        let mut condition = Map::new();
+        condition.extend(of.step.as_ref().map(|step| ("step".to_owned(), json!(step))));
+        condition.extend(of.exit_code.map(|code| ("exitCode".to_owned(), json!(code))));
+        let file = of.file_exists.as_ref();
+        condition.extend(file.map(|path| ("fileExists".to_owned(), json!({"path": path}))));
+        value["if"] = Value::Object(condition);
     }
     value
 }

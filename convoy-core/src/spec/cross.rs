@@ -109,12 +109,34 @@ fn steps(record: &Record, path: &Path<'_>, problems: &mut Problems) {
             let message = format!("there is no earlier step {}: the step is always skipped", Shown(of));
             problems.push(Problem::warning(slot.pos, Path::Key(&if_path, "step"), message));
         }
+        if let Some(condition) = condition
+            && condition.text("step").is_none_or(|of| ids.contains(of))
+        {
+            about_nothing(condition, &here, problems);
+        }
         if let (Some(slot), Some(id)) = (step.slot("id"), step.text("id"))
             && !ids.insert(id)
         {
             let message = format!("an earlier step has the id {} too", Shown(id));
             problems.push(Problem::warning(slot.pos, Path::Key(&here, "id"), message));
         }
+    }
+}
+
+/// An exit code of no step, and a step of which nothing is asked.
+fn about_nothing(condition: &Record, step: &Path<'_>, problems: &mut Problems) {
+    let here = Path::Key(step, "if");
+    match (condition.slot("step"), condition.slot("exitCode")) {
+        (None, Some(_)) => {
+            let problem =
+                Problem::error(condition.pos, Path::Key(&here, "step"), "is missing beside `exitCode`");
+            problems.push(problem.with_hint("name the earlier step whose exit code is meant"));
+        }
+        (Some(slot), None) => {
+            let message = "has no effect without `exitCode`";
+            problems.push(Problem::warning(slot.key_pos, Path::Key(&here, "step"), message));
+        }
+        (None, None) | (Some(_), Some(_)) => {}
     }
 }
 

@@ -23,6 +23,7 @@ mod review;
 mod rules;
 mod scalar;
 mod schema;
+mod step;
 mod table;
 mod task;
 mod tree;
@@ -43,6 +44,7 @@ pub use self::problem::{Pos, Problem, Severity};
 pub use self::reference::reference_markdown;
 pub use self::review::{OnDispute, OnReviewBudget, ReviewHeuristics, ReviewMode, ReviewSettings};
 pub use self::schema::json_schema;
+pub use self::step::{Condition, ExitCode, OnStepFailure, Step};
 
 pub(crate) use self::decode::{Draft, draft, text_of};
 pub(crate) use self::formula::fill;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::built_in::BuiltInGates;
 use super::hook::Hook;
+use super::step::{OnStepFailure, Step};
 use crate::types::TaskId;
 
 /// A valid convoy file with its defaults applied.
@@ -140,6 +141,12 @@ pub struct Task {
     pub locks: Vec<String>,
     /// Environment on top of the convoy's.
     pub env: BTreeMap<String, EnvValue>,
+    /// What the agent is asked one after the other, led by the prompt; empty: the prompt alone.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// What a step that failed for good does to those after it.
+    #[serde(default)]
+    pub on_step_failure: OnStepFailure,
     /// What runs before and after its agent.
     #[serde(default)]
     pub hooks: Vec<Hook>,

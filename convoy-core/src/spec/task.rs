@@ -9,6 +9,7 @@ use super::model::{Task, UnsupportedField};
 use super::places::{ListField, Place, Places, TaskPlaces};
 use super::problem::{Path, Problem, Shown};
 use super::rules::normalise;
+use super::step::{on_step_failure, steps};
 use super::value::Record;
 use crate::types::TaskId;
 
@@ -60,13 +61,14 @@ impl Maker {
         // A stand-in that no depends_on is likely to name; the spec is refused anyway.
         let id = id.or_else(|| TaskId::new(format!("tasks[{index}]")).ok());
         let gate_timeout = record.duration("gate_timeout").unwrap_or(defaults.gate_timeout);
+        let max_retries = record.count("max_retries").unwrap_or(defaults.max_retries);
         let task = id.map(|id| Task {
             prompt: record.text("prompt").unwrap_or_default().to_owned(),
             agent: record.text("agent").filter(|a| !a.is_empty()).unwrap_or(&defaults.agent).to_owned(),
             adapter: record.text("adapter").and_then(adapter_name).or_else(|| defaults.adapter.clone()),
             model: record.text("model").map(str::to_owned).or_else(|| defaults.model.clone()),
             timeout: record.duration("timeout").unwrap_or(defaults.timeout),
-            max_retries: record.count("max_retries").unwrap_or(defaults.max_retries),
+            max_retries,
             retry: retry(record.record("retry"), defaults.retry),
             on_exhausted: on_exhausted(record).unwrap_or(defaults.on_exhausted),
             escalate_to: record
@@ -86,6 +88,8 @@ impl Maker {
             priority: record.int("priority").unwrap_or(0),
             locks,
             env: self.env(record.map("env"), &Path::Key(&path, "env")),
+            steps: steps(record, max_retries),
+            on_step_failure: on_step_failure(record),
             hooks: hooks(record, &[HookMoment::PostTask, HookMoment::PreTask]),
             id,
         });

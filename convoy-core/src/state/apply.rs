@@ -289,7 +289,9 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
     let kind = task.stage.kind();
     let stay = |ok: bool| ok.then_some(None);
     match (event, &task.stage) {
-        (TaskEvent::Spawned { .. }, _) => stay(kind == K::Working),
+        (TaskEvent::Spawned { .. } | TaskEvent::StepStarted(_) | TaskEvent::StepFinished(_), _) => {
+            stay(kind == K::Working)
+        }
         (TaskEvent::Killed { .. }, _) => stay(kind.holds_slot()),
         (TaskEvent::Hook(hook), Stage::Snapshotting { base, .. }) => {
             // The work is kept and not judged, also by an engine that did not see the hook fail.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{Conflict, IllegalEvent, Prepared, RunState, Stage, StageKind, allowed};
 use crate::event::{
     AgentOutcome, AttemptKind, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event, GateResult, HookResult,
-    RunOptions, Started, TaskEvent, Work,
+    RunOptions, Started, StepFinished, TaskEvent, Work,
 };
 use crate::plan::check;
 use crate::spec::{HookMoment, HookType};
 use crate::types::{
-    AttemptNo, ConvoyId, ConvoyStatus, Failure, FailureKind, Oid, TaskId, TaskIx, TaskStatus, Timestamp,
-    Totals, Usage,
+    AttemptNo, ConvoyId, ConvoyStatus, Failure, FailureKind, Oid, StepStatus, TaskId, TaskIx, TaskStatus,
+    Timestamp, Totals, Usage,
 };
 
 const NOW: Timestamp = Timestamp(5);
@@ -96,6 +96,18 @@ fn gate_event() -> TaskEvent {
     TaskEvent::Gate(GateResult::new("g", true, Some(0), 1))
 }
 
+fn step_event() -> TaskEvent {
+    TaskEvent::StepFinished(StepFinished {
+        step: "1".into(),
+        index: 0,
+        status: StepStatus::Failed,
+        exit_code: 1,
+        retries: 0,
+        duration_ms: 1,
+        failure: Some(failure()),
+    })
+}
+
 fn hook_event(passed: bool) -> TaskEvent {
     TaskEvent::Hook(HookResult {
         hook: "h".into(),
@@ -160,6 +172,7 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
             to(&["snapshotting"], "settling"),
         ),
         (gate_event(), stay(&["checking"])),
+        (step_event(), stay(&["assigned", "started"])),
         (hook_event(true), stay(&["assigned", "started", "snapshotting", "checking"])),
         (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking"], "queued")),

@@ -8,6 +8,7 @@ mod gate;
 mod ids;
 mod review;
 mod status;
+mod step;
 mod time;
 mod usage;
 
@@ -20,6 +21,7 @@ pub use self::gate::GateLevel;
 pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};
 pub use self::review::{ReviewLevel, ReviewVerdict};
 pub use self::status::{ConvoyStatus, TaskStatus, Totals};
+pub use self::step::StepStatus;
 pub use self::time::{InvalidTimestamp, Timestamp};
 pub use self::usage::{Cost, Usage};
 

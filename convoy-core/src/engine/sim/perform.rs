@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, Work};
 use crate::plan::Plan;
 use crate::schedule::tests::build::task;
+use crate::schedule::tests::world::{step_finished, step_started};
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
@@ -133,6 +134,8 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
     let alone = world.with(|w| w.agents.insert(task, attempt).is_none());
     world.rule(must(alone, || format!("two agents of {task:?} run at once")));
     say(Report::Spawned { pid: task.0 + 1, start_time: 1 });
+    say(Report::StepStarted(step_started()));
+    say(Report::StepFinished(step_finished()));
     let finished = nap_unless_stopped(world, stop, 400).await;
     let end = world.with(|w| {
         w.agents.remove(&task);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::event::{EVENT_FORMAT, RunOptions, Started};
 use crate::plan::{Plan, plan};
-use crate::spec::{Concurrency, OnExhausted, OnFailure, Retry, Spec, Task, Worktree};
+use crate::spec::{Concurrency, OnExhausted, OnFailure, OnStepFailure, Retry, Spec, Task, Worktree};
 use crate::state::RunState;
 use crate::types::{ConvoyId, Oid, TaskId, Timestamp};
 
@@ -32,6 +32,8 @@ pub(crate) fn task(id: &str) -> Task {
         priority: 0,
         locks: Vec::new(),
         env: BTreeMap::new(),
+        steps: Vec::new(),
+        on_step_failure: OnStepFailure::Stop,
         hooks: Vec::new(),
     }
 }

@@ -17,4 +17,4 @@ mod retry;
 pub(crate) mod shape;
 mod shown;
 mod steps;
-mod world;
+pub(crate) mod world;

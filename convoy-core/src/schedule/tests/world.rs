@@ -8,7 +8,8 @@ use super::build::{START, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, Event, GateResult, HookResult, Request, RequestKind, Work,
+    AgentOutcome, BuiltInGateResult, Event, GateResult, HookResult, Request, RequestKind, StepFinished,
+    StepStarted, Work,
 };
 use crate::plan::Plan;
 use crate::schedule::{
@@ -17,7 +18,7 @@ use crate::schedule::{
 };
 use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState, Stage};
-use crate::types::{AttemptNo, Failure, FailureKind, GateLevel, Oid, TaskIx, Timestamp, Usage};
+use crate::types::{AttemptNo, Failure, FailureKind, GateLevel, Oid, StepStatus, TaskIx, Timestamp, Usage};
 
 /// More turns than any run of the sizes used here takes.
 const TURNS: usize = 20_000;
@@ -349,6 +350,8 @@ fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
     match open.progress {
         1 => Report::Started(started()),
         2 => Report::Spawned { pid: 7, start_time: 8 },
+        3 if choices.one_in(4) => Report::StepStarted(step_started()),
+        4 => Report::StepFinished(step_finished()),
         _ => Report::AgentEnded(agent_end(AgentOutcome::Succeeded)),
     }
 }
@@ -373,6 +376,24 @@ fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
         6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
         7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
         _ => Report::Checked(None),
+    }
+}
+
+/// A step begins.
+pub(crate) fn step_started() -> StepStarted {
+    StepStarted { step: "first".into(), index: 0, of: 2, retry: 0, session: "fresh".into(), failure: None }
+}
+
+/// A step is over.
+pub(crate) fn step_finished() -> StepFinished {
+    StepFinished {
+        step: "first".into(),
+        index: 0,
+        status: StepStatus::Failed,
+        exit_code: 1,
+        retries: 2,
+        duration_ms: 5,
+        failure: Some(Failure::new(FailureKind::Error, "it says why")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::checks::{BROWSER_TEST, BUILT_IN_GATES};
 use super::convoy::{BUDGET, ENV};
 use super::defaults::{NO_REVIEW, ON_EXHAUSTED, RETRY, REVIEW, TIMEOUT};
-use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, Off, SWITCH, Section, WHOLE, field};
+use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
 const IDS: Kind = Kind::List(&Kind::Text(Rule::Name), Least::Zero);
@@ -61,13 +61,15 @@ pub(in crate::spec) static TASK: Section = Section {
         field(
             "steps",
             Kind::List(&Kind::Record(&STEP), Least::Zero),
-            "Run in order in one worktree; the task's prompt leads the first.",
+            "Run in order in one worktree and, where the adapter can, one session; the task's prompt leads the first.",
+        ),
+        field(
+            "on_step_failure",
+            Kind::Choice(&["stop", "continue"]),
+            "Whether steps after one that failed for good still run; the last one that ran then decides.",
         )
-        .unbuilt(EMPTY),
-        field("on_step_failure", Kind::Choice(&["stop", "continue"]), "Whether later steps still run.")
-            .default("stop")
-            .ours()
-            .unbuilt(&[Off::Is("stop")]),
+        .default("stop")
+        .ours(),
         field(
             "hooks",
             Kind::List(&Kind::Record(&HOOK), Least::Zero),
@@ -98,7 +100,11 @@ static STEP: Section = Section {
     fields: &[
         field("id", Kind::Text(Rule::Name), "Its name for `if.step`."),
         field("prompt", Kind::Text(Rule::Filled), "What the agent is asked.").required(),
-        field("gates", COMMANDS, "Shell commands that judge the step, inside its retries."),
+        field(
+            "gates",
+            COMMANDS,
+            "Shell commands that judge the step, inside its retries, in the worktree as it stands.",
+        ),
         field("max_retries", Kind::Int(0, COUNT), "Retries of the step. Default: the task's."),
         field("if", Kind::Record(&CONDITION), "When the step runs; otherwise it is skipped."),
     ],

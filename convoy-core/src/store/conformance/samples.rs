@@ -2,13 +2,13 @@
 
 use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event,
-    GateResult, HookResult, PublishEvent, RunOptions, Started, TaskEvent, Work,
+    GateResult, HookResult, PublishEvent, RunOptions, Started, StepFinished, StepStarted, TaskEvent, Work,
 };
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
     AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Oid, SessionId,
-    TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
+    StepStatus, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
 };
 
 /// The convoy of this number.
@@ -181,17 +181,6 @@ pub fn attempt(n: u32) -> Vec<Event> {
             tree: Some(oid('c')),
             reused: false,
         }),
-        TaskEvent::Hook(HookResult {
-            hook: "make check".into(),
-            kind: HookType::Guard,
-            on: HookMoment::PostTask,
-            passed: true,
-            how: "exit code 0".into(),
-            exit_code: Some(0),
-            duration_ms: 8,
-            output: "ok".into(),
-            usage: Usage { output: Some(5), ..Usage::default() },
-        }),
         TaskEvent::Queued { commit: oid('b') },
         TaskEvent::Prepared { commit: oid('d'), onto: oid('0') },
     ];
@@ -220,9 +209,44 @@ pub fn every_kind() -> Vec<Event> {
         Event::Convoy(ConvoyEvent::Cancelled(end)),
         Event::Convoy(ConvoyEvent::Finished(end)),
     ]);
-    events.extend(every_other_kind_of_task_event().into_iter().map(|event| task(1, event)));
+    let others = said_on_the_way().into_iter().chain(every_other_kind_of_task_event());
+    events.extend(others.map(|event| task(1, event)));
     events.push(failed(1));
     events
+}
+
+/// What steps and hooks say.
+fn said_on_the_way() -> Vec<TaskEvent> {
+    vec![
+        TaskEvent::StepStarted(StepStarted {
+            step: "one".into(),
+            index: 0,
+            of: 2,
+            retry: 1,
+            session: "continued".into(),
+            failure: Some(Failure::new(FailureKind::Error, "no")),
+        }),
+        TaskEvent::StepFinished(StepFinished {
+            step: "one".into(),
+            index: 0,
+            status: StepStatus::Skipped,
+            exit_code: 0,
+            retries: 0,
+            duration_ms: 0,
+            failure: None,
+        }),
+        TaskEvent::Hook(HookResult {
+            hook: "make check".into(),
+            kind: HookType::Guard,
+            on: HookMoment::PostTask,
+            passed: true,
+            how: "exit code 0".into(),
+            exit_code: Some(0),
+            duration_ms: 8,
+            output: "ok".into(),
+            usage: Usage { output: Some(5), ..Usage::default() },
+        }),
+    ]
 }
 
 fn every_other_kind_of_task_event() -> Vec<TaskEvent> {

@@ -88,6 +88,8 @@ impl Of<'_> {
             | TaskEvent::Gate(_)
             | TaskEvent::BuiltInGate(_)
             | TaskEvent::Hook(_)
+            | TaskEvent::StepStarted(_)
+            | TaskEvent::StepFinished(_)
             | TaskEvent::Prepared { .. }
             | TaskEvent::Unprepared { .. }
             | TaskEvent::Landed { .. }

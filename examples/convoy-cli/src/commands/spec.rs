@@ -159,8 +159,8 @@ mod tests {
         let cases = [
             ("name: x\ntasks: []\n", "f.yml:2:8: error: tasks: "),
             (
-                &*format!("{GOOD}    steps: [{{prompt: q}}]\n"),
-                "f.yml:5:5: error: tasks[0].steps: not supported yet: steps",
+                &*format!("{GOOD}    persistent: true\n"),
+                "f.yml:5:5: error: tasks[0].persistent: not supported yet: persistent",
             ),
             (
                 &*format!("version: 1\nbudget: {{tokens: 5}}\n{GOOD}"),

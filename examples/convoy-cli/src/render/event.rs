@@ -4,7 +4,7 @@ use convoy_core::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, Event, EventRecord, GateResult, PublishEvent,
     TaskEvent,
 };
-use convoy_core::types::{Failure, GateLevel, Oid, Timestamp};
+use convoy_core::types::{Failure, GateLevel, Oid, StepStatus, Timestamp};
 
 use super::{count, duration, safe_line, short_branch, some_of};
 
@@ -54,6 +54,8 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             TaskEvent::Gate(result) => !result.passed || !result.changed_files.is_empty(),
             TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
             TaskEvent::Hook(hook) => !hook.passed,
+            TaskEvent::StepStarted(step) => step.of > 1,
+            TaskEvent::StepFinished(step) => step.status != StepStatus::Passed,
             TaskEvent::Snapshot { rebased, .. } => *rebased,
             _ => false,
         },
@@ -181,6 +183,20 @@ fn task(event: &TaskEvent, attempt: u32, time: Timestamp) -> String {
                 _ => "ended".to_owned(),
             };
             format!("the agent {how} after {}", millis(*duration_ms))
+        }
+        TaskEvent::StepStarted(step) => {
+            let again = if step.retry > 0 { format!(", retry {}", step.retry) } else { String::new() };
+            let number = u64::from(step.index) + 1;
+            format!("step {} ({number} of {}{again})", safe_line(&step.step), step.of)
+        }
+        TaskEvent::StepFinished(step) => {
+            let how = match (step.status, &step.failure) {
+                (StepStatus::Passed, _) => "passed".to_owned(),
+                (StepStatus::Skipped, _) => "is skipped".to_owned(),
+                (StepStatus::Failed, None) => "failed".to_owned(),
+                (StepStatus::Failed, Some(failure)) => format!("failed ({})", failed(failure)),
+            };
+            format!("step {} {how}", safe_line(&step.step))
         }
         TaskEvent::Hook(hook) => {
             let how =
