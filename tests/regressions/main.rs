@@ -5,6 +5,7 @@ mod checks;
 mod conflicts;
 mod crashes;
 mod gates;
+mod guard;
 mod hooks;
 mod landing;
 mod order;

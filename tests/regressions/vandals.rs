@@ -57,7 +57,6 @@ async fn what_can_be_saved_from_an_odd_worktree_lands() {
         "write v.txt v\nsh git gc -q; git worktree prune; git pack-refs --all",
         "write v.txt v\nsh mkfifo pipe",
         "sh printf x > \"$(printf 'v.txt')\"; printf y > \"$(printf 'new\\nline')\"",
-        "write v.txt v\nsh git config core.bare true; git config core.worktree /nowhere; git config core.hooksPath /nowhere",
     ];
     for script in cases {
         let repo = ScratchRepo::new();
@@ -65,6 +64,17 @@ async fn what_can_be_saved_from_an_odd_worktree_lands() {
         assert_eq!(ran.statuses(), "vandal=done other=done", "{script}: {:#?}", ran.outcome.view);
         assert!(repo.files(&ran.outcome.view.integration_ref).contains(&"v.txt".to_owned()), "{script}");
     }
+}
+
+#[tokio::test]
+async fn a_repository_that_an_agent_configures_anew_fails_that_agent_and_nobody_else() {
+    let script = "write v.txt v\nsh git config core.bare true; git config core.worktree /nowhere; \
+                  git config core.hooksPath /nowhere";
+    let repo = ScratchRepo::new();
+    let ran = with_vandal(&repo, script).await;
+    assert_eq!(ran.statuses(), "vandal=gate-failed other=done", "{:#?}", ran.outcome.view);
+    assert_eq!(ran.failed_with("vandal"), "gate:repository_guard");
+    assert!(repo.files(&ran.outcome.view.integration_ref).contains(&"other.txt".to_owned()));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What all segments of one convoy share.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Context {
     pub whole: WholeTrees,
     /// The commits whose links are known to stay within their tree.
     pub clean: CleanTrees,
+    /// The refs that this run of the engine keeps work under.
+    pub kept: KeptRefs,
 }
 
 /// The worktrees that were made and set up to the end since the engine took the convoy up. One that an
@@ -76,6 +78,32 @@ impl CleanTrees {
     /// Whether it was noted.
     pub(super) fn contains(&self, commit: &Oid) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(commit)
+    }
+}
+
+/// The refs that the engine writes to keep work, since it took the convoy up, and what it wrote. Whoever else writes
+/// to them is no engine: one alone runs a convoy.
+#[derive(Debug, Clone, Default)]
+pub struct KeptRefs(Arc<Mutex<HashMap<String, Option<Oid>>>>);
+
+impl KeptRefs {
+    /// A ref is about to be written.
+    pub(super) fn begin(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), None);
+    }
+
+    /// It was written.
+    pub(super) fn wrote(&self, name: &str, commit: &Oid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(commit.clone()));
+    }
+
+    /// Whether the engine may have set a ref to this.
+    pub(super) fn explains(&self, name: &str, now: Option<&str>) -> bool {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            None => false,
+            Some(None) => true,
+            Some(Some(commit)) => now == Some(commit.as_str()),
+        }
     }
 }
 

@@ -98,10 +98,12 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
         extra_parents,
         keep_ref: kept_ref.clone(),
     };
+    context.kept.begin(&kept_ref);
     let taken = match repository.snapshot(&path, &snapshot).await {
         Ok(taken) => taken,
         Err(error) => return keep_aside(context, path, &error).await,
     };
+    context.kept.wrote(&kept_ref, &taken.commit);
     let markers = match &request.conflict {
         Some((work, known)) if request.succeeded => {
             left_markers(context, &request.base, work, known, &taken.tree).await?

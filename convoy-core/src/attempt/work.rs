@@ -11,6 +11,7 @@ use super::call::{Ask, Called, Desk, call, killed};
 use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
+use super::guard::{Guard, GuardReport};
 use super::hooks::{Halt, HookReport, task_hooks};
 use super::prompt::{Feedback, Prompt, render};
 use super::setup::{copy_in, run_setup};
@@ -92,6 +93,8 @@ pub trait Observer: Send {
     fn spawned(&mut self, pid: u32, start_time: u64);
     /// It printed something; redacted, cut anywhere.
     fn output(&mut self, clean: &[u8]);
+    /// Somebody changed the repository meanwhile.
+    fn guarded(&mut self, found: GuardReport);
 }
 
 /// How the work ended.
@@ -114,10 +117,35 @@ pub async fn work(
     observer: &mut dyn Observer,
 ) -> Worked {
     match prepare(context, &request, cancel, observer).await {
-        Ok((desk, session)) => call_agents(context, &request, &desk, session, cancel, observer).await,
+        Ok((desk, session)) => guarded_calls(context, &request, &desk, session, cancel, observer).await,
         Err(_) if cancel.is_cancelled() => ended(AgentReport::ended(AgentOutcome::Cancelled)),
         Err(failure) => ended(AgentReport::failed(failure)),
     }
+}
+
+/// Calls the agent, and looks at what became of the repository meanwhile.
+async fn guarded_calls(
+    context: &Context,
+    request: &WorkRequest,
+    desk: &Desk,
+    session: ChosenSession,
+    cancel: &CancellationToken,
+    observer: &mut dyn Observer,
+) -> Worked {
+    let guard = match Guard::begin(context).await {
+        Ok(guard) => guard,
+        Err(error) => {
+            let failure = context.failure(FailureKind::Worktree, "cannot look at the repository", &error);
+            return ended(AgentReport::failed(failure));
+        }
+    };
+    let mut worked = call_agents(context, request, desk, session, cancel, observer).await;
+    let (found, failure) = guard.end(context).await;
+    found.into_iter().for_each(|found| observer.guarded(found));
+    if let (Some(failure), AgentOutcome::Succeeded) = (failure, &worked.report.outcome) {
+        worked.report.outcome = AgentOutcome::Failed(failure);
+    }
+    worked
 }
 
 /// Calls the agent once, or once for each step. A conflict comes after the steps, and is resolved by one call.

@@ -17,7 +17,7 @@ use super::run::{Live, Run, RunInner};
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
-use crate::attempt::{CleanTrees, Context, Dirs, WholeTrees};
+use crate::attempt::{CleanTrees, Context, Dirs, KeptRefs, WholeTrees};
 use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
 use crate::git::{Expected, RefUpdate};
@@ -236,5 +236,6 @@ async fn make_context(
         fence: lease.fence,
         whole: WholeTrees::default(),
         clean: CleanTrees::default(),
+        kept: KeptRefs::default(),
     })
 }

@@ -8,7 +8,7 @@ use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, GateResult, HookResult, StepFinished, StepStarted, Work,
+    AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, StepFinished, StepStarted, Work,
 };
 use crate::gate::Verdict;
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
@@ -118,6 +118,10 @@ impl Observer for Forward<'_> {
     fn output(&mut self, clean: &[u8]) {
         self.reporter.output(self.id, self.attempt, clean);
     }
+
+    fn guarded(&mut self, found: attempt::GuardReport) {
+        self.reporter.report(self.task, self.attempt, guard_report(found));
+    }
 }
 
 async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Reporter) {
@@ -222,6 +226,11 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
     Ok(())
 }
 
+fn guard_report(found: attempt::GuardReport) -> Report {
+    let attempt::GuardReport { level, changes } = found;
+    Report::Guard(RepositoryGuard { level, changes })
+}
+
 fn gate_report(said: attempt::CheckReport, tree: &Oid) -> Report {
     let tree = Some(tree.clone());
     match said {
@@ -230,6 +239,7 @@ fn gate_report(said: attempt::CheckReport, tree: &Oid) -> Report {
             let result = GateResult::new(gate, end.passed, end.exit_code, duration_ms);
             Report::Gate(GateResult { output, tree, changed_files, ..result })
         }
+        attempt::CheckReport::Guard(found) => guard_report(found),
         attempt::CheckReport::BuiltIn(Verdict { gate, level, passed, output }) => {
             let gate = gate.to_owned();
             Report::BuiltInGate(BuiltInGateResult { gate, level, passed, output, tree, reused: false })

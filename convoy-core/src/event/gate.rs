@@ -30,6 +30,15 @@ pub struct GateResult {
     pub reused: bool,
 }
 
+/// What somebody changed of the repository while an attempt was at work: what configures it for everybody, or refs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryGuard {
+    /// `warn`: it is the user's to change, so it is only told. `block`: the attempt does not pass.
+    pub level: GateLevel,
+    /// Settings by their key, files by their path in the git directory, refs; never values. Bounded.
+    pub changes: Vec<String>,
+}
+
 impl GateResult {
     /// The result of a command that ran, without output.
     pub fn new(gate: impl Into<String>, passed: bool, exit_code: Option<i32>, duration_ms: u64) -> Self {

@@ -13,7 +13,7 @@ mod step;
 mod task;
 
 pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
-pub use self::gate::{BuiltInGateResult, GateResult};
+pub use self::gate::{BuiltInGateResult, GateResult, RepositoryGuard};
 pub use self::hook::HookResult;
 pub use self::publish::PublishEvent;
 pub use self::record::{DecodeError, EventRecord};

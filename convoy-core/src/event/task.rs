@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltInGateResult, GateResult, HookResult, StepFinished, StepStarted, area};
+use super::{BuiltInGateResult, GateResult, HookResult, RepositoryGuard, StepFinished, StepStarted, area};
 use crate::types::{BreakerState, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Why an attempt is made.
@@ -152,6 +152,8 @@ area! {
         Gate = "gate_result" (GateResult),
         /// A gate of the engine judged the work.
         BuiltInGate = "built_in_gate_result" (BuiltInGateResult),
+        /// Somebody changed the repository while the attempt was at work.
+        Guard = "repository_guard" (RepositoryGuard),
         /// The work passed its checks and waits to land.
         Queued = "merge_queued" {
             /// The work.

@@ -7,6 +7,7 @@ mod diff;
 mod error;
 mod exclude;
 mod files;
+mod guard;
 mod links;
 mod merge;
 mod open;
@@ -24,6 +25,7 @@ pub use self::added::Added;
 pub use self::commits::CommitInfo;
 pub use self::diff::{Change, ChangedPath, FileKind};
 pub use self::error::GitError;
+pub use self::guard::{Fingerprint, Touched};
 pub use self::links::TreeLink;
 pub use self::merge::MergeResult;
 pub use self::publish::{

@@ -1,8 +1,8 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
 use crate::event::{
-    AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, Request, StepFinished, StepStarted,
-    Work,
+    AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, Request,
+    StepFinished, StepStarted, Work,
 };
 use crate::state::{Conflict, Moving, Prepared, Session};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
@@ -77,6 +77,8 @@ pub enum Report {
     Gate(GateResult),
     /// A gate of the engine has judged the work.
     BuiltInGate(BuiltInGateResult),
+    /// Somebody changed the repository while the attempt was at work.
+    Guard(RepositoryGuard),
     /// All checks are over. `None`: they passed.
     Checked(Option<Failure>),
     /// The checks were stopped before they had an answer.

@@ -301,7 +301,7 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
             };
             Some(hook.failure().map(failed))
         }
-        (TaskEvent::Hook(_), _) => stay(matches!(kind, K::Working | K::Checking)),
+        (TaskEvent::Hook(_) | TaskEvent::Guard(_), _) => stay(matches!(kind, K::Working | K::Checking)),
         (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
         _ => landing_stage(task, event),
     }

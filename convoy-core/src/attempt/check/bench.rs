@@ -12,7 +12,7 @@ use crate::attempt::setup::{copy_in, run_setup};
 use crate::gate::Verdict;
 use crate::git::GitError;
 use crate::secret::printable;
-use crate::spec::Task;
+use crate::spec::{RegressionTest, Switch, Task};
 use crate::types::{Failure, FailureKind};
 
 /// Longest text of a verdict in bytes.
@@ -58,6 +58,14 @@ impl<'a> Bench<'a> {
         let task = context.plan.spec_of(request.task);
         let path = context.dirs.worktree(&context.plan, request.task);
         Self { context, request, task, cancel, report, path }
+    }
+
+    /// Whether anything has to be run, rather than only read.
+    pub(super) fn runs_programs(&self) -> bool {
+        let gates = &self.task.built_in_gates;
+        !self.task.gates.is_empty()
+            || gates.dependency_audit != Switch::Off
+            || gates.regression_test != RegressionTest::Off
     }
 
     /// The folder of the worktree, which need not exist.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use self::bench::{Bench, End};
 pub(super) use self::built_in::escapes;
 use super::context::Context;
+use super::guard::{Guard, GuardReport};
 use crate::gate::{GateEnd, Verdict};
 use crate::git::GitError;
 use crate::types::{AttemptNo, Failure, Oid, TaskIx};
@@ -34,6 +35,8 @@ pub enum CheckReport {
     Gate(GateReport),
     /// A gate of the engine; its text redacted.
     BuiltIn(Verdict),
+    /// Somebody changed the repository meanwhile.
+    Guard(GuardReport),
 }
 
 /// What a command said.
@@ -82,10 +85,25 @@ pub async fn check(
     Ok(checked)
 }
 
+/// What runs foreign programs: tests that the agent wrote among them.
+async fn run_programs(bench: &mut Bench<'_>) -> Result<(), End> {
+    commands::gates(bench).await?;
+    programs::program_gates(bench).await
+}
+
 /// The sequence: what only has to be read comes before what has to be run.
 async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
     built_in::diff_gates(bench).await?;
-    commands::gates(bench).await?;
-    programs::program_gates(bench).await?;
+    if bench.runs_programs() {
+        // Setup may configure the repository, by the user's own wish; what judges may not.
+        let env = bench.env()?;
+        bench.restore_worktree(&env).await?;
+        let guard = Guard::begin(bench.context).await?;
+        let ran = run_programs(bench).await;
+        let (found, failure) = guard.end(bench.context).await;
+        found.into_iter().for_each(|found| bench.report(CheckReport::Guard(found)));
+        ran?;
+        failure.map_or(Ok(()), |failure| Err(End::Failed(failure)))?;
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::record::must;
 use super::world::{Busy, World};
 use crate::engine::perform::{Perform, Reporter, Stop};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, Work};
+use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, Work};
 use crate::plan::Plan;
 use crate::schedule::tests::build::task;
 use crate::schedule::tests::world::{step_finished, step_started};
@@ -159,6 +159,10 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
             false => end_of(AgentOutcome::Succeeded),
         }
     });
+    if world.with(|w| w.luck(task, 12).percent(10)) {
+        let (level, changes) = (GateLevel::Warn, vec!["refs/heads/theirs (new)".into()]);
+        say(Report::Guard(RepositoryGuard { level, changes }));
+    }
     world.step(|| format!("{task:?} {attempt:?} agent ended: {:?}", end.outcome)).await;
     say(Report::AgentEnded(end));
 }

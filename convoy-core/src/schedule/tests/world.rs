@@ -8,8 +8,8 @@ use super::build::{START, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, Event, GateResult, HookResult, Request, RequestKind, StepFinished,
-    StepStarted, Work,
+    AgentOutcome, BuiltInGateResult, Event, GateResult, HookResult, RepositoryGuard, Request, RequestKind,
+    StepFinished, StepStarted, Work,
 };
 use crate::plan::Plan;
 use crate::schedule::{
@@ -352,6 +352,10 @@ fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
         2 => Report::Spawned { pid: 7, start_time: 8 },
         3 if choices.one_in(4) => Report::StepStarted(step_started()),
         4 => Report::StepFinished(step_finished()),
+        5 if choices.one_in(4) => Report::Guard(RepositoryGuard {
+            level: GateLevel::Warn,
+            changes: vec!["refs/tags/v1 (moved)".into()],
+        }),
         _ => Report::AgentEnded(agent_end(AgentOutcome::Succeeded)),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event,
-    GateResult, HookResult, PublishEvent, RunOptions, Started, StepFinished, StepStarted, TaskEvent, Work,
+    GateResult, HookResult, PublishEvent, RepositoryGuard, RunOptions, Started, StepFinished, StepStarted,
+    TaskEvent, Work,
 };
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
@@ -192,6 +193,13 @@ pub fn every_kind() -> Vec<Event> {
     let actor = || "me".to_owned();
     let end = End { status: ConvoyStatus::Failed, totals: Totals { total: 3, ..Totals::default() } };
     let mut events = attempt(0);
+    events.push(task(
+        0,
+        TaskEvent::Guard(RepositoryGuard {
+            level: GateLevel::Block,
+            changes: vec!["setting core.bare".into()],
+        }),
+    ));
     events.extend([landed(0, 'd'), done(0, 'd'), publish_started('d'), published('d')]);
     events.extend([publish_voided('d'), publish_blocked('d')]);
     events.extend([

@@ -90,6 +90,7 @@ impl Of<'_> {
             | TaskEvent::Hook(_)
             | TaskEvent::StepStarted(_)
             | TaskEvent::StepFinished(_)
+            | TaskEvent::Guard(_)
             | TaskEvent::Prepared { .. }
             | TaskEvent::Unprepared { .. }
             | TaskEvent::Landed { .. }

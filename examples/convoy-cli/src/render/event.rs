@@ -52,6 +52,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::DeadLettered(_)
             | TaskEvent::DeadLetterResolved { .. } => true,
             TaskEvent::Gate(result) => !result.passed || !result.changed_files.is_empty(),
+            TaskEvent::Guard(_) => true,
             TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
             TaskEvent::Hook(hook) => !hook.passed,
             TaskEvent::StepStarted(step) => step.of > 1,
@@ -220,6 +221,13 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
         },
         TaskEvent::Gate(result) => gate(result),
         TaskEvent::BuiltInGate(result) => built_in_gate(result),
+        TaskEvent::Guard(found) => {
+            let what = some_of(&found.changes);
+            match found.level {
+                GateLevel::Warn => format!("meanwhile somebody changed the repository: {what}"),
+                _ => format!("somebody changed the repository, which no task may do: {what}"),
+            }
+        }
         TaskEvent::Queued { .. } => "passed its checks, waits to land".to_owned(),
         TaskEvent::Prepared { commit, .. } => format!("landing as {}", short(commit)),
         TaskEvent::Unprepared { .. } => "the tip moved; landing again".to_owned(),

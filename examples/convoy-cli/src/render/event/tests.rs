@@ -1,6 +1,6 @@
 //! Every event in words, and which of them are shown.
 
-use convoy_core::event::{BuiltInGateResult, DeadLetter, End, GateResult, HookResult, Work};
+use convoy_core::event::{BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, Work};
 use convoy_core::spec::{HookMoment, HookType};
 use convoy_core::types::{ConvoyStatus, FailureKind, GateLevel, TaskIx, TaskStatus, Totals, Usage};
 
@@ -52,6 +52,7 @@ fn agent_cases() -> Vec<Case> {
 fn check_cases() -> Vec<Case> {
     let work = Work { commit: oid('b'), tree: oid('c'), base: oid('a'), changed: true, kept_ref: "r".into() };
     let gate = |passed| TaskEvent::Gate(GateResult::new("sh test.sh", passed, (!passed).then_some(3), 1500));
+    let guard = |level| TaskEvent::Guard(RepositoryGuard { level, changes: vec!["hooks/x".to_owned()] });
     let built_in = |level, passed| {
         TaskEvent::BuiltInGate(BuiltInGateResult {
             gate: "partition".into(),
@@ -90,6 +91,13 @@ fn check_cases() -> Vec<Case> {
         ),
         (gate(true), 1, false, "a: gate sh test.sh passed after 1.5s"),
         (gate(false), 1, true, "a: gate sh test.sh failed with exit code 3 after 1.5s"),
+        (guard(GateLevel::Warn), 1, true, "a: meanwhile somebody changed the repository: hooks/x"),
+        (
+            guard(GateLevel::Block),
+            1,
+            true,
+            "a: somebody changed the repository, which no task may do: hooks/x",
+        ),
         (built_in(None, true), 1, false, "a: partition passed"),
         (built_in(Some(GateLevel::Warn), true), 1, true, "a: partition warns: b.txt …"),
         (built_in(Some(GateLevel::Block), false), 1, true, "a: partition blocks: b.txt …"),

@@ -1,0 +1,241 @@
+//! Whether somebody changed what configures the repository, or its refs.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use super::error::GitError;
+use super::repository::Repository;
+
+/// Files of the common directory that configure git for everybody.
+const FILES: &[&str] = &["info/attributes", "info/grafts", "objects/info/alternates"];
+
+/// Files of settings.
+const SETTINGS: &[&str] = &["config", "config.worktree"];
+
+/// What is read of one file, in bytes; of a larger one size and times are compared instead.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What configures a repository, and its refs, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Settings, attributes and hooks, by their path in the common directory.
+    files: BTreeMap<String, Vec<u8>>,
+    refs: BTreeMap<String, String>,
+}
+
+/// Something that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Touched {
+    /// A setting of the repository: its key, never its value.
+    Setting {
+        /// The key, such as `core.hooksPath`.
+        key: String,
+        /// It belongs to a branch that had no settings before, or has none now. git itself writes such ones when a
+        /// branch that follows another is made, and takes them away with it.
+        of_whole_branch: bool,
+    },
+    /// A hook, or another file that git reads: its path in the git directory.
+    File(String),
+    /// A ref: its full name.
+    Ref {
+        /// The name.
+        name: String,
+        /// What it was and what it is, `None` where it is not there.
+        old: Option<String>,
+        /// See `old`.
+        new: Option<String>,
+    },
+}
+
+impl Repository {
+    /// Looks at everything that configures the repository for all its worktrees, and at all refs.
+    pub async fn fingerprint(&self) -> Result<Fingerprint, GitError> {
+        let common = &self.inner.common_dir;
+        let mut files = BTreeMap::new();
+        for name in SETTINGS.iter().chain(FILES) {
+            let content = content(&common.join(name));
+            if !content.is_empty() {
+                files.insert((*name).to_owned(), content);
+            }
+        }
+        for entry in std::fs::read_dir(common.join("hooks")).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.ends_with(".sample") {
+                files.insert(format!("hooks/{name}"), content(&entry.path()));
+            }
+        }
+        let refs = self.list_refs("refs").await?;
+        let refs = refs.into_iter().map(|(name, id)| (name, id.to_string())).collect();
+        Ok(Fingerprint { files, refs })
+    }
+
+    /// What is not as it was, in order.
+    pub async fn touched(&self, before: &Fingerprint, now: &Fingerprint) -> Result<Vec<Touched>, GitError> {
+        let mut touched = Vec::new();
+        for name in differing(&before.files, &now.files) {
+            if !SETTINGS.contains(&name) {
+                touched.push(Touched::File(name.to_owned()));
+                continue;
+            }
+            let (old, new) =
+                (self.settings(&before.files, name).await?, self.settings(&now.files, name).await?);
+            match old.zip(new) {
+                Some((old, new)) => touched.extend(settings_touched(&old, &new)),
+                None => touched.push(Touched::File(name.to_owned())),
+            }
+        }
+        for name in differing(&before.refs, &now.refs) {
+            let (old, new) = (before.refs.get(name).cloned(), now.refs.get(name).cloned());
+            touched.push(Touched::Ref { name: name.to_owned(), old, new });
+        }
+        Ok(touched)
+    }
+
+    /// The settings of a file with all values of each; `None` when git cannot read it.
+    async fn settings(
+        &self,
+        files: &BTreeMap<String, Vec<u8>>,
+        name: &str,
+    ) -> Result<Option<Settings>, GitError> {
+        let Some(text) = files.get(name).and_then(|content| content.strip_prefix(b"f")) else {
+            return Ok(Some(Settings::new()));
+        };
+        let text = text.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default();
+        let call = self.call("config").args(["--file", "-", "--null", "--list"]).stdin(text);
+        let answer = self.run(call).await?;
+        if answer.code != 0 {
+            return Ok(None);
+        }
+        let mut settings = Settings::new();
+        for field in answer.fields() {
+            let field = String::from_utf8_lossy(field);
+            let (key, value) = field.split_once('\n').unwrap_or((&field, ""));
+            settings.entry(key.to_owned()).or_default().push(value.to_owned());
+        }
+        Ok(Some(settings))
+    }
+}
+
+type Settings = BTreeMap<String, Vec<String>>;
+
+fn settings_touched(old: &Settings, new: &Settings) -> Vec<Touched> {
+    let branch =
+        |key: &str| key.strip_prefix("branch.")?.rsplit_once('.').map(|(name, _)| format!("branch.{name}."));
+    let has = |settings: &Settings, start: &str| settings.keys().any(|key| key.starts_with(start));
+    let touched = differing(old, new).into_iter().map(|key| Touched::Setting {
+        of_whole_branch: branch(key).is_some_and(|start| has(old, &start) != has(new, &start)),
+        key: key.to_owned(),
+    });
+    touched.collect()
+}
+
+/// The names that only one of two maps has, or that have another value in each.
+fn differing<'a, V: PartialEq>(a: &'a BTreeMap<String, V>, b: &'a BTreeMap<String, V>) -> Vec<&'a str> {
+    let mut names: Vec<&str> =
+        a.iter().filter(|(name, value)| b.get(*name) != Some(value)).map(|(n, _)| n.as_str()).collect();
+    names.extend(b.keys().filter(|name| !a.contains_key(*name)).map(String::as_str));
+    names.sort_unstable();
+    names
+}
+
+/// What is at a path, in bytes that differ when it does: kind, permissions and content. Nothing that is opened can
+/// keep this waiting, and no link is followed. Empty when nothing is there.
+fn content(path: &Path) -> Vec<u8> {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return Vec::new() };
+    if found.is_symlink() {
+        let target = std::fs::read_link(path).unwrap_or_default();
+        return [b"l\n", target.as_os_str().as_encoded_bytes()].concat();
+    }
+    if !found.is_file() {
+        return format!("o\n{:o}", found.mode()).into_bytes();
+    }
+    let executable = found.mode() & 0o111 != 0;
+    let mut content = format!("f{}\n", u8::from(executable)).into_bytes();
+    if found.len() > LONGEST {
+        let times = format!("{} {} {} {}", found.len(), found.ino(), found.mtime(), found.mtime_nsec());
+        return [b"large ", times.as_bytes()].concat();
+    }
+    // What was put in its place since is not waited for.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let read = file.and_then(|file| file.take(LONGEST).read_to_end(&mut content));
+    if let Err(error) = read {
+        content.extend_from_slice(error.kind().to_string().as_bytes());
+    }
+    content
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::git::testing::Scratch;
+
+    async fn touched(s: &Scratch, before: &Fingerprint) -> Vec<String> {
+        let now = s.repo.fingerprint().await.expect("looks");
+        let told = s.repo.touched(before, &now).await.expect("compares").into_iter();
+        let text = |touched| match touched {
+            Touched::Setting { key, of_whole_branch } => format!("{key} {of_whole_branch}"),
+            Touched::File(path) => path,
+            Touched::Ref { name, old, new } => format!("{name} {} {}", old.is_some(), new.is_some()),
+        };
+        told.map(text).collect()
+    }
+
+    #[tokio::test]
+    async fn every_way_to_configure_a_repository_is_seen_and_settings_are_told_by_key() {
+        let s = Scratch::new().await;
+        s.commit("one").await;
+        s.git(&["config", "user.name", "Somebody"]).await;
+        let before = s.repo.fingerprint().await.expect("looks");
+        assert_eq!(touched(&s, &before).await, [""; 0]);
+        s.git(&["config", "core.hooksPath", "/secret/place"]).await;
+        s.git(&["config", "user.name", "Somebody Else"]).await;
+        s.git(&["config", "branch.new.remote", "origin"]).await;
+        s.write(".git/hooks/post-checkout", "#!/bin/sh\n").write(".git/hooks/x.sample", "no hook\n");
+        s.write(".git/info/attributes", "* filter=x\n").write(".git/info/exclude", "/.convoy/\n");
+        s.write(".git/objects/info/alternates", "/elsewhere\n");
+        s.git(&["branch", "other"]).await;
+        s.git(&["update-ref", "refs/replace/x", "HEAD"]).await;
+        let wanted = [
+            "branch.new.remote true",
+            "core.hookspath false",
+            "user.name false",
+            "hooks/post-checkout",
+            "info/attributes",
+            "objects/info/alternates",
+            "refs/heads/other false true",
+            "refs/replace/x false true",
+        ];
+        assert_eq!(touched(&s, &before).await, wanted);
+    }
+
+    #[tokio::test]
+    async fn nothing_that_takes_the_place_of_a_file_keeps_the_look_waiting() {
+        let s = Scratch::new().await;
+        let hook = s.root.join(".git/hooks/pre-push");
+        std::fs::create_dir_all(hook.parent().expect("has one")).expect("creates");
+        std::fs::write(&hook, "#!/bin/sh\n").expect("writes");
+        let before = s.repo.fingerprint().await.expect("looks");
+        s.executable(".git/hooks/pre-push");
+        assert_eq!(touched(&s, &before).await, ["hooks/pre-push"], "it runs now");
+        std::fs::remove_file(&hook).expect("removes");
+        rustix::fs::mknodat(rustix::fs::CWD, &hook, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+            .expect("a fifo");
+        symlink("/dev/zero", s.root.join(".git/hooks/post-merge")).expect("links");
+        assert_eq!(touched(&s, &before).await, ["hooks/post-merge", "hooks/pre-push"]);
+        s.write(".git/config", "[broken\n");
+        let now = Fingerprint {
+            files: [("config".to_owned(), b"f0\n[broken\n".to_vec())].into(),
+            refs: BTreeMap::new(),
+        };
+        let old = Fingerprint { files: BTreeMap::new(), refs: BTreeMap::new() };
+        // A file of settings that nobody can read is told as a whole.
+        s.write(".git/config", "[core]\n");
+        assert_eq!(s.repo.touched(&old, &now).await.expect("compares"), [Touched::File("config".into())]);
+    }
+}

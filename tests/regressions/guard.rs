@@ -1,0 +1,103 @@
+//! Changes of the repository itself while an attempt is at work.
+
+use convoy_core::agent::AgentOutcome;
+use convoy_tests::{Inline, ScratchRepo, git_in, write};
+
+use crate::support::{Ran, quoted, run, spec};
+
+/// The level and the changes of every finding about a task.
+fn found(ran: &Ran, task: &str) -> Vec<(String, Vec<String>)> {
+    let events = ran.events_of(task, "repository_guard").into_iter();
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    let list = |value: &serde_json::Value| value.as_array().expect("a list").iter().map(text).collect();
+    events.map(|event| (text(&event["level"]), list(&event["changes"]))).collect()
+}
+
+#[tokio::test]
+async fn an_agent_that_changes_what_configures_the_repository_does_not_pass() {
+    for (what, named) in [
+        ("config core.hooksPath /somewhere/secret", "setting core.hookspath"),
+        ("config alias.status '!true'", "setting alias.status"),
+        ("update-ref refs/replace/0123456789012345678901234567890123456789 HEAD", "refs/replace/"),
+    ] {
+        let repo = ScratchRepo::new();
+        let args: Vec<String> = what.split(' ').map(str::to_owned).collect();
+        let agent = Inline::new(move |request| {
+            write(&request.cwd, "a.txt", "made\n");
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            git_in(&request.cwd, &args);
+            AgentOutcome::Succeeded
+        });
+        let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: make a, max_retries: 0}\n")).await;
+        assert_eq!(ran.statuses(), "a=gate-failed", "{what}");
+        assert_eq!(ran.failed_with("a"), "gate:repository_guard", "{what}");
+        let found = found(&ran, "a");
+        assert!(found.len() == 1 && found[0].0 == "block" && found[0].1[0].starts_with(named), "{found:?}");
+        let message = &ran.failure("a").message;
+        assert!(
+            message.contains(named) && message.contains("Put it back") && !message.contains("/somewhere"),
+            "{message}"
+        );
+        // What it made is kept.
+        let kept = format!("refs/convoy/{}/0-a/attempt-1", ran.outcome.view.convoy_id);
+        assert_eq!(repo.tree(&kept)["a.txt"], "made");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_a_gate_leaves_fails_the_check_and_only_its_own() {
+    let repo = ScratchRepo::new();
+    let hooks = repo.root().join(".git/hooks");
+    let gate = quoted(&format!("mkdir -p {0} && echo 'curl evil' > {0}/pre-push", hooks.display()));
+    let agent = Inline::new(|_| AgentOutcome::Succeeded);
+    let tasks = format!(
+        "  - {{id: a, prompt: make a, max_retries: 0, gates: [{gate}]}}\n  - {{id: b, prompt: make b, gates: ['true']}}\n"
+    );
+    let ran = run(&repo, agent, &spec("concurrency: 1", &tasks)).await;
+    assert_eq!(
+        (ran.statuses().as_str(), ran.failed_with("a").as_str()),
+        ("a=gate-failed b=done", "gate:repository_guard")
+    );
+    assert_eq!(found(&ran, "a"), [("block".to_owned(), vec!["hooks/pre-push".to_owned()])]);
+    assert_eq!(found(&ran, "b"), []);
+}
+
+#[tokio::test]
+async fn branches_and_tags_are_the_users_to_move_and_only_told_while_engines_move_their_own() {
+    let repo = ScratchRepo::new();
+    repo.git(["tag", "v1"]);
+    let agent = Inline::new(|request| {
+        if request.prompt.ends_with('a') {
+            git_in(&request.cwd, &["branch", "mine"]);
+            git_in(&request.cwd, &["tag", "--delete", "v1"]);
+        }
+        write(&request.cwd, "x.txt", &request.prompt);
+        AgentOutcome::Succeeded
+    });
+    let tasks = "  - {id: a, prompt: make a, gates: ['true']}\n  - {id: b, prompt: make b, depends_on: [a], gates: ['true']}\n";
+    let ran = run(&repo, agent, &spec("", tasks)).await;
+    assert_eq!(ran.statuses(), "a=done b=done", "{:#?}", ran.outcome.view);
+    let told = vec!["refs/heads/mine (new)".to_owned(), "refs/tags/v1 (deleted)".to_owned()];
+    assert_eq!(found(&ran, "a"), [("warn".to_owned(), told)]);
+    assert_eq!(found(&ran, "b"), [], "landing and publishing are no findings");
+}
+
+#[tokio::test]
+async fn work_of_another_attempt_that_is_overwritten_is_found() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::new(|request| {
+        write(&request.cwd, "x.txt", &request.prompt);
+        if request.prompt.ends_with('b') {
+            let convoy = request.worker.as_str().split('.').next().expect("a convoy").to_owned();
+            git_in(&request.cwd, &["update-ref", &format!("refs/convoy/{convoy}/0-a/attempt-1"), "HEAD~0"]);
+        }
+        AgentOutcome::Succeeded
+    });
+    let tasks = "  - {id: a, prompt: make a}\n  - {id: b, prompt: make b, depends_on: [a], max_retries: 0}\n";
+    let ran = run(&repo, agent, &spec("", tasks)).await;
+    assert_eq!(
+        (ran.statuses().as_str(), ran.failed_with("b").as_str()),
+        ("a=done b=gate-failed", "gate:repository_guard")
+    );
+    assert!(found(&ran, "b")[0].1[0].ends_with("0-a/attempt-1 (moved)"), "{:?}", found(&ran, "b"));
+}
