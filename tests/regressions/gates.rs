@@ -206,3 +206,54 @@ async fn what_gates_change_is_undone_and_told_and_judges_that_the_work_changes_a
     let flagged = &said(&ran, "a", "judge_files")[0];
     assert!(flagged.1 && flagged.2.ends_with(":\ntest.sh"), "{flagged:?}");
 }
+
+#[tokio::test]
+async fn a_tree_that_has_passed_is_not_judged_again_and_another_one_is() {
+    for (resolved, runs) in [("b\n", 1), ("a and b\n", 2)] {
+        let repo = ScratchRepo::new();
+        let counted = quoted(&format!("echo run >> '{}'", repo.beside("count").display()));
+        let landed = Arc::new(Semaphore::new(0));
+        let open = landed.clone();
+        let agent = Inline::waiting(move |request| {
+            let landed = landed.clone();
+            async move {
+                let is_a = request.prompt.ends_with("make a");
+                if !is_a {
+                    landed.acquire().await.expect("never closed").forget();
+                }
+                let conflicts = std::fs::read_to_string(request.cwd.join("f.txt")).is_ok();
+                let text = if is_a {
+                    "a\n"
+                } else if conflicts {
+                    resolved
+                } else {
+                    "b\n"
+                };
+                write(&request.cwd, "f.txt", text);
+                AgentOutcome::Succeeded
+            }
+        });
+        let tasks =
+            format!("  - {{id: a, prompt: make a}}\n  - {{id: b, prompt: make b, gates: [{counted}]}}\n");
+        let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+        let run =
+            engine.start(&spec("concurrency: 2", &tasks), RunOptions::default()).await.expect("started");
+        let mut watcher = run.subscribe(0);
+        while let Some(event) = watcher.next().await.expect("the store can be read") {
+            if matches!(&event, convoy_core::engine::RunEvent::Recorded(record) if record.event.type_name() == "merge_done")
+            {
+                // For the first attempt and for the one that resolves the conflict.
+                open.add_permits(2);
+            }
+        }
+        let ran = finish(&engine, &run).await;
+        assert_eq!(ran.statuses(), "a=done b=done", "{:#?}", ran.outcome.view);
+        assert_eq!(ran.events_of("b", "merge_conflict_detected").len(), 1);
+        assert_eq!(repo.lines_beside("count").len(), runs, "{resolved}");
+        let results = ran.events_of("b", "gate_result");
+        assert_eq!(results.len(), 2, "{results:#?}");
+        assert_eq!(results[1]["reused"] == true, runs == 1, "{results:#?}");
+        assert_eq!(results[0]["tree"] == results[1]["tree"], runs == 1);
+        engine.shutdown().await;
+    }
+}

@@ -214,7 +214,14 @@ fn hook_result(hook: attempt::HookReport) -> HookResult {
 async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
     let (task, attempt) = (order.task, order.attempt);
     let Work { base, commit, tree, .. } = order.work;
-    let request = attempt::CheckRequest { task, attempt, base, commit };
+    let request = attempt::CheckRequest {
+        task,
+        attempt,
+        base,
+        commit,
+        passed_commands: order.passed.commands,
+        passed_built_in: order.passed.built_in,
+    };
     let mut each = |said| reporter.report(task, attempt, gate_report(said, &tree));
     let checked = attempt::check(context, &request, stop.token(), &mut each).await;
     let report = match checked.map_err(|e| git_error("prepare the checks", e))? {
@@ -240,6 +247,20 @@ fn gate_report(said: attempt::CheckReport, tree: &Oid) -> Report {
             Report::Gate(GateResult { output, tree, changed_files, ..result })
         }
         attempt::CheckReport::Guard(found) => guard_report(found),
+        attempt::CheckReport::Known { gate, built_in: false } => {
+            Report::Gate(GateResult { tree, reused: true, ..GateResult::new(gate, true, None, 0) })
+        }
+        attempt::CheckReport::Known { gate, built_in: true } => {
+            let output = String::new();
+            Report::BuiltInGate(BuiltInGateResult {
+                gate,
+                level: None,
+                passed: true,
+                output,
+                tree,
+                reused: true,
+            })
+        }
         attempt::CheckReport::BuiltIn(Verdict { gate, level, passed, output }) => {
             let gate = gate.to_owned();
             Report::BuiltInGate(BuiltInGateResult { gate, level, passed, output, tree, reused: false })

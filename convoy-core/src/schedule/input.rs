@@ -4,7 +4,7 @@ use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, Request,
     StepFinished, StepStarted, Work,
 };
-use crate::state::{Conflict, Moving, Prepared, Session};
+use crate::state::{Conflict, Moving, Passed, Prepared, Session};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
 
 /// Something that happened in the world.
@@ -297,6 +297,8 @@ pub struct CheckOrder {
     pub attempt: AttemptNo,
     /// The work.
     pub work: Work,
+    /// What this very tree has passed already.
+    pub passed: Passed,
 }
 
 /// What is to be done to the user's branch.

@@ -133,8 +133,9 @@ impl Scheduler {
     fn check(&mut self, task: TaskIx, turn: &mut Turn) {
         let state = self.state.task(task);
         if let Stage::Checking { work } = &state.stage {
-            let attempt = AttemptNo(state.attempts);
-            turn.actions.push(Action::Check(Box::new(CheckOrder { task, attempt, work: work.clone() })));
+            let (attempt, passed) = (AttemptNo(state.attempts), state.verdicts.of(work));
+            let order = CheckOrder { task, attempt, work: work.clone(), passed };
+            turn.actions.push(Action::Check(Box::new(order)));
             self.queues.checking.insert(task);
         }
     }

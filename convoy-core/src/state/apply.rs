@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
 use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
+use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
 use crate::types::{FailureKind, SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
 
@@ -127,6 +128,7 @@ impl RunState {
             task.conflicts = 0;
             task.conflict = None;
             task.no_changes = false;
+            task.verdicts = Verdicts::default();
         }
         (self.ended, self.finished_at) = (None, None);
         (self.cancelling, self.paused, self.interrupting) = (false, false, false);
@@ -417,6 +419,16 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.failure = Some(failure.clone());
             task.conflict = None;
             task.letter_due = true;
+        }
+        TaskEvent::Gate(result) => {
+            if let Stage::Checking { work } = &task.stage {
+                task.verdicts.note_command(work, result);
+            }
+        }
+        TaskEvent::BuiltInGate(result) => {
+            if let Stage::Checking { work } = &task.stage {
+                task.verdicts.note_built_in(work, result);
+            }
         }
         TaskEvent::DeadLettered(letter) => {
             task.letter_due = false;

@@ -9,6 +9,7 @@ mod parking;
 mod publish;
 mod run;
 mod stage;
+mod verdicts;
 mod view;
 
 #[cfg(test)]
@@ -19,4 +20,5 @@ pub use self::breaker::{Admission, BreakerDue};
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::run::RunState;
 pub use self::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
+pub use self::verdicts::{Passed, Verdicts};
 pub use self::view::{ConvoyView, TaskView, view};

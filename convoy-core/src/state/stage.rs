@@ -1,5 +1,6 @@
 //! The stages of a task and the table of allowed moves.
 
+use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, Work};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
@@ -237,6 +238,8 @@ pub struct TaskState {
     pub no_changes: bool,
     /// How many files its newest work changed, where that is known.
     pub files_changed: Option<u64>,
+    /// What its work has passed already.
+    pub verdicts: Verdicts,
     /// The id of its newest dead letter, and whether it is still open.
     pub dead_letter: Option<(String, bool)>,
     /// Whether it was given up and no dead letter has been written for that.
@@ -262,6 +265,7 @@ impl TaskState {
             commit: None,
             no_changes: false,
             files_changed: None,
+            verdicts: Verdicts::default(),
             dead_letter: None,
             letter_due: false,
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CheckReport, CheckRequest};
+use super::{CheckReport, CheckRequest, programs};
 use crate::attempt::context::Context;
 use crate::attempt::environment::gate_env;
 use crate::attempt::setup::{copy_in, run_setup};
@@ -62,10 +62,38 @@ impl<'a> Bench<'a> {
 
     /// Whether anything has to be run, rather than only read.
     pub(super) fn runs_programs(&self) -> bool {
+        let (commands, built_in) = self.programs();
+        !commands.is_empty() || !built_in.is_empty()
+    }
+
+    /// Whether everything that would have to be run has passed this very tree before. A part of it is no use: what
+    /// runs may need what the programs before it left behind, in a worktree that is not there any more.
+    pub(super) fn has_passed_all(&self) -> bool {
+        let (commands, built_in) = self.programs();
+        let known = |gate: &String| self.request.passed_commands.contains(gate);
+        let known_built_in = |gate: &&str| self.request.passed_built_in.iter().any(|known| known == gate);
+        let any = !commands.is_empty() || !built_in.is_empty();
+        any && commands.iter().all(known) && built_in.iter().all(known_built_in)
+    }
+
+    /// Tells that nothing had to be run.
+    pub(super) fn report_known(&mut self) {
+        let (commands, built_in) = self.programs();
+        for gate in commands {
+            self.report(CheckReport::Known { gate, built_in: false });
+        }
+        for gate in built_in {
+            self.report(CheckReport::Known { gate: gate.to_owned(), built_in: true });
+        }
+    }
+
+    /// Everything that has to be run, under the names that it is reported by.
+    fn programs(&self) -> (Vec<String>, Vec<&'static str>) {
         let gates = &self.task.built_in_gates;
-        !self.task.gates.is_empty()
-            || gates.dependency_audit != Switch::Off
-            || gates.regression_test != RegressionTest::Off
+        let audit = (gates.dependency_audit != Switch::Off).then_some(programs::AUDIT);
+        let tests = (gates.regression_test != RegressionTest::Off).then_some(programs::TESTS);
+        let commands = self.task.gates.iter().map(|gate| self.clean(gate)).collect();
+        (commands, audit.into_iter().chain(tests).collect())
     }
 
     /// The folder of the worktree, which need not exist.

@@ -26,6 +26,10 @@ pub struct CheckRequest {
     pub base: Oid,
     /// The commit of the work.
     pub commit: Oid,
+    /// The commands that passed its very tree before.
+    pub passed_commands: Vec<String>,
+    /// The gates of the engine that passed its very tree before, configured by the same commit.
+    pub passed_built_in: Vec<String>,
 }
 
 /// What one gate said.
@@ -35,6 +39,13 @@ pub enum CheckReport {
     Gate(GateReport),
     /// A gate of the engine; its text redacted.
     BuiltIn(Verdict),
+    /// A command, or a gate of the engine, that passed this very tree before and was not run.
+    Known {
+        /// The command, or the name of the gate.
+        gate: String,
+        /// Whether it is one of the engine's.
+        built_in: bool,
+    },
     /// Somebody changed the repository meanwhile.
     Guard(GuardReport),
 }
@@ -94,7 +105,9 @@ async fn run_programs(bench: &mut Bench<'_>) -> Result<(), End> {
 /// The sequence: what only has to be read comes before what has to be run.
 async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
     built_in::diff_gates(bench).await?;
-    if bench.runs_programs() {
+    if bench.has_passed_all() {
+        bench.report_known();
+    } else if bench.runs_programs() {
         // Setup may configure the repository, by the user's own wish; what judges may not.
         let env = bench.env()?;
         bench.restore_worktree(&env).await?;

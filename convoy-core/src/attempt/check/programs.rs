@@ -12,8 +12,8 @@ use crate::gate::{self, AsBefore, GateOutcome, Manifests, Verdict};
 use crate::spec::{RegressionTest, Switch};
 use crate::types::FailureKind;
 
-const AUDIT: &str = "dependency_audit";
-const TESTS: &str = "regression_test";
+pub(super) const AUDIT: &str = "dependency_audit";
+pub(super) const TESTS: &str = "regression_test";
 
 /// `dependency_audit` and `regression_test`, where they are switched on.
 pub(super) async fn program_gates(bench: &mut Bench<'_>) -> Result<(), End> {

@@ -8,13 +8,13 @@ use super::build::{START, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, Event, GateResult, HookResult, RepositoryGuard, Request, RequestKind,
-    StepFinished, StepStarted, Work,
+    AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, HookResult, RepositoryGuard, Request,
+    RequestKind, StepFinished, StepStarted, TaskEvent, Work,
 };
 use crate::plan::Plan;
 use crate::schedule::{
-    Action, AdvanceReport, AgentEnd, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
-    SnapshotReport, StartedReport, Turn,
+    Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
+    Scheduler, SnapshotReport, StartedReport, Turn,
 };
 use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState, Stage};
@@ -136,7 +136,31 @@ impl World {
                 assert_eq!(tip, &self.tip, "work lands on the newest tip");
                 self.open.push(Open { action, stop: None, progress: 0, turn: self.turns });
             }
-            action => self.open.push(Open { action, stop: None, progress: 0, turn: self.turns }),
+            action => {
+                if let Action::Check(order) = &action {
+                    self.knows_only_what_passed(order);
+                }
+                self.open.push(Open { action, stop: None, progress: 0, turn: self.turns });
+            }
+        }
+    }
+
+    /// A verdict holds for the tree that it was given for, until a person has the task taken up again.
+    fn knows_only_what_passed(&self, order: &CheckOrder) {
+        let revives = |event: &Event| matches!(event, Event::Convoy(ConvoyEvent::Retried { tasks, .. }) if tasks.contains(&order.task));
+        let life = self.log.iter().rev().take_while(|(_, event)| !revives(event));
+        let passed: HashSet<&str> = life
+            .filter_map(|(_, event)| match event {
+                Event::Task { task, event: TaskEvent::Gate(result), .. } if *task == order.task => {
+                    Some(result)
+                }
+                _ => None,
+            })
+            .filter(|result| result.passed && result.tree.as_ref() == Some(&order.work.tree))
+            .map(|result| result.gate.as_str())
+            .collect();
+        for gate in &order.passed.commands {
+            assert!(passed.contains(gate.as_str()), "{gate} did not pass {:?}", order.work);
         }
     }
 
@@ -242,7 +266,7 @@ impl World {
                 self.input(Input::worker(order.task, order.attempt, report));
             }
             Action::Check(order) => {
-                let report = check_report(&open, choices);
+                let report = check_report(&open, &order.work.tree, choices);
                 if matches!(report, Report::Gate(_) | Report::BuiltInGate(_) | Report::Hook(_)) {
                     self.open.insert(at, open);
                 }
@@ -270,7 +294,9 @@ impl World {
             11 => SnapshotReport::Failed(Failure::new(FailureKind::Snapshot, "an unfinished merge")),
             n => {
                 let changed = succeeded && n < 8;
-                let (commit, tree) = (self.new_oid(), self.new_oid());
+                // Now and then the same files come out again.
+                let tree = if n < 5 { oid(42) } else { self.new_oid() };
+                let commit = self.new_oid();
                 let kept_ref = "refs/convoy/test/kept".to_owned();
                 let work = Work { commit, tree, base: base.clone(), changed, kept_ref };
                 SnapshotReport::Taken { work, rebased: n == 1, files_changed: None }
@@ -360,7 +386,7 @@ fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
     }
 }
 
-fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
+fn check_report(open: &Open, tree: &Oid, choices: &mut Choices<'_>) -> Report {
     if open.stop.is_some() && !choices.one_in(4) {
         return Report::CheckStopped;
     }
@@ -376,7 +402,11 @@ fn check_report(open: &Open, choices: &mut Choices<'_>) -> Report {
             tree: None,
             reused: false,
         }),
-        5 => Report::Gate(GateResult::new("true", true, Some(0), 1)),
+        5 => {
+            let gate = ["one", "two", "three"][choices.pick(3)];
+            let tree = (!choices.one_in(4)).then(|| tree.clone());
+            Report::Gate(GateResult { tree, ..GateResult::new(gate, !choices.one_in(3), None, 1) })
+        }
         6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
         7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
         _ => Report::Checked(None),
