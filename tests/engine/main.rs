@@ -3,4 +3,5 @@
 mod faults;
 mod leases;
 mod requests;
+mod reviews;
 mod runs;

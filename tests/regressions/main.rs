@@ -15,6 +15,7 @@ mod programs;
 mod prompts;
 mod records;
 mod retries;
+mod reviews;
 mod secrets;
 mod steps;
 mod support;

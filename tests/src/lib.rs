@@ -10,9 +10,11 @@ mod host;
 mod inline;
 mod prompt;
 mod repo;
+mod reviewer;
 
 pub use clock::HastyClock;
 pub use host::{ConvoyCmd, Outcome, Running};
 pub use inline::{Inline, engine, host_env, last_word, write};
 pub use prompt::{adapter, claude_on_path, prompt};
 pub use repo::{PATH, ScratchRepo, environment, git_in};
+pub use reviewer::{Critic, verdict};

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::dirs::Dirs;
+use super::review::Reviews;
 use crate::agent::Registry;
 use crate::git::Repository;
 use crate::merge::MergeQueue;
 use crate::plan::Plan;
+use crate::review::ReviewRunner;
 use crate::secret::Redactor;
 use crate::types::{AttemptNo, ConvoyId, Failure, FailureKind, Oid, TaskIx, WorkerId};
 
@@ -45,6 +47,10 @@ pub struct Context {
     pub clean: CleanTrees,
     /// The refs that this run of the engine keeps work under.
     pub kept: KeptRefs,
+    /// The host's own reviewer, where it has one.
+    pub reviewer: Option<Arc<dyn ReviewRunner>>,
+    /// What all reviews share.
+    pub reviews: Reviews,
 }
 
 /// The worktrees that were made and set up to the end since the engine took the convoy up. One that an

@@ -44,6 +44,17 @@ impl Dirs {
         self.logs(plan, task).join(format!("attempt-{attempt}.check.log"))
     }
 
+    /// What a reviewer of an attempt printed; those of a panel are numbered from 1.
+    pub fn review_log(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo, reviewer: usize) -> PathBuf {
+        self.logs(plan, task).join(format!("attempt-{attempt}.review-{reviewer}.log"))
+    }
+
+    /// The checkout of the base in which the work of a task is reviewed. Not one of a task, whose names begin
+    /// with a number.
+    pub fn review_checkout(&self, plan: &Plan, task: TaskIx) -> PathBuf {
+        self.worktrees().join(format!("review-{}", plan.dir_name(task)))
+    }
+
     /// The prompt of an attempt, as it was sent.
     pub fn prompt(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> PathBuf {
         self.logs(plan, task).join(format!("attempt-{attempt}.prompt.md"))

@@ -103,7 +103,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Who reviews work. Not supported yet: [`build`](Self::build) refuses it.
+    /// Who reviews work. Default: [`crate::review::AgentReviewer`], with the adapter and model of the convoy file.
     #[must_use]
     pub fn review_runner(mut self, reviewer: Arc<dyn ReviewRunner>) -> Self {
         self.reviewer = Some(reviewer);
@@ -169,10 +169,6 @@ impl EngineBuilder {
         if cfg!(windows) {
             return Err(Error::new(ErrorKind::Unsupported, "not supported yet: Windows; use Linux or macOS"));
         }
-        if self.reviewer.is_some() {
-            let text = "not supported yet: a review runner; build the engine without one";
-            return Err(Error::new(ErrorKind::Unsupported, text));
-        }
         let host = Host::spawn()?;
         let opening = host.runtime().spawn(self.open_parts(create));
         let parts = opening.await.map_err(|_| Error::new(ErrorKind::Closed, "the engine is shut down"))??;
@@ -201,6 +197,7 @@ impl EngineBuilder {
             clock: self.clock,
             registry: self.registry,
             queue: self.queue,
+            reviewer: self.reviewer,
             secrets: self.secrets,
             env: Arc::new(self.env),
             state_dir,

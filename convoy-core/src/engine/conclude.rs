@@ -1,5 +1,7 @@
 //! What follows the loop of a run: worktrees that nobody needs, the files that are derived from the store.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::git_open_error;
 use super::host::Parts;
 use super::run::{Ended, Finish, Live, Outcome};
@@ -7,17 +9,19 @@ use super::stored::load_from;
 use crate::attempt::Context;
 use crate::error::Error;
 use crate::state::{RunState, view};
-use crate::store::{ExportError, NdjsonExport, RunRecord};
+use crate::store::{DisputesFile, ExportError, NdjsonExport, RunRecord};
+use crate::types::ConvoyId;
 
 /// The folder of the text files, below the state directory.
 const LOGS: &str = "logs";
 
 /// Brings the text files up to date whenever the run has recorded something, until it has ended.
-pub(super) async fn keep_text_files(parts: &Parts, live: &Live) {
+pub(super) async fn keep_text_files(parts: &Parts, live: &Live, disputes: &SharedDisputes) {
     let mut reached = live.watch();
     loop {
         // What cannot be written now is written later, or told at the end of the run.
         drop(sync_events(parts).await);
+        drop(sync_disputes(parts, disputes).await);
         tokio::select! {
             () = live.ended() => return,
             changed = reached.changed() => if changed.is_err() { return },
@@ -35,11 +39,34 @@ async fn sync_events(parts: &Parts) -> Option<ExportError> {
     on_files(move || NdjsonExport::new(logs).sync(&*store).err()).await.flatten()
 }
 
+/// The file of disputes, with what is known to stand in it.
+pub(super) type SharedDisputes = Arc<Mutex<DisputesFile>>;
+
+/// The file of disputes, for one run of a convoy.
+pub(super) fn disputes_file(parts: &Parts, convoy: &ConvoyId) -> SharedDisputes {
+    Arc::new(Mutex::new(DisputesFile::new(&parts.state_dir, convoy.clone())))
+}
+
+async fn sync_disputes(parts: &Parts, disputes: &SharedDisputes) -> Option<ExportError> {
+    let (store, disputes) = (parts.store.clone(), disputes.clone());
+    let sync = move || {
+        // After a panic the file is looked at again by the next run.
+        disputes.lock().unwrap_or_else(PoisonError::into_inner).sync(&*store).err()
+    };
+    on_files(sync).await.flatten()
+}
+
 /// Concludes a run and says how it ended.
-pub(super) async fn conclude(parts: &Parts, context: &Context, ended: Result<RunState, Error>) -> Finish {
+pub(super) async fn conclude(
+    parts: &Parts,
+    context: &Context,
+    ended: Result<RunState, Error>,
+    disputes: &SharedDisputes,
+) -> Finish {
     let told = |error: &Error| (error.kind(), error.chain());
     let mut warnings = Vec::new();
     warnings.extend(sync_events(parts).await.map(|error| error.to_string()));
+    warnings.extend(sync_disputes(parts, disputes).await.map(|error| error.to_string()));
     let state = ended.as_ref().map_err(told)?;
     if state.ended().is_some() {
         // The convoy has ended; a folder that cannot be deleted changes nothing of that.
@@ -58,9 +85,11 @@ async fn remove_worktrees(context: &Context, state: &RunState) -> Result<(), Err
         return Ok(());
     }
     for task in state.plan().indices() {
-        let path = context.dirs.worktree(state.plan(), task);
-        if path.exists() {
-            context.repository.remove_worktree(&path).await.map_err(git_open_error)?;
+        let (plan, dirs) = (state.plan(), &context.dirs);
+        for path in [dirs.worktree(plan, task), dirs.review_checkout(plan, task)] {
+            if path.exists() {
+                context.repository.remove_worktree(&path).await.map_err(git_open_error)?;
+            }
         }
     }
     context.repository.empty_trash(&folder).await.map_err(git_open_error)?;

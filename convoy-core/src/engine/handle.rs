@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::builder::EngineBuilder;
+use super::disputes::DisputeView;
 use super::host::{Host, Parts};
 use super::query::DeadLetterView;
 use super::run::Run;
-use super::{accept, begin, query};
+use super::{accept, begin, disputes, query};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -189,8 +190,35 @@ impl Engine {
         self.on_runtime(async move { begin::resolve(&inner, &convoy, &dlq_id, resolution).await }).await
     }
 
+    /// The disputes of a convoy, in the order in which they were opened.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Store`].
+    pub async fn disputes(&self, convoy: &ConvoyId) -> Result<Vec<DisputeView>, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        self.on_runtime(async move { disputes::list(&inner.parts, &convoy).await }).await
+    }
+
+    /// Closes a dispute. Where an engine runs the convoy it is asked to, and has not done it yet when this
+    /// returns; where the convoy has ended it is done here. The task stays disputed until it is retried.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::State`] when it is closed already, or when the convoy has neither
+    /// ended nor an engine.
+    pub async fn resolve_dispute(
+        &self,
+        convoy: &ConvoyId,
+        dispute_id: &str,
+        resolution: &str,
+    ) -> Result<(), Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        let (dispute_id, resolution) = (dispute_id.to_owned(), resolution.to_owned());
+        self.on_runtime(async move { disputes::resolve(&inner, &convoy, &dispute_id, &resolution).await })
+            .await
+    }
+
     /// The log file of an attempt (`None`: the newest). What setup and gates printed stands beside it, in
-    /// `….check.log`, and the prompt in `….prompt.md`.
+    /// `….check.log`, what its reviewers printed in `….review-1.log` and so on, and the prompt in `….prompt.md`.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such task or attempt.

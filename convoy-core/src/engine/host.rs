@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
 use crate::git::Repository;
 use crate::merge::MergeQueue;
+use crate::review::ReviewRunner;
 use crate::schedule::Input;
 use crate::store::{Holder, Lease, Store, StoreError};
 use crate::types::ConvoyId;
@@ -32,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
     pub(crate) queue: Option<Arc<dyn MergeQueue>>,
+    pub(crate) reviewer: Option<Arc<dyn ReviewRunner>>,
     pub(crate) secrets: Vec<String>,
     pub(crate) env: Arc<BTreeMap<String, String>>,
     pub(crate) state_dir: PathBuf,

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::accept::{redactor_for, registry_for};
 use super::builder::prepare_state_dir;
-use super::conclude::{conclude, keep_text_files};
+use super::conclude::{conclude, disputes_file, keep_text_files};
 use super::driver::{Driver, store_error};
 use super::git_open_error;
 use super::handle::Inner;
@@ -17,7 +17,7 @@ use super::run::{Live, Run, RunInner};
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
-use crate::attempt::{CleanTrees, Context, Dirs, KeptRefs, WholeTrees};
+use crate::attempt::{CleanTrees, Context, Dirs, KeptRefs, Reviews, WholeTrees};
 use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
 use crate::git::{Expected, RefUpdate};
@@ -179,8 +179,9 @@ pub(super) async fn launch(
     let task = {
         let (parts, convoy, live) = (parts.clone(), convoy.clone(), live.clone());
         async move {
-            let (ended, ()) = tokio::join!(driver.run(first), keep_text_files(&parts, &live));
-            let finish = conclude(&parts, &context, ended).await;
+            let disputes = disputes_file(&parts, &convoy);
+            let (ended, ()) = tokio::join!(driver.run(first), keep_text_files(&parts, &live, &disputes));
+            let finish = conclude(&parts, &context, ended, &disputes).await;
             runs.remove(&convoy);
             finished.send_replace(Some(finish));
         }
@@ -237,5 +238,7 @@ async fn make_context(
         whole: WholeTrees::default(),
         clean: CleanTrees::default(),
         kept: KeptRefs::default(),
+        reviewer: parts.reviewer.clone(),
+        reviews: Reviews::new(state.plan().spec().reviews.max_concurrent),
     })
 }

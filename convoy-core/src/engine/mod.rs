@@ -7,6 +7,7 @@ mod accept;
 mod begin;
 mod builder;
 mod conclude;
+mod disputes;
 mod driver;
 mod handle;
 mod host;
@@ -20,6 +21,7 @@ mod sim;
 mod stored;
 
 pub use self::builder::EngineBuilder;
+pub use self::disputes::DisputeView;
 pub use self::handle::Engine;
 pub use self::query::DeadLetterView;
 pub use self::run::{Ended, Outcome, Run, RunEvent, Subscription};

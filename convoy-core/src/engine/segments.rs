@@ -8,11 +8,13 @@ use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, StepFinished, StepStarted, Work,
+    AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, ReviewRecord, ReviewStarted,
+    StepFinished, StepStarted, Work,
 };
 use crate::gate::Verdict;
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
 use crate::plan::Plan;
+use crate::review::Grant;
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
@@ -219,10 +221,13 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
         attempt,
         base,
         commit,
+        tree: tree.clone(),
+        reviewed: order.reviewed,
+        review_tokens: order.review_tokens,
         passed_commands: order.passed.commands,
         passed_built_in: order.passed.built_in,
     };
-    let mut each = |said| reporter.report(task, attempt, gate_report(said, &tree));
+    let mut each = |said| reporter.report(task, attempt, check_report(said, &tree));
     let checked = attempt::check(context, &request, stop.token(), &mut each).await;
     let report = match checked.map_err(|e| git_error("prepare the checks", e))? {
         attempt::Checked::Passed => Report::Checked(None),
@@ -238,7 +243,7 @@ fn guard_report(found: attempt::GuardReport) -> Report {
     Report::Guard(RepositoryGuard { level, changes })
 }
 
-fn gate_report(said: attempt::CheckReport, tree: &Oid) -> Report {
+fn check_report(said: attempt::CheckReport, tree: &Oid) -> Report {
     let tree = Some(tree.clone());
     match said {
         attempt::CheckReport::Gate(attempt::GateReport { gate, end, output, changed_files }) => {
@@ -265,6 +270,31 @@ fn gate_report(said: attempt::CheckReport, tree: &Oid) -> Report {
             let gate = gate.to_owned();
             Report::BuiltInGate(BuiltInGateResult { gate, level, passed, output, tree, reused: false })
         }
+        attempt::CheckReport::Review(note) => review_report(note, tree),
+    }
+}
+
+fn review_report(note: attempt::ReviewNote, tree: Option<Oid>) -> Report {
+    match note {
+        attempt::ReviewNote::Started { level, reviewer, model, reason } => {
+            Report::ReviewStarted(ReviewStarted { level, reviewer, model, reason })
+        }
+        attempt::ReviewNote::Ended(reviewed) => Report::ReviewVerdict(Box::new(ReviewRecord {
+            level: reviewed.level,
+            verdict: reviewed.verdict,
+            tokens: reviewed.usage.total_tokens(),
+            usage: reviewed.usage,
+            model: reviewed.model,
+            feedback_length: reviewed.text.len() as u64,
+            passes: reviewed.panel.map(|(passes, _)| passes),
+            blocks: reviewed.panel.map(|(_, blocks)| blocks),
+            budget_exceeded: reviewed.budget.is_some(),
+            budget_downgrade: reviewed.budget == Some(Grant::Downgraded),
+            budget_skip: reviewed.budget == Some(Grant::Skipped),
+            tree,
+            reused: reviewed.reused,
+            reason: reviewed.text,
+        })),
     }
 }
 

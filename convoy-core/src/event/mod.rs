@@ -9,6 +9,7 @@ mod hook;
 mod publish;
 mod record;
 mod request;
+mod review;
 mod step;
 mod task;
 
@@ -18,6 +19,7 @@ pub use self::hook::HookResult;
 pub use self::publish::PublishEvent;
 pub use self::record::{DecodeError, EventRecord};
 pub use self::request::{Request, RequestKind};
+pub use self::review::{Dispute, ReviewRecord, ReviewStarted};
 pub use self::step::{StepFinished, StepStarted};
 pub use self::task::{AgentOutcome, AttemptKind, DeadLetter, TaskEvent, Work};
 

@@ -41,4 +41,11 @@ pub enum RequestKind {
     },
     /// Try again to publish what landed.
     Publish,
+    /// Close a dispute.
+    ResolveDispute {
+        /// Its id.
+        dispute_id: String,
+        /// Why or how.
+        resolution: String,
+    },
 }

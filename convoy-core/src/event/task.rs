@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltInGateResult, GateResult, HookResult, RepositoryGuard, StepFinished, StepStarted, area};
+use super::{
+    BuiltInGateResult, Dispute, GateResult, HookResult, RepositoryGuard, ReviewRecord, ReviewStarted,
+    StepFinished, StepStarted, area,
+};
 use crate::types::{BreakerState, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Why an attempt is made.
@@ -154,6 +157,10 @@ area! {
         BuiltInGate = "built_in_gate_result" (BuiltInGateResult),
         /// Somebody changed the repository while the attempt was at work.
         Guard = "repository_guard" (RepositoryGuard),
+        /// Reviewers are about to look at the work.
+        ReviewStarted = "review_started" (ReviewStarted),
+        /// The review is over, or there was none. From here on it is not bought again for the same tree.
+        ReviewVerdict = "review_verdict" (Box<ReviewRecord>),
         /// The work passed its checks and waits to land.
         Queued = "merge_queued" {
             /// The work.
@@ -286,6 +293,17 @@ area! {
         DeadLetterResolved = "dlq_entry_resolved" {
             /// Id of the dead letter.
             dlq_id: String,
+            /// Who closed it.
+            actor: String,
+            /// Why or how.
+            resolution: String,
+        },
+        /// Three panels have blocked it: a person is needed.
+        DisputeOpened = "dispute_opened" (Dispute),
+        /// A person closed its dispute.
+        DisputeResolved = "dispute_resolved" {
+            /// Id of the dispute.
+            dispute_id: String,
             /// Who closed it.
             actor: String,
             /// Why or how.

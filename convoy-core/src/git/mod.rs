@@ -11,6 +11,7 @@ mod guard;
 mod links;
 mod merge;
 mod open;
+mod patch;
 mod publish;
 mod refs;
 mod repository;
@@ -28,6 +29,7 @@ pub use self::error::GitError;
 pub use self::guard::{Fingerprint, Touched};
 pub use self::links::TreeLink;
 pub use self::merge::MergeResult;
+pub use self::patch::PatchText;
 pub use self::publish::{
     BlockReason, Blocked, PublishMove, PublishPlan, PublishRequest, Published, StaleLock, remove_stale_lock,
 };

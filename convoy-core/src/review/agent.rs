@@ -65,7 +65,11 @@ impl AgentReviewer {
             .map_err(|trouble| format!("the answer of the reviewer cannot be read, asked twice: {trouble}"))
     }
 
-    fn can_review(&self) -> Result<(), String> {
+    /// Looks whether the adapter can review at all.
+    ///
+    /// # Errors
+    /// What it cannot do, and what the person can change.
+    pub fn can_review(&self) -> Result<(), String> {
         let (name, can) = (self.adapter.name(), self.adapter.capabilities());
         if !can.read_only {
             return Err(format!(

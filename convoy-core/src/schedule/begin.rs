@@ -4,7 +4,7 @@ use super::handle::{Scheduler, Turn};
 use super::input::AgentEnd;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, TaskEvent};
 use crate::state::{IllegalEvent, Stage, StageKind};
-use crate::types::{TaskIx, Timestamp, Usage};
+use crate::types::{TaskIx, TaskStatus, Timestamp, Usage};
 
 impl Scheduler {
     /// Takes the convoy up: everything that the state says is under way is asked for again. The log may
@@ -60,6 +60,7 @@ impl Scheduler {
                 // That it landed is recorded; only its end is missing.
                 self.done(task, Some(prepared.commit), now, turn)
             }
+            Stage::Failed { status: TaskStatus::Disputed } => self.write_dispute(task, now, turn),
             Stage::Failed { .. } => self.write_dead_letter(task, now, turn),
             Stage::Checking { .. }
             | Stage::Queued { .. }

@@ -38,6 +38,9 @@ impl Scheduler {
                 self.queues.publish_again = true;
                 Ok(())
             }
+            RequestKind::ResolveDispute { dispute_id, resolution } => {
+                self.resolve_dispute(&dispute_id, &actor, &resolution, now, turn)
+            }
             // It is so already, or the convoy is over: nothing to do.
             RequestKind::Pause
             | RequestKind::Unpause
@@ -102,6 +105,9 @@ impl Scheduler {
             if let Some((_, true)) = &self.state.task(*task).dead_letter {
                 let resolution = "retried".to_owned();
                 self.resolve_dead_letter(*task, actor.clone(), resolution, now, turn)?;
+            }
+            if let Some((dispute_id, true)) = self.state.task(*task).review.dispute.clone() {
+                self.resolve_dispute(&dispute_id, &actor, "retried", now, turn)?;
             }
         }
         self.emit(Event::Convoy(ConvoyEvent::Retried { tasks, actor }), now, turn)?;

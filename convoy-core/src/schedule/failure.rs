@@ -32,6 +32,9 @@ impl Scheduler {
         if let (true, false, Some(conflict)) = (settling, by_hook, state.conflict.clone()) {
             return self.resolution_failed(task, conflict, failure, now, turn);
         }
+        if self.is_dispute(task, &failure) {
+            return self.disputed(task, failure, now, turn);
+        }
         let spec = self.state.plan().spec_of(task);
         let may_retry = failure.kind.is_retried() && self.state.stopped_by().is_none();
         if may_retry && state.retries < spec.max_retries {
@@ -242,6 +245,7 @@ fn exhausted_status(kind: &FailureKind) -> TaskStatus {
         FailureKind::Timeout => TaskStatus::TimedOut,
         FailureKind::Gate(_) => TaskStatus::GateFailed,
         FailureKind::Hook(_) => TaskStatus::HookFailed,
+        FailureKind::ReviewBlocked => TaskStatus::ReviewBlocked,
         _ => TaskStatus::Failed,
     }
 }

@@ -281,6 +281,8 @@ fn told(report: Report, stage: &Stage) -> Result<TaskEvent, Report> {
         (Report::Spawned { pid, start_time }, Stage::Working { .. }) => {
             TaskEvent::Spawned { pid, start_time }
         }
+        (Report::ReviewStarted(review), Stage::Checking { .. }) => TaskEvent::ReviewStarted(review),
+        (Report::ReviewVerdict(review), Stage::Checking { .. }) => TaskEvent::ReviewVerdict(review),
         (Report::StepStarted(step), Stage::Working { .. }) => TaskEvent::StepStarted(step),
         (Report::StepFinished(step), Stage::Working { .. }) => TaskEvent::StepFinished(step),
         (Report::Gate(result), Stage::Checking { .. }) => TaskEvent::Gate(result),

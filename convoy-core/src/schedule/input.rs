@@ -2,10 +2,10 @@
 
 use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, Request,
-    StepFinished, StepStarted, Work,
+    ReviewRecord, ReviewStarted, StepFinished, StepStarted, Work,
 };
 use crate::state::{Conflict, Moving, Passed, Prepared, Session};
-use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, Usage};
+use crate::types::{AttemptNo, Failure, Oid, ReviewLevel, SessionId, TaskIx, Usage};
 
 /// Something that happened in the world.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,10 @@ pub enum Report {
     BuiltInGate(BuiltInGateResult),
     /// Somebody changed the repository while the attempt was at work.
     Guard(RepositoryGuard),
+    /// Reviewers are about to look at the work.
+    ReviewStarted(ReviewStarted),
+    /// The review is over, or there is none.
+    ReviewVerdict(Box<ReviewRecord>),
     /// All checks are over. `None`: they passed.
     Checked(Option<Failure>),
     /// The checks were stopped before they had an answer.
@@ -216,7 +220,8 @@ pub enum Action {
     /// Run the hooks, where asked for, then take the tree of an attempt as a commit. Answers with `Hook`s and at
     /// last `Snapshot` or `SnapshotStopped`.
     Snapshot(Box<SnapshotOrder>),
-    /// Judge the work. Answers with `BuiltInGate`s and `Gate`s and at last `Checked` or `CheckStopped`.
+    /// Judge the work. Answers with `BuiltInGate`s and `Gate`s, `ReviewStarted` and `ReviewVerdict`, and at last
+    /// `Checked` or `CheckStopped`.
     Check(Box<CheckOrder>),
     /// Write the landing commit. Answers with `Prepared`.
     Prepare {
@@ -299,6 +304,10 @@ pub struct CheckOrder {
     pub work: Work,
     /// What this very tree has passed already.
     pub passed: Passed,
+    /// A tree of the task that passed a review, and how thorough that was.
+    pub reviewed: Option<(Oid, ReviewLevel)>,
+    /// Tokens that all reviews of the convoy have used so far.
+    pub review_tokens: u64,
 }
 
 /// What is to be done to the user's branch.

@@ -8,6 +8,7 @@
 mod begin;
 mod breaker;
 mod control;
+mod dispute;
 mod failure;
 mod handle;
 mod inject;

@@ -133,9 +133,15 @@ impl Scheduler {
     fn check(&mut self, task: TaskIx, turn: &mut Turn) {
         let state = self.state.task(task);
         if let Stage::Checking { work } = &state.stage {
-            let (attempt, passed) = (AttemptNo(state.attempts), state.verdicts.of(work));
-            let order = CheckOrder { task, attempt, work: work.clone(), passed };
-            turn.actions.push(Action::Check(Box::new(order)));
+            let attempt = AttemptNo(state.attempts);
+            turn.actions.push(Action::Check(Box::new(CheckOrder {
+                task,
+                attempt,
+                work: work.clone(),
+                passed: state.verdicts.of(work),
+                reviewed: state.review.passed.clone(),
+                review_tokens: self.state.review_tokens(),
+            })));
             self.queues.checking.insert(task);
         }
     }

@@ -11,6 +11,7 @@ use super::model::{
     CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat,
     PromptVia, Spec, Task, UsageMode,
 };
+use super::review::{mode_text, write_settings};
 use super::step::{OnStepFailure, Step};
 
 /// A convoy file (in JSON, which is YAML) that decodes to the same spec: every value is written out, no
@@ -44,11 +45,13 @@ pub fn canonical(spec: &Spec) -> String {
         }
     }
     put("adapters", spec.adapters.iter().map(|(name, of)| (name.clone(), profile(of))).collect());
-    let mut defaults = json!({"max_swarm_concurrency": spec.max_swarm_concurrency});
+    let mut defaults = Map::new();
+    defaults.insert("max_swarm_concurrency".to_owned(), json!(spec.max_swarm_concurrency));
+    write_settings(&spec.reviews, &mut defaults);
     if let Some(breaker) = &spec.circuit_breaker {
-        defaults["circuit_breaker"] = circuit_breaker(breaker);
+        defaults.insert("circuit_breaker".to_owned(), circuit_breaker(breaker));
     }
-    put("defaults", defaults);
+    put("defaults", Value::Object(defaults));
     put("locks", json!(spec.locks));
     put("env", env(&spec.env));
     put("worktree", json!({"setup": spec.worktree.setup, "copy": spec.worktree.copy}));
@@ -97,6 +100,7 @@ fn task(task: &Task) -> Value {
         "gates": task.gates,
         "gate_timeout": task.gate_timeout.as_secs_f64(),
         "built_in_gates": built_in::canonical(&task.built_in_gates),
+        "review": mode_text(task.review),
         "description": task.description,
         "depends_on": task.depends_on,
         "files": task.files,

@@ -9,6 +9,7 @@ use super::model::{
 };
 use super::places::Places;
 use super::problem::{Path, Problem, Problems};
+use super::review::{self, ReviewMode};
 use super::rules::normalise;
 use super::tree::{Node, Value};
 use super::value::{Item, Record, Val};
@@ -35,6 +36,7 @@ pub(super) struct Defaults {
     pub(super) gates: Vec<String>,
     pub(super) gate_timeout: Duration,
     pub(super) built_in_gates: Written,
+    pub(super) review: ReviewMode,
 }
 
 impl Maker {
@@ -76,6 +78,7 @@ impl Maker {
             locks: locks(record),
             env: self.env(record.map("env"), &Path::Key(&Path::Root, "env")),
             worktree: worktree(record.record("worktree")),
+            reviews: review::settings(record.record("defaults")),
             unsupported: Vec::new(),
         };
         (spec, places)
@@ -132,6 +135,7 @@ impl Defaults {
             gates: Vec::new(),
             gate_timeout: Duration::from_secs(300),
             built_in_gates: Written::defaults(None),
+            review: ReviewMode::Auto,
         };
         let Some(record) = record else { return built_in };
         Self {
@@ -146,6 +150,7 @@ impl Defaults {
             gates: record.texts("gates").unwrap_or_default(),
             gate_timeout: record.duration("gate_timeout").unwrap_or(built_in.gate_timeout),
             built_in_gates: Written::defaults(record.record("built_in_gates")),
+            review: review::mode(record).unwrap_or(built_in.review),
         }
     }
 }

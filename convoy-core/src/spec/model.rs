@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::built_in::BuiltInGates;
 use super::hook::Hook;
+use super::review::{ReviewMode, ReviewSettings};
 use super::step::{OnStepFailure, Step};
 use crate::types::TaskId;
 
@@ -41,6 +42,9 @@ pub struct Spec {
     pub env: BTreeMap<String, EnvValue>,
     /// How worktrees are prepared.
     pub worktree: Worktree,
+    /// How work is reviewed.
+    #[serde(default)]
+    pub reviews: ReviewSettings,
     /// Fields that are written and valid but not honoured by this version; the engine refuses to run
     /// them. Values that merely switch such a field off are not listed.
     pub unsupported: Vec<UnsupportedField>,
@@ -129,6 +133,9 @@ pub struct Task {
     pub gate_timeout: Duration,
     /// The checks that the engine brings.
     pub built_in_gates: BuiltInGates,
+    /// Who reviews the work.
+    #[serde(default)]
+    pub review: ReviewMode,
     /// Shown to people; the id when not written.
     pub description: String,
     /// Tasks that must be done first; repeated ids are already removed.

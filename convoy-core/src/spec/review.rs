@@ -1,6 +1,10 @@
 //! What a convoy file says about reviews.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::convoy::adapter_name;
+use super::value::Record;
 
 /// Who reviews the work of a task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,4 +114,89 @@ impl Default for ReviewHeuristics {
             auto_pass_max_files: 2,
         }
     }
+}
+
+/// A written review mode.
+pub(super) fn mode(record: &Record) -> Option<ReviewMode> {
+    Some(match record.text("review")? {
+        "fast" => ReviewMode::Fast,
+        "panel" => ReviewMode::Panel,
+        "none" => ReviewMode::None,
+        _ => ReviewMode::Auto,
+    })
+}
+
+/// What `defaults` say of all reviews.
+pub(super) fn settings(defaults: Option<&Record>) -> ReviewSettings {
+    let built_in = ReviewSettings::default();
+    let Some(record) = defaults else { return built_in };
+    let heuristics = record.record("review_heuristics");
+    ReviewSettings {
+        model: record.text("reviewer_model").map(str::to_owned),
+        adapter: record.text("reviewer_adapter").and_then(adapter_name),
+        budget: record.int("review_budget").and_then(|tokens| u64::try_from(tokens).ok()),
+        on_budget_exceeded: match record.text("on_review_budget_exceeded") {
+            Some("downgrade") => OnReviewBudget::Downgrade,
+            Some("stop") => OnReviewBudget::Stop,
+            _ => OnReviewBudget::Skip,
+        },
+        max_concurrent: record.count("max_concurrent_reviews").unwrap_or(built_in.max_concurrent),
+        heuristics: heuristics.map_or(built_in.heuristics, self::heuristics),
+        on_dispute: match record.text("on_dispute") {
+            Some("continue") => OnDispute::Continue,
+            _ => OnDispute::Stop,
+        },
+    }
+}
+
+/// Each written key on its own; the others stay as they are by default.
+fn heuristics(record: &Record) -> ReviewHeuristics {
+    let built_in = ReviewHeuristics::default();
+    ReviewHeuristics {
+        panel_paths: record.texts("panel_paths").unwrap_or(built_in.panel_paths),
+        panel_agents: record.texts("panel_agents").unwrap_or(built_in.panel_agents),
+        auto_pass_agents: record.texts("auto_pass_agents").unwrap_or(built_in.auto_pass_agents),
+        auto_pass_max_lines: record.count("auto_pass_max_lines").unwrap_or(built_in.auto_pass_max_lines),
+        auto_pass_max_files: record.count("auto_pass_max_files").unwrap_or(built_in.auto_pass_max_files),
+    }
+}
+
+/// A review mode as it is written.
+pub(super) fn mode_text(mode: ReviewMode) -> &'static str {
+    match mode {
+        ReviewMode::Auto => "auto",
+        ReviewMode::Fast => "fast",
+        ReviewMode::Panel => "panel",
+        ReviewMode::None => "none",
+    }
+}
+
+/// Adds the settings as `defaults` write them.
+pub(super) fn write_settings(reviews: &ReviewSettings, defaults: &mut Map<String, Value>) {
+    let mut put = |key: &str, value: Value| defaults.insert(key.to_owned(), value);
+    for (key, text) in [("reviewer_model", &reviews.model), ("reviewer_adapter", &reviews.adapter)] {
+        if let Some(text) = text {
+            put(key, json!(text));
+        }
+    }
+    if let Some(budget) = reviews.budget {
+        put("review_budget", json!(budget));
+    }
+    put(
+        "on_review_budget_exceeded",
+        json!(match reviews.on_budget_exceeded {
+            OnReviewBudget::Skip => "skip",
+            OnReviewBudget::Downgrade => "downgrade",
+            OnReviewBudget::Stop => "stop",
+        }),
+    );
+    put("max_concurrent_reviews", json!(reviews.max_concurrent));
+    put("review_heuristics", json!(reviews.heuristics));
+    put(
+        "on_dispute",
+        json!(match reviews.on_dispute {
+            OnDispute::Stop => "stop",
+            OnDispute::Continue => "continue",
+        }),
+    );
 }

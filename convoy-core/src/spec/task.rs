@@ -8,6 +8,7 @@ use super::hook::{HookMoment, hooks};
 use super::model::{Task, UnsupportedField};
 use super::places::{ListField, Place, Places, TaskPlaces};
 use super::problem::{Path, Problem, Shown};
+use super::review;
 use super::rules::normalise;
 use super::step::{on_step_failure, steps};
 use super::value::Record;
@@ -78,6 +79,7 @@ impl Maker {
             gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
             gate_timeout,
             built_in_gates: defaults.built_in_gates.of_task(record.record("built_in_gates"), gate_timeout),
+            review: review::mode(record).unwrap_or(defaults.review),
             description: record
                 .text("description")
                 .filter(|d| !d.is_empty())

@@ -64,6 +64,7 @@ impl RunState {
                 self.interrupting = false;
                 self.paused = false;
                 self.parking.forgive();
+                self.tasks.iter_mut().for_each(|task| task.review.under_way = None);
             }
             ConvoyEvent::Paused { .. } if !over => self.paused = true,
             ConvoyEvent::Unpaused { .. } if !over => self.paused = false,
@@ -129,6 +130,7 @@ impl RunState {
             task.conflict = None;
             task.no_changes = false;
             task.verdicts = Verdicts::default();
+            task.review.revive();
         }
         (self.ended, self.finished_at) = (None, None);
         (self.cancelling, self.paused, self.interrupting) = (false, false, false);
@@ -186,6 +188,7 @@ impl RunState {
             before = std::mem::replace(&mut task.stage, stage);
         }
         note(task, &before, event);
+        task.review.note(event, task.attempts);
         if let (Some(_), Some(role)) = (&self.plan.spec().circuit_breaker, &task.agent) {
             self.breakers.note(ix, role, event);
         }
@@ -194,6 +197,10 @@ impl RunState {
             TaskEvent::Hook(hook) => self.tasks[ix.index()].usage.add(&hook.usage),
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
+            TaskEvent::ReviewVerdict(record) => {
+                let tokens = record.usage.total_tokens().unwrap_or(0);
+                self.review_tokens = self.review_tokens.saturating_add(tokens);
+            }
             TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
             _ => {}
         }
@@ -277,9 +284,13 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::Cancelled {}, _) if may_end => Some(Some(Stage::Cancelled)),
         (TaskEvent::BreakerFallback { .. } | TaskEvent::BreakerBlocked { .. }, _) => stay(kind == K::Pending),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
-        (TaskEvent::DeadLettered(_), _) => stay(kind == K::Failed),
+        (TaskEvent::ReviewStarted(_) | TaskEvent::ReviewVerdict(_), _) => stay(kind == K::Checking),
+        (TaskEvent::DeadLettered(_) | TaskEvent::DisputeOpened(_), _) => stay(kind == K::Failed),
         (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
             stay(task.dead_letter.as_ref().is_some_and(|(id, _)| id == dlq_id))
+        }
+        (TaskEvent::DisputeResolved { dispute_id, .. }, _) => {
+            stay(task.review.dispute.as_ref().is_some_and(|(id, _)| id == dispute_id))
         }
         _ => told(task, event),
     }
@@ -339,7 +350,7 @@ fn landing_stage(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
 /// Whether an exhausted task may have this status.
 fn is_failure(status: TaskStatus) -> bool {
     use TaskStatus as S;
-    matches!(status, S::Failed | S::TimedOut | S::GateFailed | S::HookFailed)
+    matches!(status, S::Failed | S::TimedOut | S::GateFailed | S::HookFailed | S::ReviewBlocked | S::Disputed)
 }
 
 fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {
@@ -382,6 +393,7 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             keep_session(task, outcome, session.clone());
             task.usage.add(usage);
         }
+        TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
         TaskEvent::Snapshot { files_changed, .. } => {
             task.files_changed = *files_changed;
             // A resolution is judged like any other work; the next conflict is a new one.

@@ -36,6 +36,7 @@ pub struct RunState {
     pub(super) breakers: Breakers,
     /// When the newest event was recorded.
     pub(super) last_time: Timestamp,
+    pub(super) review_tokens: u64,
 }
 
 impl PartialEq for RunState {
@@ -58,6 +59,7 @@ impl PartialEq for RunState {
             && self.parking == other.parking
             && self.breakers == other.breakers
             && self.last_time == other.last_time
+            && self.review_tokens == other.review_tokens
     }
 }
 
@@ -88,6 +90,7 @@ impl RunState {
             parking: Parking::default(),
             breakers: Breakers::default(),
             last_time: created_at,
+            review_tokens: 0,
         }
     }
 
@@ -211,10 +214,18 @@ impl RunState {
 
     /// How many tasks have which fate.
     pub fn totals(&self) -> Totals {
-        Totals::of(self.tasks.iter().map(|task| task.stage.status()))
+        let unreviewed =
+            self.tasks.iter().filter(|task| matches!(task.stage, Stage::Done) && task.review.unreviewed);
+        let unreviewed = u32::try_from(unreviewed.count()).unwrap_or(u32::MAX);
+        Totals { unreviewed, ..Totals::of(self.tasks.iter().map(|task| task.stage.status())) }
     }
 
-    /// What all attempts of all tasks consumed.
+    /// Tokens of all reviews so far, as far as they were reported.
+    pub fn review_tokens(&self) -> u64 {
+        self.review_tokens
+    }
+
+    /// What all attempts of all tasks consumed, their reviews included.
     pub fn usage(&self) -> Usage {
         let mut sum = Usage::default();
         for task in &self.tasks {

@@ -1,5 +1,6 @@
 //! The stages of a task and the table of allowed moves.
 
+use super::review::TaskReview;
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, Work};
 use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
@@ -56,7 +57,7 @@ pub enum Stage {
     Done,
     /// It is exhausted.
     Failed {
-        /// `failed`, `timed-out`, `gate-failed` or `hook-failed`.
+        /// `failed`, `timed-out`, `gate-failed`, `hook-failed`, `review-blocked` or `disputed`.
         status: TaskStatus,
     },
     /// It never runs.
@@ -244,6 +245,8 @@ pub struct TaskState {
     pub dead_letter: Option<(String, bool)>,
     /// Whether it was given up and no dead letter has been written for that.
     pub letter_due: bool,
+    /// What its reviews have come to.
+    pub review: TaskReview,
 }
 
 impl TaskState {
@@ -268,6 +271,7 @@ impl TaskState {
             verdicts: Verdicts::default(),
             dead_letter: None,
             letter_due: false,
+            review: TaskReview::default(),
         }
     }
 

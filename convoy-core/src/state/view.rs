@@ -89,6 +89,12 @@ pub struct TaskView {
     /// Id of its open dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<String>,
+    /// Present and true when its work landed without the review that it was to get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreviewed: Option<bool>,
+    /// Id of its open dispute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<String>,
 }
 
 /// What people are shown of a convoy.
@@ -163,6 +169,8 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         tokens: task.usage.total_tokens(),
         cost_usd: task.usage.cost_usd,
         dead_letter: task.dead_letter.as_ref().filter(|(_, open)| *open).map(|(id, _)| id.clone()),
+        unreviewed: (matches!(task.stage, Stage::Done) && task.review.unreviewed).then_some(true),
+        dispute: task.review.dispute.as_ref().filter(|(_, open)| *open).map(|(id, _)| id.clone()),
     }
 }
 
@@ -191,6 +199,9 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
             parked(state, ix).or_else(|| Some("a free slot, to resolve a conflict".to_owned()))
         }
         Stage::Queued { .. } => Some("its turn to land".to_owned()),
+        Stage::Checking { .. } => {
+            state.task(ix).review.under_way.map(|level| format!("the verdict of its {level} review"))
+        }
         _ => None,
     }
 }

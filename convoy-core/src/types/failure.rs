@@ -28,6 +28,8 @@ pub enum FailureKind {
     Gate(String),
     /// The hook of this name or command failed.
     Hook(String),
+    /// A review blocks the work, or was asked for and cannot be made.
+    ReviewBlocked,
     /// No worktree could be made, or its setup failed.
     Worktree,
     /// The work could not be taken as a commit: an unfinished merge, an embedded repository.
@@ -55,13 +57,14 @@ pub enum FailureKind {
 #[error("{0:?} is no failure type")]
 pub struct InvalidFailureKind(pub String);
 
-const PLAIN: [(FailureKind, &str); 16] = [
+const PLAIN: [(FailureKind, &str); 17] = [
     (FailureKind::Error, "error"),
     (FailureKind::Refused, "refused"),
     (FailureKind::TurnLimit, "turn-limit"),
     (FailureKind::NeedsInput, "needs-input"),
     (FailureKind::Idle, "idle"),
     (FailureKind::Timeout, "timeout"),
+    (FailureKind::ReviewBlocked, "review-blocked"),
     (FailureKind::Worktree, "worktree-error"),
     (FailureKind::Snapshot, "snapshot-error"),
     (FailureKind::MergeConflict, "merge-conflict"),
@@ -90,6 +93,7 @@ impl FailureKind {
             | Self::Idle
             | Self::Timeout
             | Self::Gate(_)
+            | Self::ReviewBlocked
             | Self::Worktree
             | Self::Snapshot
             | Self::MergeError

@@ -75,6 +75,10 @@ pub enum TaskStatus {
     Parked,
     /// Ended by a hook that failed.
     HookFailed,
+    /// Exhausted by a review that blocks, or that was asked for and cannot be made.
+    ReviewBlocked,
+    /// Three panels blocked it; a person decides.
+    Disputed,
     /// Never ran, because of another task or a stop.
     Skipped,
     /// Ended by a cancel.
@@ -83,7 +87,7 @@ pub enum TaskStatus {
 
 impl TaskStatus {
     /// Every status.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Pending,
         Self::Assigned,
         Self::Running,
@@ -95,6 +99,8 @@ impl TaskStatus {
         Self::GateFailed,
         Self::Parked,
         Self::HookFailed,
+        Self::ReviewBlocked,
+        Self::Disputed,
         Self::Skipped,
         Self::Cancelled,
     ];
@@ -110,6 +116,8 @@ impl TaskStatus {
             | Self::TimedOut
             | Self::GateFailed
             | Self::HookFailed
+            | Self::ReviewBlocked
+            | Self::Disputed
             | Self::Skipped
             | Self::Cancelled => true,
         }
@@ -129,6 +137,8 @@ impl TaskStatus {
             Self::GateFailed => "gate-failed",
             Self::Parked => "parked",
             Self::HookFailed => "hook-failed",
+            Self::ReviewBlocked => "review-blocked",
+            Self::Disputed => "disputed",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
         }
@@ -148,7 +158,7 @@ pub struct Totals {
     pub total: u32,
     /// Done.
     pub done: u32,
-    /// Failed, gate-failed, hook-failed.
+    /// Failed, gate-failed, hook-failed, review-blocked, disputed.
     pub failed: u32,
     /// Skipped.
     pub skipped: u32,
@@ -159,17 +169,24 @@ pub struct Totals {
     pub cancelled: u32,
     /// Not final yet.
     pub open: u32,
+    /// Of those that are done: how many landed without the review that they were to get.
+    #[serde(default)]
+    pub unreviewed: u32,
 }
 
 impl Totals {
-    /// Counts statuses.
+    /// Counts statuses. What they do not tell, whether work was reviewed, is left at 0.
     pub fn of(statuses: impl IntoIterator<Item = TaskStatus>) -> Self {
         let mut totals = Self::default();
         for status in statuses {
             totals.total += 1;
             match status {
                 TaskStatus::Done => totals.done += 1,
-                TaskStatus::Failed | TaskStatus::GateFailed | TaskStatus::HookFailed => totals.failed += 1,
+                TaskStatus::Failed
+                | TaskStatus::GateFailed
+                | TaskStatus::HookFailed
+                | TaskStatus::ReviewBlocked
+                | TaskStatus::Disputed => totals.failed += 1,
                 TaskStatus::TimedOut => totals.timed_out += 1,
                 TaskStatus::Skipped => totals.skipped += 1,
                 TaskStatus::Cancelled => totals.cancelled += 1,
@@ -195,7 +212,7 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
         }
         let totals = Totals::of(TaskStatus::ALL);
-        assert_eq!((totals.total, totals.open, totals.done), (13, 6, 1));
+        assert_eq!((totals.total, totals.open, totals.done), (15, 6, 1));
         assert_eq!(
             totals.total,
             totals.open + totals.done + totals.failed + totals.skipped + totals.timed_out + totals.cancelled

@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Dead letters: tasks that were given up and wait for a person
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Disputes: tasks whose work three review panels have blocked
+    #[command(subcommand)]
+    Dispute(DisputeCommand),
     /// End a convoy for good; what its agents did is kept
     Cancel(ConvoyArg),
     /// Let running agents finish and start nothing
@@ -221,6 +224,29 @@ pub(crate) enum DlqCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum DisputeCommand {
+    /// List the disputes of a convoy
+    List {
+        #[command(flatten)]
+        convoy: ConvoyArg,
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Close a dispute; `convoy retry --task` runs its task again
+    Resolve {
+        /// Id of the dispute
+        id: String,
+        /// Why or how, for the record
+        #[arg(long, value_name = "TEXT", default_value = "resolved")]
+        reason: String,
+        /// The convoy: its id or the beginning of it (default: all are searched)
+        #[arg(long, value_name = "CONVOY")]
+        convoy: Option<String>,
+    },
+}
+
 fn concurrency(text: &str) -> Result<Concurrency, String> {
     if text == "auto" {
         return Ok(Concurrency::Auto);
@@ -262,6 +288,8 @@ mod tests {
             "dlq list",
             "dlq resolve x",
             "dlq retry",
+            "dispute list",
+            "dispute resolve x",
             "cancel",
             "pause",
             "unpause",
@@ -295,6 +323,8 @@ mod tests {
             "convoy logs t --attempt 0",
             "convoy dlq",
             "convoy dlq resolve",
+            "convoy dispute",
+            "convoy dispute resolve",
             "convoy check",
             "convoy list x",
             "convoy retry --task",

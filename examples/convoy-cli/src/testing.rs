@@ -82,6 +82,8 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
             tokens: None,
             cost_usd: None,
             dead_letter: None,
+            unreviewed: None,
+            dispute: None,
         })
         .collect();
     ConvoyView {

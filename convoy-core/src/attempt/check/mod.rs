@@ -11,9 +11,10 @@ use self::bench::{Bench, End};
 pub(super) use self::built_in::escapes;
 use super::context::Context;
 use super::guard::{Guard, GuardReport};
+use super::review::{ReviewEnd, ReviewNote, ReviewOrder, review};
 use crate::gate::{GateEnd, Verdict};
 use crate::git::GitError;
-use crate::types::{AttemptNo, Failure, Oid, TaskIx};
+use crate::types::{AttemptNo, Failure, Oid, ReviewLevel, TaskIx};
 
 /// Work to be judged.
 #[derive(Debug, Clone)]
@@ -30,6 +31,12 @@ pub struct CheckRequest {
     pub passed_commands: Vec<String>,
     /// The gates of the engine that passed its very tree before, configured by the same commit.
     pub passed_built_in: Vec<String>,
+    /// Its tree.
+    pub tree: Oid,
+    /// A tree of the task that passed a review, and how thorough that was.
+    pub reviewed: Option<(Oid, ReviewLevel)>,
+    /// Tokens that all reviews of the convoy have used so far.
+    pub review_tokens: u64,
 }
 
 /// What one gate said.
@@ -48,6 +55,8 @@ pub enum CheckReport {
     },
     /// Somebody changed the repository meanwhile.
     Guard(GuardReport),
+    /// A review.
+    Review(ReviewNote),
 }
 
 /// What a command said.
@@ -118,5 +127,25 @@ async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
         ran?;
         failure.map_or(Ok(()), |failure| Err(End::Failed(failure)))?;
     }
-    Ok(())
+    review_stage(bench).await
+}
+
+/// Reviewers look last: they are the dearest judges, and rely on the others having passed the work.
+async fn review_stage(bench: &mut Bench<'_>) -> Result<(), End> {
+    let (context, request, cancel) = (bench.context, bench.request, bench.cancel);
+    let order = ReviewOrder {
+        task: request.task,
+        attempt: request.attempt,
+        base: request.base.clone(),
+        commit: request.commit.clone(),
+        tree: request.tree.clone(),
+        passed: request.reviewed.clone(),
+        spent: request.review_tokens,
+    };
+    let mut note = |note| bench.report(CheckReport::Review(note));
+    match review(context, &order, cancel, &mut note).await? {
+        ReviewEnd::Passed => Ok(()),
+        ReviewEnd::Blocked(failure) => Err(End::Failed(failure)),
+        ReviewEnd::Stopped => Err(End::Stopped),
+    }
 }

@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::schedule::tests::build::{START, fresh, planned};
 use crate::schedule::tests::shape::shapes;
 use crate::schedule::{Input, Scheduler};
-use crate::spec::{CircuitBreaker, Concurrency, OnExhausted, OnFailure, Spec};
+use crate::spec::{CircuitBreaker, Concurrency, OnDispute, OnExhausted, OnFailure, Spec};
 use crate::state::RunState;
 use crate::store::{Holder, Lease, MemoryStore, NewConvoy, Store, When};
 use crate::types::{ConvoyId, TaskIx, TaskStatus, Timestamp};
@@ -65,6 +65,7 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
         // What a stop skips, and who is rested, depends on the moment.
         spec.circuit_breaker = None;
         spec.on_failure = OnFailure::Continue;
+        spec.reviews.on_dispute = OnDispute::Continue;
         let stops = spec.tasks.iter_mut().filter(|task| task.on_exhausted == OnExhausted::Stop);
         stops.for_each(|task| task.on_exhausted = OnExhausted::Dlq);
     }

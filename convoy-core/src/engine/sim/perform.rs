@@ -7,17 +7,21 @@ use super::record::must;
 use super::world::{Busy, World};
 use crate::engine::perform::{Perform, Reporter, Stop};
 use crate::error::{Error, ErrorKind};
-use crate::event::{AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, Work};
+use crate::event::{
+    AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, ReviewStarted, Work,
+};
 use crate::plan::Plan;
 use crate::schedule::tests::build::task;
-use crate::schedule::tests::world::{step_finished, step_started};
+use crate::schedule::tests::world::{review_blocked, review_verdict, step_finished, step_started};
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
 use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState};
-use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, GateLevel, Oid, TaskIx, Usage};
+use crate::types::{
+    AttemptNo, BoxFuture, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx, Usage,
+};
 
 /// The performer.
 #[derive(Debug)]
@@ -255,10 +259,46 @@ async fn check(world: &World, order: &CheckOrder, stop: &Stop, reporter: &Report
         say(Report::Gate(GateResult::new(gate, true, Some(0), 1)));
         world.step(|| format!("{task:?} {attempt:?} passed a gate")).await;
     }
-    let failed = world.with(|w| w.fails(task, 7));
-    let failure = Failure::new(FailureKind::Gate("test".into()), "exit code 1");
-    say(Report::Checked(failed.then_some(failure)));
+    if world.with(|w| w.fails(task, 7)) {
+        let failure = Failure::new(FailureKind::Gate("test".into()), "exit code 1");
+        say(Report::Checked(Some(failure)));
+        return Ok(());
+    }
+    review(world, order, stop, &say).await;
     Ok(())
+}
+
+/// Reviewers look at work that passed its gates.
+async fn review(world: &World, order: &CheckOrder, stop: &Stop, say: &(impl Fn(Report) + Sync)) {
+    let (task, attempt) = (order.task, order.attempt);
+    let (kind, blocks) = world.with(|w| match w.is_stubborn(task) {
+        true => (4, true),
+        false => (w.luck(task, 10).below(5), w.fails(task, 11)),
+    });
+    let level = match kind {
+        0 => return say(Report::Checked(None)),
+        1 => ReviewLevel::Fast,
+        _ => ReviewLevel::Panel,
+    };
+    let known = order.reviewed.as_ref().is_some_and(|(tree, _)| *tree == order.work.tree);
+    let sum = world.with(|w| w.record.state().review_tokens());
+    world.rule(must(order.review_tokens <= sum, || format!("{task:?}: {} tokens", order.review_tokens)));
+    if !known {
+        let (reviewer, reason) = ("sim".into(), String::new());
+        say(Report::ReviewStarted(ReviewStarted { level, reviewer, model: None, reason }));
+        world.step(|| format!("{task:?} {attempt:?} is reviewed")).await;
+        if !nap_unless_stopped(world, stop, 60).await {
+            return say(Report::CheckStopped);
+        }
+    }
+    let verdict = match (known, blocks, kind) {
+        (false, true, _) => ReviewVerdict::Block,
+        (false, false, 2) => ReviewVerdict::Skipped,
+        _ => ReviewVerdict::Pass,
+    };
+    say(review_verdict(level, verdict, order.work.tree.clone()));
+    world.step(|| format!("{task:?} {attempt:?} has its verdict")).await;
+    say(if verdict == ReviewVerdict::Block { review_blocked() } else { Report::Checked(None) });
 }
 
 async fn prepare(
@@ -397,6 +437,10 @@ pub(super) fn requests(world: &World) -> Option<crate::event::RequestKind> {
         1 => Some(K::Unpause),
         2 => Some(K::Publish),
         3 => Some(interrupt),
+        4..=6 => w.record.open_dispute().map(|dispute_id| {
+            let resolution = "by hand".into();
+            K::ResolveDispute { dispute_id, resolution }
+        }),
         8..=10 => {
             let name = w.rng.below(3);
             Some(added(name))

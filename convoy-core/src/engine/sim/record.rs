@@ -59,6 +59,13 @@ impl Record {
         self.rules.state()
     }
 
+    /// The first dispute that nobody has closed.
+    pub(super) fn open_dispute(&self) -> Option<String> {
+        let mut tasks = self.state().plan().indices().map(|ix| self.state().task(ix));
+        let open = |dispute: &(String, bool)| dispute.1.then(|| dispute.0.clone());
+        tasks.find_map(|task| task.review.dispute.as_ref().and_then(open))
+    }
+
     /// Follows an event that became durable. Panics when the rules of the decisions do not allow it.
     pub(super) fn follow(&mut self, record: &EventRecord, git: &SimGit) -> Wrong {
         self.last_seq = record.seq;

@@ -260,6 +260,12 @@ impl Inner {
         Some(Failure { retry_at, ..Failure::new(FailureKind::RateLimit, "the limit is reached") })
     }
 
+    /// Whether reviewers never like what becomes of a task; it is tried often enough for a dispute.
+    pub(super) fn is_stubborn(&self, task: TaskIx) -> bool {
+        let luck = || Rng::keyed(&[self.story.seed, 7, u64::from(task.0)]).one_in(3);
+        self.plan.spec_of(task).max_retries >= 2 && luck()
+    }
+
     /// Whether an agent does not get a conflict resolved.
     pub(super) fn gives_up(&self, task: TaskIx) -> bool {
         self.story.wild && self.luck(task, 9).percent(40)

@@ -26,6 +26,7 @@ pub(crate) fn task(id: &str) -> Task {
         gates: Vec::new(),
         gate_timeout: Duration::from_secs(60),
         built_in_gates: crate::spec::BuiltInGates::default(),
+        review: crate::spec::ReviewMode::None,
         description: id.into(),
         depends_on: Vec::new(),
         files: Vec::new(),
@@ -61,6 +62,7 @@ pub(crate) fn spec(tasks: Vec<Task>) -> Spec {
         locks: BTreeMap::new(),
         env: BTreeMap::new(),
         worktree: Worktree::default(),
+        reviews: crate::spec::ReviewSettings::default(),
         unsupported: Vec::new(),
     }
 }

@@ -139,6 +139,10 @@ impl Watch {
                 let kind = state.task(root).stage.kind();
                 assert!(kind.is_final() && kind != StageKind::Done, "the cause is not done: {kind:?}");
             }
+            TaskEvent::DisputeOpened(dispute) => {
+                assert_eq!(dispute.panel_attempts, task.review.blocked_panels);
+                assert_eq!(task.stage.status(), TaskStatus::Disputed);
+            }
             TaskEvent::DeadLettered(letter) => {
                 assert_ne!(self.state.plan().spec_of(ix).on_exhausted, OnExhausted::Skip);
                 assert_eq!(letter.attempts, task.attempts);
@@ -248,9 +252,15 @@ impl Watch {
         let again = format!("{newest}-");
         let of_newest = |id: &str| id.ends_with(&newest) || id.contains(&again);
         let letter = task.dead_letter.as_ref().is_some_and(|(id, _)| of_newest(id));
+        let dispute = task.review.dispute.as_ref().is_some_and(|(id, _)| id.ends_with(&newest));
         match &task.stage {
             Stage::Done => assert!(task.no_changes || task.commit.is_some()),
+            Stage::Failed { status: TaskStatus::Disputed } => {
+                assert!(dispute && !letter, "a disputed task has its entry, and no dead letter");
+                assert!(task.review.blocked_panels >= 3, "three panels blocked it");
+            }
             Stage::Failed { .. } => {
+                assert!(!dispute, "only three blocked panels make a dispute");
                 let wanted = self.state.plan().spec_of(ix).on_exhausted != OnExhausted::Skip;
                 assert_eq!(letter, wanted, "a given up task has a dead letter");
                 assert_eq!(task.letter_due, !wanted);

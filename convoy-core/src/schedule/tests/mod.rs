@@ -14,6 +14,7 @@ mod outcomes;
 mod parking;
 mod properties;
 mod retry;
+mod review;
 pub(crate) mod shape;
 mod shown;
 mod steps;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::build::{after, planned, spec, task};
 use super::steps::names;
-use super::world::World;
+use super::world::{World, review_blocked};
 use crate::event::{AgentOutcome, AttemptKind, Event, RequestKind, TaskEvent};
 use crate::schedule::{Action, PrepareReport, Report, SnapshotReport, Turn};
 use crate::spec::{HookMoment, OnExhausted, OnFailure, Retry, Spec, Task};
@@ -39,7 +39,7 @@ macro_rules! agent {
     };
 }
 
-const OUTCOMES: [Outcome; 17] = [
+const OUTCOMES: [Outcome; 18] = [
     agent!(Error, true, Failed, "error"),
     agent!(Refused, true, Failed, "refused"),
     agent!(TurnLimit, true, Failed, "turn-limit"),
@@ -101,6 +101,16 @@ const OUTCOMES: [Outcome; 17] = [
         retried: true,
         status: TaskStatus::GateFailed,
         kind: "gate:npm test",
+        first: "",
+    },
+    Outcome {
+        fail: |w| {
+            w.works("bad");
+            w.say("bad", review_blocked())
+        },
+        retried: true,
+        status: TaskStatus::ReviewBlocked,
+        kind: "review-blocked",
         first: "",
     },
     Outcome {

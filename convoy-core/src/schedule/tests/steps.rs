@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::build::oid;
-use super::world::{World, agent_end, hook, started, task_of};
+use super::world::{World, agent_end, hook, is_last_word, started, task_of};
 use crate::event::{AgentOutcome, Event, Work};
 use crate::plan::Plan;
 use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, PublishOrder, PublishReport, Report};
@@ -46,14 +46,7 @@ impl World {
     /// A report of a task's newest attempt. What it answers is over with it, if it is a last word.
     pub(super) fn say(&mut self, id: &str, report: Report) -> Turn {
         let ix = self.ix(id);
-        let over = !matches!(
-            report,
-            Report::Started(_)
-                | Report::Spawned { .. }
-                | Report::Gate(_)
-                | Report::BuiltInGate(_)
-                | Report::Hook(_)
-        );
+        let over = is_last_word(&report) && !matches!(report, Report::Started(_) | Report::Spawned { .. });
         let at = self.open.iter().position(|open| task_of(&open.action) == Some(ix));
         if let (Some(at), true) = (at, over) {
             self.open.remove(at);

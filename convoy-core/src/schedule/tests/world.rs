@@ -9,7 +9,7 @@ use super::choose::Choices;
 use super::invariants::Watch;
 use crate::event::{
     AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, HookResult, RepositoryGuard, Request,
-    RequestKind, StepFinished, StepStarted, TaskEvent, Work,
+    RequestKind, ReviewRecord, ReviewStarted, StepFinished, StepStarted, TaskEvent, Work,
 };
 use crate::plan::Plan;
 use crate::schedule::{
@@ -18,10 +18,16 @@ use crate::schedule::{
 };
 use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState, Stage};
-use crate::types::{AttemptNo, Failure, FailureKind, GateLevel, Oid, StepStatus, TaskIx, Timestamp, Usage};
+use crate::types::{
+    AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, TaskIx,
+    Timestamp, Usage,
+};
 
 /// More turns than any run of the sizes used here takes.
 const TURNS: usize = 20_000;
+
+/// How far a check is whose review blocks: the end must say so.
+const REVIEW_BLOCKS: u8 = 9;
 
 /// Something that was asked for and is not answered yet.
 #[derive(Debug, Clone)]
@@ -266,8 +272,8 @@ impl World {
                 self.input(Input::worker(order.task, order.attempt, report));
             }
             Action::Check(order) => {
-                let report = check_report(&open, &order.work.tree, choices);
-                if matches!(report, Report::Gate(_) | Report::BuiltInGate(_) | Report::Hook(_)) {
+                let report = self.check_report(&mut open, &order.work.tree, choices);
+                if !is_last_word(&report) {
                     self.open.insert(at, open);
                 }
                 self.input(Input::worker(order.task, order.attempt, report));
@@ -285,6 +291,47 @@ impl World {
                 self.input(Input::Publish(report));
             }
             Action::Stop { .. } => panic!("a stop has no answer of its own"),
+        }
+    }
+
+    /// The next thing that a check says.
+    fn check_report(&mut self, open: &mut Open, tree: &Oid, choices: &mut Choices<'_>) -> Report {
+        if open.stop.is_some() && !choices.one_in(4) {
+            return Report::CheckStopped;
+        }
+        if open.progress == REVIEW_BLOCKS {
+            return review_blocked();
+        }
+        if choices.one_in(12) {
+            return Report::Hook(hook(HookMoment::PostTask, choices.one_in(2)));
+        }
+        let level = if choices.one_in(3) { ReviewLevel::Fast } else { ReviewLevel::Panel };
+        match choices.pick(11) {
+            4 => Report::BuiltInGate(BuiltInGateResult {
+                gate: "partition".into(),
+                level: choices.one_in(2).then_some(GateLevel::Warn),
+                passed: true,
+                output: String::new(),
+                tree: None,
+                reused: false,
+            }),
+            5 => {
+                let gate = ["one", "two", "three"][choices.pick(3)];
+                let tree = (!choices.one_in(4)).then(|| tree.clone());
+                Report::Gate(GateResult { tree, ..GateResult::new(gate, !choices.one_in(3), None, 1) })
+            }
+            6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
+            7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
+            8 => {
+                let (reviewer, reason) = ("test".into(), String::new());
+                Report::ReviewStarted(ReviewStarted { level, reviewer, model: None, reason })
+            }
+            9 => review_verdict(level, ReviewVerdict::Skipped, self.new_oid()),
+            10 => {
+                open.progress = REVIEW_BLOCKS;
+                review_verdict(level, ReviewVerdict::Block, self.new_oid())
+            }
+            _ => Report::Checked(None),
         }
     }
 
@@ -386,31 +433,46 @@ fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
     }
 }
 
-fn check_report(open: &Open, tree: &Oid, choices: &mut Choices<'_>) -> Report {
-    if open.stop.is_some() && !choices.one_in(4) {
-        return Report::CheckStopped;
-    }
-    if choices.one_in(12) {
-        return Report::Hook(hook(HookMoment::PostTask, choices.one_in(2)));
-    }
-    match choices.pick(8) {
-        4 => Report::BuiltInGate(BuiltInGateResult {
-            gate: "partition".into(),
-            level: choices.one_in(2).then_some(GateLevel::Warn),
-            passed: true,
-            output: String::new(),
-            tree: None,
-            reused: false,
-        }),
-        5 => {
-            let gate = ["one", "two", "three"][choices.pick(3)];
-            let tree = (!choices.one_in(4)).then(|| tree.clone());
-            Report::Gate(GateResult { tree, ..GateResult::new(gate, !choices.one_in(3), None, 1) })
-        }
-        6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
-        7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
-        _ => Report::Checked(None),
-    }
+/// Whether nothing of the same action follows this report of a check.
+pub(super) fn is_last_word(report: &Report) -> bool {
+    !matches!(
+        report,
+        Report::Gate(_)
+            | Report::BuiltInGate(_)
+            | Report::Hook(_)
+            | Report::Guard(_)
+            | Report::StepStarted(_)
+            | Report::StepFinished(_)
+            | Report::ReviewStarted(_)
+            | Report::ReviewVerdict(_)
+    )
+}
+
+/// The end of a review.
+pub(crate) fn review_verdict(level: ReviewLevel, verdict: ReviewVerdict, tree: Oid) -> Report {
+    let usage = Usage { output: Some(3), ..Usage::default() };
+    let blocks = u32::from(verdict == ReviewVerdict::Block);
+    Report::ReviewVerdict(Box::new(ReviewRecord {
+        level,
+        verdict,
+        tokens: usage.total_tokens(),
+        usage,
+        model: None,
+        feedback_length: 2,
+        passes: None,
+        blocks: (level == ReviewLevel::Panel).then_some(blocks),
+        budget_exceeded: false,
+        budget_downgrade: false,
+        budget_skip: false,
+        tree: Some(tree),
+        reused: false,
+        reason: "so".into(),
+    }))
+}
+
+/// What follows when a review blocks.
+pub(crate) fn review_blocked() -> Report {
+    Report::Checked(Some(Failure::new(FailureKind::ReviewBlocked, "the review blocks the work")))
 }
 
 /// A step begins.

@@ -1,11 +1,10 @@
 //! `defaults`: the values for tasks that do not set their own.
 
 use super::checks::{BROWSER_TEST, BUILT_IN_GATES, CIRCUIT_BREAKER, MCP_SERVER, REVIEW_HEURISTICS};
-use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, Off, SWITCH, Section, WHOLE, field};
+use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
 pub(super) const REVIEW: Kind = Kind::Choice(&["auto", "fast", "panel", "none"]);
-pub(super) const NO_REVIEW: &[Off] = &[Off::Is("none")];
 pub(super) const ON_EXHAUSTED: Kind = Kind::Choice(&["dlq", "skip", "stop"]);
 pub(super) const TIMEOUT: Kind = Kind::Duration { zero: false };
 
@@ -41,29 +40,20 @@ pub(in crate::spec) static DEFAULTS: Section = Section {
         field("built_in_gates", Kind::Record(&BUILT_IN_GATES), "Checks that the engine brings."),
         field("browser_test", Kind::Record(&BROWSER_TEST), "Pages for the gate `browser_test`.")
             .unbuilt(NEVER),
-        field("review", REVIEW, "Who reviews the work.")
-            .default("auto")
-            .inactive(NO_REVIEW, "defaults.review"),
-        field("reviewer_model", Kind::Text(Rule::Filled), "The reviewer's model.").unbuilt(NEVER),
-        field("reviewer_adapter", Kind::Text(Rule::Filled), "The reviewer's agent program.")
-            .ours()
-            .unbuilt(NEVER),
-        field("review_budget", Kind::Int(1, WHOLE), "Most tokens for reviews.").unbuilt(NEVER),
+        field("review", REVIEW, "Who reviews the work.").default("auto"),
+        field("reviewer_model", Kind::Text(Rule::Filled), "The reviewer's model."),
+        field("reviewer_adapter", Kind::Text(Rule::Filled), "The reviewer's agent program.").ours(),
+        field("review_budget", Kind::Int(1, WHOLE), "Most tokens for reviews."),
         field(
             "on_review_budget_exceeded",
             Kind::Choice(&["skip", "downgrade", "stop"]),
             "What happens to reviews then.",
         )
-        .default("skip")
-        .unbuilt(NEVER),
-        field("max_concurrent_reviews", Kind::Int(1, COUNT), "Most reviews at once.")
-            .default("3")
-            .unbuilt(NEVER),
-        field("review_heuristics", Kind::Record(&REVIEW_HEURISTICS), "Which review `auto` chooses.")
-            .unbuilt(EMPTY),
+        .default("skip"),
+        field("max_concurrent_reviews", Kind::Int(1, COUNT), "Most reviews at once.").default("3"),
+        field("review_heuristics", Kind::Record(&REVIEW_HEURISTICS), "Which review `auto` chooses."),
         field("on_dispute", Kind::Choice(&["stop", "continue"]), "What three blocked panels do to the rest.")
-            .default("stop")
-            .unbuilt(NEVER),
+            .default("stop"),
         field("detect_drift", Kind::Bool, "The agent rates its own work.").default("false").unbuilt(SWITCH),
         field("drift_threshold", Kind::Number { positive: false, max: 1.0 }, "Least score that passes.")
             .default("0.8")

@@ -2,7 +2,7 @@
 
 use super::checks::{BROWSER_TEST, BUILT_IN_GATES};
 use super::convoy::{BUDGET, ENV};
-use super::defaults::{NO_REVIEW, ON_EXHAUSTED, RETRY, REVIEW, TIMEOUT};
+use super::defaults::{ON_EXHAUSTED, RETRY, REVIEW, TIMEOUT};
 use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
@@ -26,7 +26,7 @@ pub(in crate::spec) static TASK: Section = Section {
         field("max_retries", Kind::Int(0, COUNT), "Retries after the first attempt."),
         field("gates", COMMANDS, "Shell commands that judge the work; each must exit with 0."),
         field("gate_timeout", Kind::Seconds, "Limit of each gate and each setup command, in seconds.").ours(),
-        field("review", REVIEW, "Who reviews the work.").unbuilt(NO_REVIEW),
+        field("review", REVIEW, "Who reviews the work."),
         field("detect_drift", Kind::Bool, "The agent rates its own work.").unbuilt(SWITCH),
         field("built_in_gates", Kind::Record(&BUILT_IN_GATES), "Checks that the engine brings."),
         field("browser_test", Kind::Record(&BROWSER_TEST), "Pages for the gate `browser_test`.")

@@ -2,14 +2,18 @@
 //!
 //! `convoy-events.ndjson` holds every event of the store, in order, each once. `convoys.ndjson` holds a
 //! line for each end of a convoy. Both are derived: whatever a crash tears off is written again, and a
-//! file that is deleted comes back with the next call. Several processes may write them.
+//! file that is deleted comes back with the next call. `DISPUTES.md` is for people: entries are added to
+//! it, and what they write there stays. Several processes may write them all.
 
+mod disputes;
+mod entries;
 mod events;
 mod lines;
 mod run_record;
 
 use std::path::{Path, PathBuf};
 
+pub use self::disputes::DisputesFile;
 pub use self::events::Synced;
 pub use self::run_record::{RunRecord, RunTask};
 use super::StoreError;

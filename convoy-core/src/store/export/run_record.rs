@@ -1,10 +1,13 @@
 //! The file of ended convoys.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::lines::Lines;
 use super::{ExportError, NdjsonExport};
+use crate::event::{Event, TaskEvent};
 use crate::plan::Plan;
 use crate::store::StoredConvoy;
 use crate::store::project::{Key, Row, Table, Tables, created, project, status_of};
@@ -69,13 +72,13 @@ pub struct RunTask {
     /// How many files its newest work changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files_changed: Option<u64>,
-    /// Input tokens of all its attempts, cached ones included.
+    /// Input tokens of all its attempts and reviews, cached ones included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_tokens: Option<u64>,
-    /// Output tokens of all its attempts.
+    /// Output tokens of all its attempts and reviews.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_tokens: Option<u64>,
-    /// All tokens of all its attempts.
+    /// All tokens of all its attempts and reviews.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_tokens: Option<u64>,
 }
@@ -93,8 +96,10 @@ impl RunRecord {
         let finished_at = line.finished_at?;
         let started_at = time(row, "started_at");
         let mut spent = Usage::default();
+        let reviews = review_usage(convoy);
         let tasks = plan.indices().map(|ix| {
-            let (task, usage) = run_task(&tables, &convoy.id, plan, ix, row.text("adapter"));
+            let reviews = reviews.get(&ix).copied().unwrap_or_default();
+            let (task, usage) = run_task(&tables, &convoy.id, plan, ix, row.text("adapter"), reviews);
             spent.add(&usage);
             task
         });
@@ -123,9 +128,10 @@ fn run_task(
     plan: &Plan,
     ix: TaskIx,
     default_adapter: Option<&str>,
+    reviews: Usage,
 ) -> (RunTask, Usage) {
     let key = vec![Key::from(convoy.as_str()), Key::from(ix.0)];
-    let mut usage = Usage::default();
+    let mut usage = reviews;
     for (_, attempt) in tables.rows(Table::Attempts, key.clone()) {
         usage.add(&Usage {
             input: attempt.int("input_tokens"),
@@ -155,6 +161,17 @@ fn run_task(
         total_tokens: usage.total_tokens(),
     };
     (task, usage)
+}
+
+/// What the reviews of each task consumed.
+fn review_usage(convoy: &StoredConvoy) -> BTreeMap<TaskIx, Usage> {
+    let mut spent: BTreeMap<TaskIx, Usage> = BTreeMap::new();
+    for record in &convoy.events {
+        if let Event::Task { task, event: TaskEvent::ReviewVerdict(review), .. } = &record.event {
+            spent.entry(*task).or_default().add(&review.usage);
+        }
+    }
+    spent
 }
 
 fn time(row: &Row, column: &str) -> Option<Timestamp> {
@@ -236,6 +253,7 @@ mod tests {
                 "finished_at": "1970-01-01T00:00:21.000Z", "duration_sec": 19.5,
                 "summary": {
                     "total": 3, "done": 1, "failed": 1, "skipped": 0, "timedOut": 0, "cancelled": 0, "open": 1,
+                    "unreviewed": 0,
                 },
                 "tasks": [
                     {

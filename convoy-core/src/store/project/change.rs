@@ -61,10 +61,10 @@ const CONVOYS: [&str; 17] = [
 ];
 
 #[rustfmt::skip]
-const TASKS: [&str; 17] = [
+const TASKS: [&str; 18] = [
     "task_id", "status", "agent", "adapter", "model", "attempts",
     "retries", "started_at", "finished_at", "not_before", "commit_id", "no_changes",
-    "failure_type", "error", "exit_code", "reason", "files_changed",
+    "failure_type", "error", "exit_code", "reason", "files_changed", "unreviewed",
 ];
 
 #[rustfmt::skip]

@@ -22,5 +22,5 @@ pub(super) use self::change::{Key, Table};
 pub(super) use self::rules::{created, project};
 pub(super) use self::summary::status_of;
 #[cfg(feature = "sqlite")]
-pub(super) use self::summary::{BadRow, newest_first, summary};
+pub(super) use self::summary::{Alike, BadRow, newest_first, summary};
 pub(super) use self::tables::{Row, Tables};

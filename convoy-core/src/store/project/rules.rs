@@ -54,7 +54,7 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
                     .set("status", TaskStatus::Pending.as_str())
                     .set("retries", 0u32)
                     .clear(&["finished_at", "not_before", "commit_id", "no_changes"])
-                    .clear(&["failure_type", "error", "exit_code", "reason"])
+                    .clear(&["failure_type", "error", "exit_code", "reason", "unreviewed"])
             });
             let first = status(row, ConvoyStatus::Running).clear(&["finished_at"]);
             std::iter::once(first).chain(reopened).collect()

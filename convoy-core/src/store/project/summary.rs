@@ -27,11 +27,20 @@ pub(in crate::store) fn newest_first(mut lines: Vec<(Option<u64>, ConvoySummary)
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// The line of a convoy, from its row and from how many rows of tasks have which status.
+/// How many rows of tasks are alike.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Alike<'a> {
+    pub(in crate::store) status: &'a str,
+    /// Whether their work has no review that it was to get.
+    pub(in crate::store) unreviewed: bool,
+    pub(in crate::store) count: u32,
+}
+
+/// The line of a convoy, from its row and from how many rows of tasks are alike.
 pub(in crate::store) fn summary<'a>(
     convoy: &str,
     row: &Row,
-    tasks: impl Iterator<Item = (&'a str, u32)>,
+    tasks: impl Iterator<Item = Alike<'a>>,
 ) -> Result<ConvoySummary, BadRow> {
     let bad = |column, found: &str| BadRow { convoy: convoy.to_owned(), column, found: found.to_owned() };
     let time = |column| match row.text(column) {
@@ -59,15 +68,19 @@ pub(in crate::store) fn summary<'a>(
 }
 
 /// Tasks without a row have had no event: they are open.
-fn totals<'a>(row: &Row, tasks: impl Iterator<Item = (&'a str, u32)>) -> Result<Totals, &'a str> {
-    let mut statuses = Vec::new();
-    for (text, count) in tasks {
-        let status: TaskStatus = status_of(text).ok_or(text)?;
-        statuses.extend(std::iter::repeat_n(status, count as usize));
+fn totals<'a>(row: &Row, tasks: impl Iterator<Item = Alike<'a>>) -> Result<Totals, &'a str> {
+    let (mut statuses, mut unreviewed) = (Vec::new(), 0);
+    for alike in tasks {
+        let status: TaskStatus = status_of(alike.status).ok_or(alike.status)?;
+        if status == TaskStatus::Done && alike.unreviewed {
+            unreviewed += alike.count;
+        }
+        statuses.extend(std::iter::repeat_n(status, alike.count as usize));
     }
     let mut totals = Totals::of(statuses);
     let all = row.int("tasks").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let unseen = all.saturating_sub(totals.total);
+    totals.unreviewed = unreviewed;
     totals.total += unseen;
     totals.open += unseen;
     Ok(totals)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::change::{Cell, Change, Key, Only, Table};
-use super::summary::{BadRow, newest_first, summary};
+use super::summary::{Alike, BadRow, newest_first, summary};
 use crate::store::ConvoySummary;
 
 /// The columns of a row that have a value.
@@ -89,11 +89,13 @@ impl Tables {
         let mut lines = Vec::new();
         for (key, row) in self.rows(Table::Convoys, Vec::new()) {
             let Some(Key::Text(id)) = key.first() else { continue };
-            let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+            let mut counts: BTreeMap<(&str, bool), u32> = BTreeMap::new();
             for (_, task) in self.rows(Table::Tasks, key.to_vec()) {
-                *counts.entry(task.text("status").unwrap_or_default()).or_default() += 1;
+                let unreviewed = task.int("unreviewed") == Some(1);
+                *counts.entry((task.text("status").unwrap_or_default(), unreviewed)).or_default() += 1;
             }
-            let line = summary(id, row, counts.into_iter())?;
+            let alike = |((status, unreviewed), count)| Alike { status, unreviewed, count };
+            let line = summary(id, row, counts.into_iter().map(alike))?;
             lines.push((row.int("first_event"), line));
         }
         Ok(newest_first(lines))

@@ -2,7 +2,7 @@
 
 use super::change::{Change, Key, Table};
 use crate::event::{AgentOutcome, BuiltInGateResult, DeadLetter, EventRecord, GateResult, TaskEvent};
-use crate::types::{AttemptNo, TaskId, TaskIx, TaskStatus, Usage};
+use crate::types::{AttemptNo, ReviewVerdict, TaskId, TaskIx, TaskStatus, Usage};
 
 /// The task, and where there is one the attempt, that an event concerns.
 pub(super) struct Of<'a> {
@@ -52,8 +52,12 @@ impl Of<'_> {
                 .set("model", model.as_ref())
                 .once("started_at", time),
             TaskEvent::Spawned { .. } => self.task(TaskStatus::Running),
-            TaskEvent::Snapshot { files_changed, .. } => {
-                self.task(TaskStatus::Checking).set("files_changed", *files_changed)
+            TaskEvent::Snapshot { work, files_changed, .. } => {
+                let row = self.task(TaskStatus::Checking).set("files_changed", *files_changed);
+                if work.is_some() { row.clear(&["unreviewed"]) } else { row }
+            }
+            TaskEvent::ReviewVerdict(review) => {
+                self.task(TaskStatus::Checking).set("unreviewed", review.verdict == ReviewVerdict::Skipped)
             }
             TaskEvent::Queued { .. } => self.task(TaskStatus::Queued),
             TaskEvent::Done { commit, no_changes, exit_code, retries } => self
@@ -99,7 +103,10 @@ impl Of<'_> {
             | TaskEvent::BreakerFallback { .. }
             | TaskEvent::BreakerBlocked { .. }
             | TaskEvent::DeadLettered(_)
-            | TaskEvent::DeadLetterResolved { .. } => return None,
+            | TaskEvent::DeadLetterResolved { .. }
+            | TaskEvent::ReviewStarted(_)
+            | TaskEvent::DisputeOpened(_)
+            | TaskEvent::DisputeResolved { .. } => return None,
         };
         Some(change)
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::medium;
 use super::write::int;
 use crate::event::{DecodeError, EVENT_FORMAT, Event, EventRecord};
-use crate::store::project::{BadRow, Cell, Row, Table, newest_first, summary};
+use crate::store::project::{Alike, BadRow, Cell, Row, Table, newest_first, summary};
 use crate::store::{ConvoySummary, Holder, InboxEntry, StoreError, StoredConvoy};
 use crate::types::{ConvoyId, TaskId, Timestamp};
 
@@ -123,7 +123,7 @@ pub(super) fn list(db: &mut Connection) -> Result<Vec<ConvoySummary>, StoreError
     for (key, row) in rows {
         let [Cell::Text(id)] = &key[..] else { continue };
         let tasks = counts.get(id).map_or(&[][..], Vec::as_slice);
-        let line = summary(id, &row, tasks.iter().map(|(status, n)| (status.as_str(), *n)));
+        let line = summary(id, &row, tasks.iter().map(Counted::alike));
         let line = line.map_err(|bad| unreadable(&db, id, bad))?;
         lines.push((row.int("first_event"), line));
     }
@@ -135,14 +135,30 @@ fn unreadable(db: &Connection, convoy: &str, bad: BadRow) -> StoreError {
     newer.unwrap_or_else(|| medium(LISTING)(bad))
 }
 
-/// For each convoy how many rows of tasks have which status.
-fn counts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Vec<(String, u32)>>> {
-    let sql = "SELECT convoy_id, coalesce(status, ''), count(*) FROM tasks GROUP BY convoy_id, status";
+/// Rows of tasks that are alike, as they were counted.
+struct Counted {
+    status: String,
+    unreviewed: bool,
+    count: u32,
+}
+
+impl Counted {
+    fn alike(&self) -> Alike<'_> {
+        Alike { status: &self.status, unreviewed: self.unreviewed, count: self.count }
+    }
+}
+
+/// For each convoy how many rows of tasks are alike.
+fn counts(db: &Connection) -> rusqlite::Result<BTreeMap<String, Vec<Counted>>> {
+    let sql = "SELECT convoy_id, coalesce(status, ''), coalesce(unreviewed, 0) = 1, count(*) FROM tasks
+        GROUP BY convoy_id, status, coalesce(unreviewed, 0) = 1";
     let mut query = db.prepare_cached(sql)?;
-    let mut counts: BTreeMap<String, Vec<(String, u32)>> = BTreeMap::new();
-    let rows = query.query_map((), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    let mut counts: BTreeMap<String, Vec<Counted>> = BTreeMap::new();
+    let rows = query.query_map((), |row| {
+        Ok((row.get(0)?, Counted { status: row.get(1)?, unreviewed: row.get(2)?, count: row.get(3)? }))
+    })?;
     for row in rows {
-        let (convoy, count) = row?;
+        let (convoy, count): (String, Counted) = row?;
         counts.entry(convoy).or_default().push(count);
     }
     Ok(counts)

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 pub(super) const APPLICATION_ID: u32 = 0x434f_4e56;
 
 /// How to get from each version to the next one. A step that was released is never changed again.
-pub(super) const STEPS: &[&str] = &[V1, V2];
+pub(super) const STEPS: &[&str] = &[V1, V2, V3];
 
 /// `specs`, `events`, `leases` and `inbox` are the truth; the other tables are projections, with times
 /// as text, for people.
@@ -150,6 +150,11 @@ CREATE TABLE dead_letters (
 const V2: &str = "
 ALTER TABLE tasks ADD COLUMN files_changed INTEGER;
 ALTER TABLE attempts ADD COLUMN files_changed INTEGER;
+";
+
+/// Whether a task's work has no review that it was to get; unknown for those of before.
+const V3: &str = "
+ALTER TABLE tasks ADD COLUMN unreviewed INTEGER;
 ";
 
 /// Brings an empty or older file of ours to the newest version, all in one transaction.

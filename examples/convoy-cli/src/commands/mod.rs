@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod dispute;
 mod dlq;
 mod logs;
 mod look;
@@ -10,7 +11,7 @@ mod run;
 mod spec;
 
 use crate::app::App;
-use crate::args::{Command, DlqCommand};
+use crate::args::{Command, DisputeCommand, DlqCommand};
 use crate::exit::{Exit, Failure};
 
 impl Command {
@@ -25,10 +26,12 @@ impl Command {
             | Self::Events { json, .. }
             | Self::Check { json, .. }
             | Self::Publish { json, .. }
+            | Self::Dispute(DisputeCommand::List { json, .. })
             | Self::Dlq(DlqCommand::List { json, .. } | DlqCommand::Retry { json, .. }) => *json,
             Self::Logs { .. }
             | Self::Schema
             | Self::Dlq(DlqCommand::Resolve { .. })
+            | Self::Dispute(DisputeCommand::Resolve { .. })
             | Self::Cancel(_)
             | Self::Pause(_)
             | Self::Unpause(_)
@@ -55,6 +58,7 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
         Command::Check { source, json, strict } => check::check(app, &source, json, strict),
         Command::Schema => Ok(check::schema(app)),
         Command::Dlq(command) => dlq::execute(app, command).await,
+        Command::Dispute(command) => dispute::execute(app, command).await,
         Command::Cancel(convoy) => control::cancel(app, convoy.convoy.as_deref()).await,
         Command::Pause(convoy) => control::pause(app, convoy.convoy.as_deref()).await,
         Command::Unpause(convoy) => control::unpause(app, convoy.convoy.as_deref()).await,

@@ -58,6 +58,9 @@ impl Board {
         if let TaskEvent::AgentEnded { usage, .. } = event {
             self.usage.add(usage);
         }
+        if let TaskEvent::ReviewVerdict(review) = event {
+            self.usage.add(&review.usage);
+        }
         let status = match event {
             TaskEvent::Done { .. } => Some(TaskStatus::Done),
             TaskEvent::Failed { status, .. } => Some(*status),
@@ -81,6 +84,7 @@ impl Board {
                 self.working.remove(&task);
                 return;
             }
+            TaskEvent::ReviewStarted(_) => "is reviewed",
             _ => return,
         };
         match self.working.get_mut(&task) {

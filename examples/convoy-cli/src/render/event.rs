@@ -2,9 +2,9 @@
 
 use convoy_core::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, Event, EventRecord, GateResult, PublishEvent,
-    TaskEvent,
+    ReviewRecord, TaskEvent,
 };
-use convoy_core::types::{Failure, GateLevel, Oid, StepStatus, Timestamp};
+use convoy_core::types::{Failure, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, Timestamp};
 
 use super::{count, duration, safe_line, short_branch, some_of};
 
@@ -50,7 +50,10 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::Skipped { .. }
             | TaskEvent::Cancelled {}
             | TaskEvent::DeadLettered(_)
-            | TaskEvent::DeadLetterResolved { .. } => true,
+            | TaskEvent::DeadLetterResolved { .. }
+            | TaskEvent::DisputeOpened(_)
+            | TaskEvent::DisputeResolved { .. } => true,
+            TaskEvent::ReviewVerdict(review) => review.verdict == ReviewVerdict::Block,
             TaskEvent::Gate(result) => !result.passed || !result.changed_files.is_empty(),
             TaskEvent::Guard(_) => true,
             TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
@@ -228,6 +231,11 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
                 _ => format!("somebody changed the repository, which no task may do: {what}"),
             }
         }
+        TaskEvent::ReviewStarted(review) => {
+            let by = safe_line(&review.reviewer);
+            format!("{} review by {by} ({})", review.level, safe_line(&review.reason))
+        }
+        TaskEvent::ReviewVerdict(review) => verdict(review),
         TaskEvent::Queued { .. } => "passed its checks, waits to land".to_owned(),
         TaskEvent::Prepared { commit, .. } => format!("landing as {}", short(commit)),
         TaskEvent::Unprepared { .. } => "the tip moved; landing again".to_owned(),
@@ -281,8 +289,30 @@ fn end(event: &TaskEvent, time: Timestamp) -> String {
             safe_line(actor),
             safe_line(resolution)
         ),
+        TaskEvent::DisputeOpened(dispute) => {
+            let panels = count(dispute.panel_attempts, "panel");
+            format!("disputed after {panels}: {}", safe_line(&dispute.dispute_id))
+        }
+        TaskEvent::DisputeResolved { dispute_id, actor, resolution } => {
+            format!("{} closed by {}: {}", safe_line(dispute_id), safe_line(actor), safe_line(resolution))
+        }
         other => other.type_name().to_owned(),
     }
+}
+
+fn verdict(review: &ReviewRecord) -> String {
+    let what = match (review.verdict, review.level) {
+        (ReviewVerdict::Pass, ReviewLevel::AutoPass) => "needs no review".to_owned(),
+        (ReviewVerdict::Pass, level) => format!("passed its {level} review"),
+        (ReviewVerdict::Block, level) => format!("blocked by its {level} review"),
+        (ReviewVerdict::Skipped, _) => "not reviewed".to_owned(),
+    };
+    let votes = match (review.passes, review.blocks) {
+        (Some(passes), Some(blocks)) => format!(" ({passes} for it, {blocks} against)"),
+        _ => String::new(),
+    };
+    let reason = safe_line(&review.reason);
+    if reason.is_empty() { format!("{what}{votes}") } else { format!("{what}{votes}: {reason}") }
 }
 
 fn millis(millis: u64) -> String {

@@ -85,7 +85,10 @@ pub(crate) fn summary_lines(view: &ConvoyView, interrupted: bool, hints: &Hints)
 
 fn is_trouble(task: &TaskView) -> bool {
     use TaskStatus as S;
-    matches!(task.status, S::Failed | S::TimedOut | S::GateFailed | S::HookFailed)
+    matches!(
+        task.status,
+        S::Failed | S::TimedOut | S::GateFailed | S::HookFailed | S::ReviewBlocked | S::Disputed
+    )
 }
 
 fn row(task: &TaskView) -> Vec<String> {
@@ -105,7 +108,9 @@ fn note(task: &TaskView) -> String {
     let letter = task.dead_letter.as_ref().map(|id| format!("dead letter {}", safe_line(id)));
     let tokens = task.tokens.map(|tokens| format!("{} tokens", thousands(tokens)));
     let cost = task.cost_usd.map(|cost| cost.to_string());
-    let parts = [landed, same, waits, failure, letter, tokens, cost];
+    let dispute = task.dispute.as_ref().map(|id| safe_line(id));
+    let unreviewed = task.unreviewed.map(|_| "not reviewed".to_owned());
+    let parts = [landed, same, unreviewed, waits, failure, letter, dispute, tokens, cost];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -117,6 +122,7 @@ fn totals(view: &ConvoyView) -> String {
         (totals.skipped, "skipped"),
         (totals.cancelled, "cancelled"),
         (totals.open, "open"),
+        (totals.unreviewed, "not reviewed"),
     ];
     let mut line = match totals.total {
         1 if totals.done == 1 => "the task is done".to_owned(),

@@ -9,6 +9,7 @@
 //! | `commit TEXT` | `git add -A`, `git commit` |
 //! | `git WORDS`, `sh TEXT` | must succeed; what they print is printed |
 //! | `say TEXT`, `err TEXT`, `raw TEXT` | an answer; a line on standard error; a line on standard output as it is |
+//! | `verdict pass\|block TEXT` | as a reviewer: the judgement, with the nonce that the prompt asks for |
 //! | `flood BYTES [err]` | that many bytes, in lines |
 //! | `count FILE [TEXT]` | appends a line, at once: who ran, and in what order; also into a fifo |
 //! | `listen FILE` | reads it to its end: on a fifo, until somebody writes and closes |
@@ -163,6 +164,11 @@ impl Agent<'_> {
     fn print(&mut self, name: &str, words: &mut Words<'_>) -> Result<bool, String> {
         match name {
             "say" => self.report.say(&words.text()?),
+            "verdict" => {
+                let verdict = words.word()?;
+                let answer = self.verdict(&verdict, &words.text()?)?;
+                self.report.say(&answer);
+            }
             "err" => self.report.error_line(&words.text()?),
             "raw" => self.report.line(&words.text()?),
             "flood" => flood(words.number()?, words.optional()?.as_deref())?,
@@ -176,6 +182,14 @@ impl Agent<'_> {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// The answer of a reviewer.
+    fn verdict(&self, verdict: &str, feedback: &str) -> Result<String, String> {
+        let form = self.prompt.lines().rev().find_map(|line| line.strip_prefix("{\"nonce\": \""));
+        let nonce = form.and_then(|rest| rest.split('"').next()).ok_or("the prompt asks for no verdict")?;
+        let answer = serde_json::json!({"nonce": nonce, "verdict": verdict, "feedback": feedback});
+        Ok(answer.to_string())
     }
 
     /// Waiting, and what others have to put up with.

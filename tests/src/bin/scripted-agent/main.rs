@@ -2,6 +2,7 @@
 //!
 //! It looks for the last fenced block that begins with ```` ```script ```` in its prompt (standard input, or the
 //! argument after `--prompt`) and carries out its lines in the current directory; see `actions.rs` for the commands.
+//! Asked to review it carries out the last block that begins with ```` ```review ````, or passes the work.
 //! Called as `claude`, or with `--claude`, it prints the event stream of that program; with `--json` one JSON object
 //! at the end; otherwise plain text. `--model M` and `--resume SESSION` are taken from the arguments, others ignored.
 #![forbid(unsafe_code)]
@@ -72,7 +73,12 @@ fn follow(args: &[String], report: &mut Report) -> Result<u8, String> {
             String::from_utf8_lossy(&bytes).into_owned()
         }
     };
-    let lines = script::find(&prompt).ok_or("no ```script block in the prompt")?;
+    // As a reviewer it does what the task says for reviewers; nothing said, it lets the work pass.
+    let lines = if prompt.starts_with("You review") {
+        script::find(&prompt, "review").unwrap_or_else(|| vec!["verdict pass fine"])
+    } else {
+        script::find(&prompt, "script").ok_or("no ```script block in the prompt")?
+    };
     report.begin();
     let mut agent = Agent { prompt: &prompt, args, report };
     for line in lines {

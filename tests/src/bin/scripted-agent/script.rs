@@ -1,12 +1,13 @@
 //! The script inside a prompt, and the words of its lines.
 
-/// The lines of the last ```` ```script ```` block; blank ones and those that begin with `#` left out.
-pub(crate) fn find(prompt: &str) -> Option<Vec<&str>> {
+/// The lines of the last block that begins with ```` ```NAME ````; blank ones and those that begin with `#` left out.
+pub(crate) fn find<'a>(prompt: &'a str, name: &str) -> Option<Vec<&'a str>> {
+    let begin = format!("```{name}");
     let mut last = None;
     let mut open: Option<Vec<&str>> = None;
     for line in prompt.lines().map(str::trim) {
         match &mut open {
-            None if line == "```script" => open = Some(Vec::new()),
+            None if line == begin => open = Some(Vec::new()),
             None => {}
             Some(_) if line == "```" => last = open.take(),
             Some(lines) if !line.is_empty() && !line.starts_with('#') => lines.push(line),
@@ -105,9 +106,12 @@ mod tests {
     fn the_last_block_counts_and_only_complete_ones() {
         let block = |text: &str| format!("```script\n{text}\n```\n");
         let prompt = format!("Do it.\n{}feedback\n{}bye", block("say a"), block("  say b\n\n# no\nexit 3"));
-        assert_eq!(find(&prompt), Some(vec!["say b", "exit 3"]));
-        assert_eq!(find(&format!("{}```script\nsay torn", block("say whole"))), Some(vec!["say whole"]));
-        assert_eq!(find("```sh\nls\n```"), None);
+        assert_eq!(find(&prompt, "script"), Some(vec!["say b", "exit 3"]));
+        assert_eq!(
+            find(&format!("{}```script\nsay torn", block("say whole")), "script"),
+            Some(vec!["say whole"])
+        );
+        assert_eq!(find("```sh\nls\n```", "script"), None);
     }
 
     #[test]

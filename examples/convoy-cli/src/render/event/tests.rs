@@ -1,8 +1,12 @@
 //! Every event in words, and which of them are shown.
 
-use convoy_core::event::{BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, Work};
+use convoy_core::event::{
+    BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, ReviewRecord, Work,
+};
 use convoy_core::spec::{HookMoment, HookType};
-use convoy_core::types::{ConvoyStatus, FailureKind, GateLevel, TaskIx, TaskStatus, Totals, Usage};
+use convoy_core::types::{
+    ConvoyStatus, FailureKind, GateLevel, ReviewLevel, ReviewVerdict, TaskIx, TaskStatus, Totals, Usage,
+};
 
 use super::*;
 use crate::testing::{convoy_record, oid, publish_record, started, task_record};
@@ -47,6 +51,25 @@ fn agent_cases() -> Vec<Case> {
         ),
         (TaskEvent::Killed { reason: "timeout".into() }, 1, true, "a: the agent was ended: timeout"),
     ]
+}
+
+fn review(level: ReviewLevel, verdict: ReviewVerdict, votes: Option<(u32, u32)>) -> TaskEvent {
+    TaskEvent::ReviewVerdict(Box::new(ReviewRecord {
+        level,
+        verdict,
+        tokens: None,
+        usage: Usage::default(),
+        model: None,
+        feedback_length: 0,
+        passes: votes.map(|votes| votes.0),
+        blocks: votes.map(|votes| votes.1),
+        budget_exceeded: false,
+        budget_downgrade: false,
+        budget_skip: false,
+        tree: None,
+        reused: false,
+        reason: "small\nchange".into(),
+    }))
 }
 
 fn check_cases() -> Vec<Case> {
@@ -99,6 +122,14 @@ fn check_cases() -> Vec<Case> {
             "a: somebody changed the repository, which no task may do: hooks/x",
         ),
         (built_in(None, true), 1, false, "a: partition passed"),
+        (review(ReviewLevel::AutoPass, ReviewVerdict::Pass, None), 1, false, "a: needs no review: small …"),
+        (review(ReviewLevel::Fast, ReviewVerdict::Skipped, None), 1, false, "a: not reviewed: small …"),
+        (
+            review(ReviewLevel::Panel, ReviewVerdict::Block, Some((1, 2))),
+            1,
+            true,
+            "a: blocked by its panel review (1 for it, 2 against): small …",
+        ),
         (built_in(Some(GateLevel::Warn), true), 1, true, "a: partition warns: b.txt …"),
         (built_in(Some(GateLevel::Block), false), 1, true, "a: partition blocks: b.txt …"),
         (hook(true), 1, false, "a: hook make … passed after 1.5s"),

@@ -1,0 +1,220 @@
+//! Letting reviewers look at work: in a checkout of the base, a few at a time, each into a log of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{ReviewOrder, Reviewed};
+use crate::agent::canonical_name;
+use crate::attempt::context::Context;
+use crate::attempt::environment::agent_env;
+use crate::attempt::log::Log;
+use crate::git::{ChangedPath, GitError, Repository};
+use crate::review::{
+    AgentReviewer, DiffError, DiffSource, DiffText, PANEL, ReviewLog, ReviewReport, ReviewRequest,
+    ReviewRunner, Verdict, count,
+};
+use crate::secret::{Redactor, printable};
+use crate::types::{BoxFuture, Oid, ReviewLevel, TaskIx};
+
+/// The longest that one reviewer may take.
+const REVIEW_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// Most bytes that are kept of what reviewers said.
+const MAX_TEXT: usize = 16 * 1024;
+
+/// Work that reviewers look at.
+pub(super) struct Case<'a> {
+    pub(super) context: &'a Context,
+    pub(super) order: &'a ReviewOrder,
+    pub(super) changes: Vec<ChangedPath>,
+    pub(super) cancel: &'a CancellationToken,
+}
+
+impl Case<'_> {
+    /// The reports of all reviewers, each in a checkout of the base.
+    pub(super) async fn verdicts(
+        &self,
+        runner: &dyn ReviewRunner,
+        level: ReviewLevel,
+    ) -> Result<Vec<ReviewReport>, String> {
+        let checkout = self.context.dirs.review_checkout(&self.context.plan, self.order.task);
+        let repository = &self.context.repository;
+        let failed = |error: GitError| format!("the base of the work cannot be checked out: {error}");
+        // One that a crash left is in an unknown state.
+        repository.remove_worktree(&checkout).await.map_err(failed)?;
+        repository.add_worktree(&checkout, &self.order.base).await.map_err(failed)?;
+        let reports = self.reports(runner, level, &checkout).await;
+        // What cannot be removed now is removed at the end of the run.
+        drop(repository.remove_worktree(&checkout).await);
+        reports
+    }
+
+    async fn reports(
+        &self,
+        runner: &dyn ReviewRunner,
+        level: ReviewLevel,
+        checkout: &Path,
+    ) -> Result<Vec<ReviewReport>, String> {
+        if level == ReviewLevel::Panel {
+            let (a, b, c) = tokio::join!(
+                self.report(runner, level, checkout, 1),
+                self.report(runner, level, checkout, 2),
+                self.report(runner, level, checkout, 3),
+            );
+            let all: [_; PANEL] = [a?, b?, c?];
+            return Ok(all.into());
+        }
+        Ok(vec![self.report(runner, level, checkout, 1).await?])
+    }
+
+    /// What one reviewer says; waits until fewer than the most are at work.
+    async fn report(
+        &self,
+        runner: &dyn ReviewRunner,
+        level: ReviewLevel,
+        checkout: &Path,
+        member: usize,
+    ) -> Result<ReviewReport, String> {
+        let (context, order) = (self.context, self.order);
+        let task = context.plan.spec_of(order.task);
+        let env = agent_env(&context.host_env, context.plan.spec(), task).map_err(|e| e.to_string())?;
+        let path = context.dirs.review_log(&context.plan, order.task, order.attempt, member);
+        let mut log = Log::open(&path, &context.redactor)
+            .map_err(|error| format!("the log of the review cannot be opened: {error}"))?;
+        log.heading(&context.redactor, &format!("{level} review of {} by {}", order.commit, runner.name()));
+        let _slot = tokio::select! {
+            slot = context.reviews.slots.acquire() => slot.map_err(|error| error.to_string())?,
+            () = self.cancel.cancelled() => return Err("the review was stopped".to_owned()),
+        };
+        let log = Arc::new(ReviewerLog(Mutex::new(Some(log))));
+        let request = ReviewRequest {
+            task: task.id.clone(),
+            prompt: context.redactor.redact(&task.prompt).into_owned(),
+            level,
+            nonce: nonce(),
+            base: order.base.clone(),
+            commit: order.commit.clone(),
+            diff: Arc::new(self.diff()),
+            checkout: checkout.to_owned(),
+            env,
+            timeout: REVIEW_TIMEOUT,
+            worker: context.worker(order.task, order.attempt),
+            cancel: self.cancel.clone(),
+            log: log.clone(),
+        };
+        let report = runner.review(request).await;
+        context.reviews.spend(&report.usage);
+        log.finish().map_err(|error| format!("the log of the review cannot be written: {error}"))?;
+        Ok(report)
+    }
+
+    fn diff(&self) -> RepositoryDiff {
+        RepositoryDiff {
+            repository: self.context.repository.clone(),
+            base: self.order.base.clone(),
+            commit: self.order.commit.clone(),
+            paths: self.changes.iter().map(|change| PathBuf::from(self.clean(&change.path))).collect(),
+            redactor: self.context.redactor.clone(),
+        }
+    }
+
+    /// What the reports come to together; what they cost is added.
+    pub(super) fn judgement(&self, reviewed: &mut Reviewed, reports: &[ReviewReport]) -> Verdict {
+        for report in reports {
+            reviewed.usage.add(&report.usage);
+        }
+        match (reviewed.level, reports) {
+            (ReviewLevel::Fast, [report]) => report.verdict.clone(),
+            _ => {
+                let verdicts: Vec<Verdict> = reports.iter().map(|report| report.verdict.clone()).collect();
+                let panel = count(&verdicts);
+                reviewed.panel = Some((panel.passes, panel.blocks));
+                panel.verdict
+            }
+        }
+    }
+
+    /// Text that may hold anything: redacted, printable, bounded.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let mut text = printable(&self.context.redactor.redact(text)).into_owned();
+        if text.len() > MAX_TEXT {
+            let cut = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(cut);
+            text.push_str("[…]");
+        }
+        text
+    }
+}
+
+/// Who reviews the work of a task: the host's own reviewer, or an agent that can be kept from writing.
+pub(super) fn reviewer(context: &Context, task: TaskIx) -> Result<Arc<dyn ReviewRunner>, String> {
+    if let Some(reviewer) = &context.reviewer {
+        return Ok(reviewer.clone());
+    }
+    let settings = &context.plan.spec().reviews;
+    let own = context.plan.spec_of(task).adapter.as_deref();
+    let Some(name) = settings.adapter.as_deref().or(own).or(context.adapter.as_deref()) else {
+        return Err("no agent adapter can review; set `reviewer_adapter`".to_owned());
+    };
+    let adapter = context.registry.get(canonical_name(name)).map_err(|error| error.to_string())?;
+    let reviewer = AgentReviewer::new(adapter, settings.model.clone(), context.grace);
+    reviewer.can_review()?;
+    Ok(Arc::new(reviewer))
+}
+
+/// A word that nobody can guess: 160 random bits.
+fn nonce() -> String {
+    let part = || ulid::Ulid::generate().random();
+    format!("{:020x}{:020x}", part(), part())
+}
+
+/// What a reviewer prints, into its log.
+struct ReviewerLog(Mutex<Option<Log>>);
+
+impl ReviewerLog {
+    fn finish(&self) -> std::io::Result<()> {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        log.and_then(|log| log.finish().1).map_or(Ok(()), Err)
+    }
+}
+
+impl ReviewLog for ReviewerLog {
+    fn output(&self, chunk: &[u8]) {
+        if let Some(log) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            log.push(chunk);
+        }
+    }
+}
+
+/// The changes of a commit, redacted.
+struct RepositoryDiff {
+    repository: Repository,
+    base: Oid,
+    commit: Oid,
+    paths: Vec<PathBuf>,
+    redactor: Redactor,
+}
+
+impl DiffSource for RepositoryDiff {
+    fn paths(&self) -> BoxFuture<'_, Result<Vec<PathBuf>, DiffError>> {
+        let mut paths = self.paths.clone();
+        paths.sort_unstable();
+        Box::pin(async { Ok(paths) })
+    }
+
+    fn text(&self, max_bytes: usize) -> BoxFuture<'_, Result<DiffText, DiffError>> {
+        Box::pin(async move {
+            let failed =
+                |error: GitError| DiffError { message: error.to_string(), source: Some(Box::new(error)) };
+            let from = self.repository.diff_base(&self.base, &self.commit).await.map_err(failed)?;
+            let patch = self.repository.patch_text(&from, &self.commit, max_bytes).await.map_err(failed)?;
+            let text = String::from_utf8_lossy(&patch.bytes);
+            // Characters that would hide something, such as those that turn the direction of text, are shown.
+            let text = printable(&self.redactor.redact(&text)).into_owned();
+            Ok(DiffText { text, truncated: patch.truncated })
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! What a task's reviews have come to so far.
+
+use crate::event::{ReviewRecord, TaskEvent};
+use crate::types::{Oid, ReviewLevel, ReviewVerdict};
+
+/// What a task's reviews have come to so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskReview {
+    /// The newest tree that passed, and how thorough that review was.
+    pub passed: Option<(Oid, ReviewLevel)>,
+    /// Whether the newest work has no judgement and may land all the same.
+    pub unreviewed: bool,
+    /// Panels that blocked, since the start or the last retry by a person.
+    pub blocked_panels: u32,
+    /// The attempt that the last of them judged: one whose review is repeated after a crash counts once.
+    pub(super) blocked_in: u32,
+    /// The review that is being made.
+    pub under_way: Option<ReviewLevel>,
+    /// The id of its newest dispute, and whether it is still open.
+    pub dispute: Option<(String, bool)>,
+}
+
+impl TaskReview {
+    /// Forgets everything but the dispute: a person takes the task up again.
+    pub(super) fn revive(&mut self) {
+        *self = Self { dispute: self.dispute.take(), ..Self::default() };
+    }
+
+    /// Keeps what an event of this attempt says.
+    pub(super) fn note(&mut self, event: &TaskEvent, attempt: u32) {
+        match event {
+            TaskEvent::Snapshot { work: Some(_), .. } => self.unreviewed = false,
+            TaskEvent::ReviewStarted(started) => self.under_way = Some(started.level),
+            TaskEvent::ReviewVerdict(record) => self.verdict(record, attempt),
+            TaskEvent::DisputeOpened(dispute) => self.dispute = Some((dispute.dispute_id.clone(), true)),
+            TaskEvent::DisputeResolved { dispute_id, .. } => self.dispute = Some((dispute_id.clone(), false)),
+            _ => {}
+        }
+    }
+
+    fn verdict(&mut self, record: &ReviewRecord, attempt: u32) {
+        self.under_way = None;
+        self.unreviewed = record.verdict == ReviewVerdict::Skipped;
+        match record.verdict {
+            ReviewVerdict::Pass => {
+                self.passed = record.tree.clone().map(|tree| (tree, record.level));
+            }
+            ReviewVerdict::Block if record.level == ReviewLevel::Panel && self.blocked_in != attempt => {
+                self.blocked_panels += 1;
+                self.blocked_in = attempt;
+            }
+            ReviewVerdict::Block | ReviewVerdict::Skipped => {}
+        }
+    }
+}
