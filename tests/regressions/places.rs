@@ -80,7 +80,7 @@ async fn a_branch_that_is_another_name_moves_its_target_and_the_checkout_follows
     for name in ["alias", "refs/heads/alias"] {
         let ran = run(&repo, writer(), &spec(&format!("branch: {name}"), task)).await;
         ran.assert_done();
-        assert_eq!(ran.branch(), "refs/heads/main", "{name}");
+        assert_eq!(ran.branch_ref(), "refs/heads/main", "{name}");
         assert_eq!(repo.read("a"), "made\n");
         repo.assert_sound_and_clean();
     }

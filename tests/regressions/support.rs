@@ -75,7 +75,7 @@ impl Ran {
     }
 
     /// The full name of the branch that the work went to.
-    pub(crate) fn branch(&self) -> &str {
+    pub(crate) fn branch_ref(&self) -> &str {
         &self.outcome.view.branch_ref
     }
 
