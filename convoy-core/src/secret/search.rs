@@ -4,7 +4,9 @@
 use aho_corasick::{AhoCorasick, Input, MatchKind, Span, packed};
 
 /// Literals that are looked for together.
-const GROUP: usize = 24;
+const GROUP: usize = 48;
+/// Bytes that all groups look at before the next: few enough to stay in the nearest cache.
+const BLOCK: usize = 8 * 1024;
 /// Bytes of a literal that the instructions look at.
 const LOOKED_AT: usize = 4;
 
@@ -12,6 +14,8 @@ const LOOKED_AT: usize = 4;
 #[derive(Debug)]
 pub(super) struct Search {
     groups: Vec<Group>,
+    /// Bytes of the longest literal.
+    longest: usize,
 }
 
 #[derive(Debug)]
@@ -40,17 +44,25 @@ impl Search {
             finder: Finder::new(group.iter().map(|index| literals[*index].as_str())),
             literals: group.to_vec(),
         });
-        Self { groups: groups.collect() }
+        Self { groups: groups.collect(), longest: literals.iter().map(String::len).max().unwrap_or(0) }
     }
 
     /// Hands every place in the range to `found`, with the number of the literal, group by group. A place
     /// counts when all of the literal lies in the range.
     pub(super) fn each(&self, text: &[u8], from: usize, until: usize, found: &mut dyn FnMut(usize, usize)) {
-        for group in &self.groups {
-            let mut at = from;
-            while let Some((start, pattern)) = group.finder.next(text, at, until) {
-                found(start, group.literals[pattern]);
-                at = start + 1;
+        for block in (from..until).step_by(BLOCK) {
+            let end = until.min(block + BLOCK);
+            for group in &self.groups {
+                let mut at = block;
+                // One that starts in the block may end behind it.
+                while let Some((start, pattern)) = group.finder.next(text, at, until.min(end + self.longest))
+                {
+                    if start >= end {
+                        break;
+                    }
+                    found(start, group.literals[pattern]);
+                    at = start + 1;
+                }
             }
         }
     }
@@ -80,6 +92,17 @@ fn automaton<'l>(literals: impl Iterator<Item = &'l str>) -> AhoCorasick {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_literal_across_the_end_of_a_block_is_found_once() {
+        let search = Search::new(&["needle".to_owned(), "other".to_owned()]);
+        for start in BLOCK - 8..BLOCK + 2 {
+            let text = format!("{}needle{}", ".".repeat(start), ".".repeat(BLOCK));
+            let mut found = Vec::new();
+            search.each(text.as_bytes(), 0, text.len(), &mut |at, literal| found.push((at, literal)));
+            assert_eq!(found, [(start, 0)]);
+        }
+    }
 
     #[test]
     fn every_place_is_found_by_either_means_and_the_longest_literal_wins() {
