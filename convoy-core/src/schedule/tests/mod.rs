@@ -13,6 +13,7 @@ mod moves;
 mod outcomes;
 mod parking;
 mod properties;
+mod reports;
 mod retry;
 mod review;
 pub(crate) mod shape;

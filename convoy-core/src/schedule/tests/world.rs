@@ -7,20 +7,22 @@ use std::time::Duration;
 use super::build::{START, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
+pub(crate) use super::reports::{
+    agent_end, hook, is_last_word, review_blocked, review_verdict, started, step_finished, step_started,
+};
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, HookResult, RepositoryGuard, Request,
-    RequestKind, ReviewRecord, ReviewStarted, StepFinished, StepStarted, TaskEvent, Work,
+    AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, RepositoryGuard, Request, RequestKind,
+    ReviewStarted, TaskEvent, Work,
 };
 use crate::plan::Plan;
 use crate::schedule::{
-    Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
-    Scheduler, SnapshotReport, StartedReport, Turn,
+    Action, AdvanceReport, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
+    SnapshotReport, Turn,
 };
-use crate::spec::{HookMoment, HookType};
+use crate::spec::HookMoment;
 use crate::state::{Moving, Prepared, RunState, Stage};
 use crate::types::{
-    AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, TaskIx,
-    Timestamp, Usage,
+    AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx, Timestamp,
 };
 
 /// More turns than any run of the sizes used here takes.
@@ -430,105 +432,5 @@ fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
             changes: vec!["refs/tags/v1 (moved)".into()],
         }),
         _ => Report::AgentEnded(agent_end(AgentOutcome::Succeeded)),
-    }
-}
-
-/// Whether nothing of the same action follows this report of a check.
-pub(super) fn is_last_word(report: &Report) -> bool {
-    !matches!(
-        report,
-        Report::Gate(_)
-            | Report::BuiltInGate(_)
-            | Report::Hook(_)
-            | Report::Guard(_)
-            | Report::StepStarted(_)
-            | Report::StepFinished(_)
-            | Report::ReviewStarted(_)
-            | Report::ReviewVerdict(_)
-    )
-}
-
-/// The end of a review.
-pub(crate) fn review_verdict(level: ReviewLevel, verdict: ReviewVerdict, tree: Oid) -> Report {
-    let usage = Usage { output: Some(3), ..Usage::default() };
-    let blocks = u32::from(verdict == ReviewVerdict::Block);
-    Report::ReviewVerdict(Box::new(ReviewRecord {
-        level,
-        verdict,
-        tokens: usage.total_tokens(),
-        usage,
-        model: None,
-        feedback_length: 2,
-        passes: None,
-        blocks: (level == ReviewLevel::Panel).then_some(blocks),
-        budget_exceeded: false,
-        budget_downgrade: false,
-        budget_skip: false,
-        tree: Some(tree),
-        reused: false,
-        reason: "so".into(),
-    }))
-}
-
-/// What follows when a review blocks.
-pub(crate) fn review_blocked() -> Report {
-    Report::Checked(Some(Failure::new(FailureKind::ReviewBlocked, "the review blocks the work")))
-}
-
-/// A step begins.
-pub(crate) fn step_started() -> StepStarted {
-    StepStarted { step: "first".into(), index: 0, of: 2, retry: 0, session: "fresh".into(), failure: None }
-}
-
-/// A step is over.
-pub(crate) fn step_finished() -> StepFinished {
-    StepFinished {
-        step: "first".into(),
-        index: 0,
-        status: StepStatus::Failed,
-        exit_code: 1,
-        retries: 2,
-        duration_ms: 5,
-        failure: Some(Failure::new(FailureKind::Error, "it says why")),
-    }
-}
-
-/// What a hook says.
-pub(super) fn hook(on: HookMoment, passed: bool) -> HookResult {
-    HookResult {
-        hook: "make check".into(),
-        kind: HookType::Validate,
-        on,
-        passed,
-        how: "exit code 1".into(),
-        exit_code: Some(i32::from(!passed)),
-        duration_ms: 1,
-        output: "it says why".into(),
-        usage: Usage::default(),
-    }
-}
-
-/// A call of an agent.
-pub(super) fn started() -> StartedReport {
-    StartedReport {
-        adapter: "test".into(),
-        account: None,
-        model: None,
-        worktree: "/w".into(),
-        prompt_bytes: 5,
-        session: "fresh".into(),
-    }
-}
-
-/// The end of an agent.
-pub(super) fn agent_end(outcome: AgentOutcome) -> AgentEnd {
-    AgentEnd {
-        outcome,
-        exit_code: Some(0),
-        session: None,
-        usage: Usage { output: Some(1), ..Usage::default() },
-        duration_ms: 1,
-        summary: String::new(),
-        killed: None,
     }
 }
