@@ -77,3 +77,22 @@ async fn an_open_breaker_hands_tasks_to_the_fallback_and_after_the_cool_down_let
     assert_eq!(ran.statuses(), "bad1=failed bad2=failed bad3=failed good1=done good2=done");
     assert_eq!(tripped(&ran), (3, 3, 1));
 }
+
+#[tokio::test]
+async fn a_budget_stops_the_convoy_and_says_what_was_used() {
+    let repo = ScratchRepo::new();
+    let script = prompt("tokens 400 200\ncost 0.75\nwrite a.txt made");
+    let tasks = ["a", "b", "c"].map(|id| format!("  - {{id: {id}, prompt: {script}, files: [{id}]}}\n"));
+    let head = "concurrency: 1\nbudget: {tokens: 1000, cost_usd: 50, wall_time: 24h}";
+    let ran = run_with(engine(&repo), &scripted(head, &tasks.concat())).await;
+    assert_eq!(ran.statuses(), "a=done b=done c=skipped");
+    let exceeded: Vec<_> = ran.events.iter().map(|record| record.to_flat_json()).collect();
+    let exceeded: Vec<_> = exceeded.iter().filter(|event| event["type"] == "budget_exceeded").collect();
+    assert_eq!(exceeded.len(), 1, "{exceeded:?}");
+    assert_eq!(
+        (&exceeded[0]["scope"], &exceeded[0]["measure"], &exceeded[0]["limit"], &exceeded[0]["used"]),
+        (&"convoy".into(), &"tokens".into(), &1000.0.into(), &1200.0.into())
+    );
+    let budget = &ran.outcome.view.budget;
+    assert_eq!((budget.len(), budget[0].exceeded, budget[1].used), (3, true, Some(1.5)));
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::area;
 use crate::spec::{Concurrency, Task};
-use crate::types::{BreakerState, ConvoyStatus, Oid, TaskIx, Timestamp, Totals};
+use crate::types::{BreakerState, ConvoyStatus, Measure, Oid, TaskIx, Timestamp, Totals};
 
 /// What a host may set for one run on top of the spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +158,21 @@ area! {
             pending_count: u32,
             /// Agents that may run at once.
             effective_concurrency: u32,
+        },
+        /// A limit of the budget is reached. With `on_exceeded: pause` the convoy is paused, and going on waves the
+        /// limit through; else what was not begun is skipped, and nothing is retried.
+        BudgetExceeded = "budget_exceeded" {
+            /// Whose budget: `convoy`.
+            scope: String,
+            /// What is limited.
+            measure: Measure,
+            /// The limit: tokens, dollars or seconds.
+            limit: f64,
+            /// What was used.
+            used: f64,
+            /// Some agents did not say what they used: it is more than that.
+            #[serde(default)]
+            at_least: bool,
         },
         /// An agent (role) failed too often in a row and is rested: its tasks go to the fallback, or are skipped.
         BreakerTripped = "circuit_breaker_tripped" {

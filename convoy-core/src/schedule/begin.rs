@@ -26,6 +26,7 @@ impl Scheduler {
             self.skip_pending(root, now, turn)?;
         }
         self.move_breakers(now, turn)?;
+        self.skip_for_budget(now, turn)?;
         for task in self.state.plan().clone().indices() {
             self.take_up(task, now, turn)?;
         }

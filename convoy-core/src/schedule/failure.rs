@@ -45,7 +45,8 @@ impl Scheduler {
             let failure = Some(failure);
             let event =
                 TaskEvent::Retried { previous_status, failure, not_before, retries, escalated_to: None };
-            return self.emit_task(task, event, now, turn);
+            self.emit_task(task, event, now, turn)?;
+            return self.is_over_budget(task, now, turn).map(drop);
         }
         let other = spec
             .escalate_to
@@ -61,7 +62,8 @@ impl Scheduler {
             };
             self.emit_task(task, event, now, turn)?;
             // Whoever had the task before has used up all tries at it.
-            return self.move_breaker(task, now, turn);
+            self.move_breaker(task, now, turn)?;
+            return self.is_over_budget(task, now, turn).map(drop);
         }
         self.exhausted(task, failure, now, turn)
     }

@@ -45,7 +45,15 @@ impl Scheduler {
 
     /// When this wants an [`Input::Tick`] although nothing happens.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        if self.is_held() { None } else { self.queues.next_time() }
+        let budget = self.state.budget_ends();
+        let next = || budget.into_iter().chain(self.queues.next_time()).min();
+        let over = self.state.ended().is_some() || self.state.is_cancelling() || self.state.is_interrupting();
+        match (over, self.is_held()) {
+            (true, _) => None,
+            // A pause takes time, too.
+            (false, true) => budget,
+            (false, false) => next(),
+        }
     }
 
     /// Decides what follows from one input. The same scheduler, input and time always give the same

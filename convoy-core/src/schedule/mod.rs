@@ -7,6 +7,7 @@
 
 mod begin;
 mod breaker;
+mod budget;
 mod control;
 mod dispute;
 mod failure;

@@ -35,7 +35,7 @@ impl Scheduler {
         match (self.state.stopped_by(), &self.state.task(task).stage) {
             // The rest of the convoy does not wait for hours until it may end.
             (Some(root), Stage::Pending { .. }) => self.skip_stopped(task, root, now, turn),
-            _ => Ok(()),
+            _ => self.is_over_budget(task, now, turn).map(drop),
         }
     }
 

@@ -19,10 +19,11 @@ impl Scheduler {
             return Ok(());
         }
         self.queues.expire(&self.state, now);
+        self.watch_budget(now, turn)?;
         if !self.is_held() {
             while self.queues.slots_used() < self.state.slot_limit() {
                 let Some(task) = self.queues.take_start(&self.state, now) else { break };
-                if self.fails_at_start(task, now, turn)? {
+                if self.is_over_budget(task, now, turn)? || self.fails_at_start(task, now, turn)? {
                     self.queues.passed_over(task);
                 } else if let Some(agent) = self.admit(task, now, turn)? {
                     self.start(task, agent, now, turn)?;

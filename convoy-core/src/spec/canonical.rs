@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::built_in;
 use super::hook::{Hook, HookType};
 use super::model::{
-    CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat,
-    PromptVia, Spec, Task, UsageMode,
+    Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted, OnFailure,
+    OutputFormat, PromptVia, Spec, Task, UsageMode,
 };
 use super::review::{mode_text, write_settings};
 use super::step::{OnStepFailure, Step};
@@ -52,6 +52,9 @@ pub fn canonical(spec: &Spec) -> String {
         defaults.insert("circuit_breaker".to_owned(), circuit_breaker(breaker));
     }
     put("defaults", Value::Object(defaults));
+    if let Some(of) = &spec.budget {
+        put("budget", budget(of));
+    }
     put("locks", json!(spec.locks));
     put("env", env(&spec.env));
     put("worktree", json!({"setup": spec.worktree.setup, "copy": spec.worktree.copy}));
@@ -69,6 +72,21 @@ fn env(env: &BTreeMap<String, EnvValue>) -> Value {
         EnvValue::FromEnv(name) => json!({"from_env": name}),
     };
     env.iter().map(|(name, of)| (name.clone(), value(of))).collect()
+}
+
+fn budget(budget: &Budget) -> Value {
+    let pauses = budget.on_exceeded == OnExceeded::Pause;
+    let mut value = json!({"on_exceeded": if pauses { "pause" } else { "stop" }});
+    if let Some(tokens) = budget.tokens {
+        value["tokens"] = json!(tokens);
+    }
+    if let Some(cost) = budget.cost_usd {
+        value["cost_usd"] = json!(f64::from(cost));
+    }
+    if let Some(time) = budget.wall_time {
+        value["wall_time"] = json!(millis(time));
+    }
+    value
 }
 
 fn circuit_breaker(breaker: &CircuitBreaker) -> Value {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::built_in::Written;
 use super::model::{
-    CircuitBreaker, Concurrency, EnvValue, OnExhausted, OnFailure, Retry, Spec, UnsupportedField, Worktree,
+    Budget, CircuitBreaker, Concurrency, EnvValue, OnExceeded, OnExhausted, OnFailure, Retry, Spec,
+    UnsupportedField, Worktree,
 };
 use super::places::Places;
 use super::problem::{Path, Problem, Problems};
@@ -15,6 +16,7 @@ use super::tree::{Node, Value};
 use super::value::{Item, Record, Val};
 use super::{cross, profile};
 use crate::secret::looks_secret_variable;
+use crate::types::Cost;
 
 /// Makes the typed spec and collects what is wrong between fields.
 pub(super) struct Maker {
@@ -70,6 +72,7 @@ impl Maker {
                 .record("defaults")
                 .and_then(|d| d.count("max_swarm_concurrency"))
                 .unwrap_or(8),
+            budget: record.record("budget").map(budget),
             circuit_breaker: record
                 .record("defaults")
                 .and_then(|defaults| defaults.record("circuit_breaker"))
@@ -179,6 +182,18 @@ pub(super) fn retry(record: Option<&Record>, from: Retry) -> Retry {
         backoff: record.duration("backoff").unwrap_or(from.backoff),
         max_backoff: record.duration("max_backoff").unwrap_or(from.max_backoff),
         jitter: record.bool("jitter").unwrap_or(from.jitter),
+    }
+}
+
+fn budget(record: &Record) -> Budget {
+    Budget {
+        tokens: record.int("tokens").and_then(|tokens| u64::try_from(tokens).ok()),
+        cost_usd: record.number("cost_usd").map(Cost::from),
+        wall_time: record.duration("wall_time"),
+        on_exceeded: match record.text("on_exceeded") {
+            Some("pause") => OnExceeded::Pause,
+            _ => OnExceeded::Stop,
+        },
     }
 }
 

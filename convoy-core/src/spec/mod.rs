@@ -37,8 +37,8 @@ pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
 pub use self::hook::{Hook, HookMoment, HookType};
 pub use self::inactive::inactive_defaults;
 pub use self::model::{
-    CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExhausted, OnFailure, OutputFormat,
-    PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode, Worktree,
+    Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted, OnFailure,
+    OutputFormat, PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode, Worktree,
 };
 pub use self::problem::{Pos, Problem, Severity};
 pub use self::reference::reference_markdown;

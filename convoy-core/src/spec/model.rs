@@ -9,7 +9,7 @@ use super::built_in::BuiltInGates;
 use super::hook::Hook;
 use super::review::{ReviewMode, ReviewSettings};
 use super::step::{OnStepFailure, Step};
-use crate::types::TaskId;
+use crate::types::{Cost, TaskId};
 
 /// A valid convoy file with its defaults applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Spec {
     pub branch: Option<String>,
     /// Upper bound of `auto` concurrency (`defaults.max_swarm_concurrency`).
     pub max_swarm_concurrency: u32,
+    /// Limits of what the agents of the convoy consume; `None` = none.
+    pub budget: Option<Budget>,
     /// When a role that keeps failing is rested; `None` = never.
     pub circuit_breaker: Option<CircuitBreaker>,
     /// The tasks in file order.
@@ -91,6 +93,29 @@ pub enum OnExhausted {
     Skip,
     /// A dead letter is written; everything pending is skipped.
     Stop,
+}
+
+/// Limits of what agents consume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Most tokens.
+    pub tokens: Option<u64>,
+    /// Most dollars.
+    pub cost_usd: Option<Cost>,
+    /// Longest time, as long as an engine runs the convoy.
+    pub wall_time: Option<Duration>,
+    /// What happens when one is reached.
+    pub on_exceeded: OnExceeded,
+}
+
+/// What happens when a limit of a budget is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnExceeded {
+    /// What was not begun is skipped, and nothing is retried.
+    Stop,
+    /// The convoy is paused; going on waves that limit through.
+    Pause,
 }
 
 /// When a role that keeps failing is rested.

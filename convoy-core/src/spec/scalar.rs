@@ -45,8 +45,8 @@ pub(super) fn read(kind: &Kind, scalar: &Scalar) -> Read {
         Kind::Version => version(kind, scalar),
         Kind::Number { positive, max } => {
             let fits = |n: &f64| *n <= *max && if *positive { *n > 0.0 } else { *n >= 0.0 };
-            as_number(scalar).filter(fits).ok_or_else(|| wrong(kind, scalar))?;
-            good(Val::Number)
+            let number = as_number(scalar).filter(fits).ok_or_else(|| wrong(kind, scalar))?;
+            good(Val::Number(number))
         }
         Kind::Seconds => seconds(kind, scalar),
         Kind::Duration { zero } => duration(*zero, kind, scalar),

@@ -11,8 +11,8 @@ pub(super) enum Val {
     Text(String),
     Bool(bool),
     Int(i64),
-    /// A number that is no count; no field that is built has one yet.
-    Number,
+    /// A number that is no count.
+    Number(f64),
     Duration(Duration),
     List(Vec<Item>),
     Map(Vec<(String, Item)>),
@@ -78,6 +78,13 @@ impl Record {
     /// A count that the table bounds to `u32`.
     pub(super) fn count(&self, key: &str) -> Option<u32> {
         self.int(key).and_then(|int| u32::try_from(int).ok())
+    }
+
+    pub(super) fn number(&self, key: &str) -> Option<f64> {
+        match self.val(key)? {
+            Val::Number(number) => Some(*number),
+            _ => None,
+        }
     }
 
     pub(super) fn bool(&self, key: &str) -> Option<bool> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::Spending;
 use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
 use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
@@ -63,6 +64,7 @@ impl RunState {
             ConvoyEvent::Resumed { .. } => {
                 self.interrupting = false;
                 self.paused = false;
+                self.spending.resumed(self.last_time, time);
                 self.parking.forgive();
                 self.tasks.iter_mut().for_each(|task| task.review.under_way = None);
             }
@@ -70,7 +72,10 @@ impl RunState {
             ConvoyEvent::Unpaused { .. } if !over => self.paused = false,
             ConvoyEvent::CancelRequested { .. } if !over => self.cancelling = true,
             ConvoyEvent::Interrupted { .. } => self.interrupting = true,
-            ConvoyEvent::Retried { tasks, .. } if over => self.revive(tasks, event)?,
+            ConvoyEvent::Retried { tasks, .. } if over => {
+                self.revive(tasks, event)?;
+                self.spending = Spending::begun(time);
+            }
             ConvoyEvent::TasksAdded { tasks, source, idempotency_key, .. } if !over => {
                 let plan = self.plan.extended(tasks.clone());
                 self.plan = Arc::new(plan.map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?);
@@ -80,6 +85,7 @@ impl RunState {
                 }
                 self.idempotency_keys.extend(idempotency_key.clone());
             }
+            ConvoyEvent::BudgetExceeded { measure, .. } if !over => self.spending.exceeded(*measure),
             ConvoyEvent::BreakerTripped { agent, state }
             | ConvoyEvent::BreakerHalfOpen { agent, state }
             | ConvoyEvent::BreakerClosed { agent, state }
@@ -106,6 +112,7 @@ impl RunState {
             | ConvoyEvent::Retried { .. }
             | ConvoyEvent::TasksAdded { .. }
             | ConvoyEvent::InjectionReceived { .. }
+            | ConvoyEvent::BudgetExceeded { .. }
             | ConvoyEvent::BreakerTripped { .. }
             | ConvoyEvent::BreakerHalfOpen { .. }
             | ConvoyEvent::BreakerClosed { .. }
@@ -194,12 +201,21 @@ impl RunState {
         }
         self.note_provider(ix, &before, event, time);
         match event {
-            TaskEvent::Hook(hook) => self.tasks[ix.index()].usage.add(&hook.usage),
+            TaskEvent::Hook(hook) => {
+                self.tasks[ix.index()].usage.add(&hook.usage);
+                if !hook.usage.is_empty() {
+                    self.spending.spend(&hook.usage);
+                }
+            }
+            TaskEvent::AgentEnded { usage, .. } => self.spending.spend(usage),
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
             TaskEvent::ReviewVerdict(record) => {
                 let tokens = record.usage.total_tokens().unwrap_or(0);
                 self.review_tokens = self.review_tokens.saturating_add(tokens);
+                if record.verdict != crate::types::ReviewVerdict::Skipped {
+                    self.spending.spend(&record.usage);
+                }
             }
             TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
             _ => {}

@@ -5,6 +5,7 @@
 
 mod apply;
 mod breaker;
+mod budget;
 mod parking;
 mod publish;
 mod review;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use self::apply::IllegalEvent;
 pub use self::breaker::{Admission, BreakerDue};
+pub use self::budget::BudgetView;
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::review::TaskReview;
 pub use self::run::RunState;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::breaker::Breakers;
+use super::budget::Spending;
 use super::parking::Parking;
 use super::publish::Publish;
 use super::stage::{Stage, TaskState};
@@ -34,6 +35,7 @@ pub struct RunState {
     pub(super) idempotency_keys: BTreeSet<String>,
     pub(super) parking: Parking,
     pub(super) breakers: Breakers,
+    pub(super) spending: Spending,
     /// When the newest event was recorded.
     pub(super) last_time: Timestamp,
     pub(super) review_tokens: u64,
@@ -58,6 +60,7 @@ impl PartialEq for RunState {
             && self.idempotency_keys == other.idempotency_keys
             && self.parking == other.parking
             && self.breakers == other.breakers
+            && self.spending == other.spending
             && self.last_time == other.last_time
             && self.review_tokens == other.review_tokens
     }
@@ -89,6 +92,7 @@ impl RunState {
             idempotency_keys: BTreeSet::new(),
             parking: Parking::default(),
             breakers: Breakers::default(),
+            spending: Spending::begun(created_at),
             last_time: created_at,
             review_tokens: 0,
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::breaker::Admission;
+use super::budget::BudgetView;
 use super::run::RunState;
 use super::stage::Stage;
 use crate::types::{
@@ -47,6 +48,9 @@ pub struct ConvoyView {
     /// Money of all attempts; absent when none was reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// The limits of its budget, and how near they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budget: Vec<BudgetView>,
     /// The tasks in file order.
     pub tasks: Vec<TaskView>,
 }
@@ -119,6 +123,7 @@ pub fn view(state: &RunState) -> ConvoyView {
         totals: state.totals(),
         tokens: usage.total_tokens(),
         cost_usd: usage.cost_usd,
+        budget: state.budget(state.last_time),
         tasks: plan.indices().map(|ix| task_view(state, ix, &taken)).collect(),
     }
 }

@@ -15,7 +15,7 @@ mod usage;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use self::breaker::BreakerState;
+pub use self::breaker::{BreakerState, Measure};
 pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
 pub use self::gate::GateLevel;
 pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};

@@ -101,6 +101,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
         totals: Totals::of(tasks.iter().map(|task| task.status)),
         tokens: None,
         cost_usd: None,
+        budget: Vec::new(),
         tasks,
     }
 }

@@ -64,6 +64,7 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
     if !story.wild {
         // What a stop skips, and who is rested, depends on the moment.
         spec.circuit_breaker = None;
+        spec.budget = None;
         spec.on_failure = OnFailure::Continue;
         spec.reviews.on_dispute = OnDispute::Continue;
         let stops = spec.tasks.iter_mut().filter(|task| task.on_exhausted == OnExhausted::Stop);

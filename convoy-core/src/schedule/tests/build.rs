@@ -57,6 +57,7 @@ pub(crate) fn spec(tasks: Vec<Task>) -> Spec {
         adapters: BTreeMap::new(),
         branch: None,
         max_swarm_concurrency: 8,
+        budget: None,
         circuit_breaker: None,
         tasks,
         locks: BTreeMap::new(),

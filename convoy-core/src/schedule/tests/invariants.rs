@@ -105,6 +105,7 @@ impl Watch {
                 assert!(!parked, "nothing starts whose provider is parked");
                 let broken = state.broken(ix).is_some() && task.stage.kind() == StageKind::Pending;
                 assert!(!broken, "nothing starts whose adapter is known not to work");
+                assert!(goes_on || !state.is_budget_used_up(), "nothing new starts without a budget");
                 let held = state.is_paused() || state.is_cancelling() || state.is_interrupting();
                 assert!(!held && state.ended().is_none(), "nothing starts while the convoy is held");
                 assert!(state.stopped_by().is_none() || goes_on, "a stop lets nothing new start: {kind:?}");
@@ -134,7 +135,10 @@ impl Watch {
             }
             TaskEvent::Skipped { because, .. } => {
                 let Some(root) = *because else {
-                    return assert!(self.blocked.contains(&ix), "a skip has a cause");
+                    return assert!(
+                        self.blocked.contains(&ix) || state.is_budget_used_up(),
+                        "a skip has a cause"
+                    );
                 };
                 let kind = state.task(root).stage.kind();
                 assert!(kind.is_final() && kind != StageKind::Done, "the cause is not done: {kind:?}");

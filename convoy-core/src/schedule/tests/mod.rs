@@ -1,6 +1,7 @@
 //! The decisions, tried in a small world that answers actions as a table or a generator says.
 
 mod breaker;
+mod budget;
 pub(crate) mod build;
 mod choose;
 mod conflict;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::build::{planned, spec, task};
 use crate::plan::Plan;
-use crate::spec::{CircuitBreaker, Concurrency, OnExhausted, OnFailure, Spec, Task};
+use crate::spec::{Budget, CircuitBreaker, Concurrency, OnExceeded, OnExhausted, OnFailure, Spec, Task};
 use crate::types::TaskId;
 
 /// One task in few numbers, so that a failing case is short to read and to shrink.
@@ -37,6 +37,7 @@ pub(crate) struct Shape {
     max_swarm: u32,
     on_failure: OnFailure,
     breaker: Option<CircuitBreaker>,
+    budget: Option<Budget>,
     /// The file lists tasks before what they depend on.
     reversed: bool,
 }
@@ -76,14 +77,21 @@ pub(crate) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
         fallback_agent,
     });
     let breaker = prop::option::weighted(0.4, breaker);
-    (tasks, permits, concurrency, 1_u32..=8, on_failure, breaker, any::<bool>()).prop_map(
-        |(tasks, permits, concurrency, max_swarm, on_failure, breaker, reversed)| Shape {
+    let budget = (prop::option::of(1_u64..30), prop::option::of(1_u64..60), any::<bool>());
+    let budget = budget.prop_map(|(tokens, seconds, pauses)| {
+        let on_exceeded = if pauses { OnExceeded::Pause } else { OnExceeded::Stop };
+        Budget { tokens, cost_usd: None, wall_time: seconds.map(Duration::from_secs), on_exceeded }
+    });
+    let budget = prop::option::weighted(0.25, budget);
+    (tasks, permits, concurrency, 1_u32..=8, on_failure, breaker, budget, any::<bool>()).prop_map(
+        |(tasks, permits, concurrency, max_swarm, on_failure, breaker, budget, reversed)| Shape {
             tasks,
             permits,
             concurrency,
             max_swarm,
             on_failure,
             breaker,
+            budget,
             reversed,
         },
     )
@@ -103,6 +111,7 @@ impl Shape {
             concurrency: self.concurrency,
             max_swarm_concurrency: self.max_swarm,
             on_failure: self.on_failure,
+            budget: self.budget.clone(),
             circuit_breaker: self.breaker.clone(),
             locks,
             ..spec(tasks)

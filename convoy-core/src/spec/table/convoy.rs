@@ -67,7 +67,7 @@ pub(in crate::spec) static CONVOY: Section = Section {
         )
         .unbuilt(EMPTY),
         field("watch", Kind::Record(&WATCH), "When the convoy runs again.").unbuilt(NEVER),
-        field("budget", Kind::Record(&BUDGET), "Limits of the whole convoy, reviews included.").ours().unbuilt(EMPTY),
+        field("budget", Kind::Record(&BUDGET), "Limits of the whole convoy, reviews included.").ours(),
         field("worktree", Kind::Record(&WORKTREE), "How worktrees are prepared.").ours(),
         field("merge", Kind::Record(&MERGE), "How work is landed.").ours(),
         field("locks", Kind::Map(Rule::Name, &Kind::Int(1, COUNT)), "Permits of each lock that tasks take.").ours(),

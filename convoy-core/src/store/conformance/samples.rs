@@ -8,8 +8,8 @@ use crate::event::{
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
-    AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Oid, SessionId,
-    StepStatus, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
+    AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Measure, Oid,
+    SessionId, StepStatus, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
 };
 
 /// The convoy of this number.
@@ -209,6 +209,13 @@ pub fn every_kind() -> Vec<Event> {
         Event::Convoy(ConvoyEvent::CancelRequested { actor: actor() }),
         Event::Convoy(ConvoyEvent::Interrupted { reason: "the host ends".into() }),
         Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: actor() }),
+        Event::Convoy(ConvoyEvent::BudgetExceeded {
+            scope: "convoy".into(),
+            measure: Measure::CostUsd,
+            limit: 1.5,
+            used: 1.75,
+            at_least: true,
+        }),
         Event::Convoy(ConvoyEvent::BreakerTripped { agent: actor(), state: BreakerState::Open }),
         Event::Convoy(ConvoyEvent::BreakerHalfOpen { agent: actor(), state: BreakerState::HalfOpen }),
         Event::Convoy(ConvoyEvent::BreakerClosed { agent: actor(), state: BreakerState::Closed }),

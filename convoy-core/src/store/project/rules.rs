@@ -66,6 +66,7 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
         | ConvoyEvent::InjectionReceived { .. }
         | ConvoyEvent::InjectionRefused { .. }
         | ConvoyEvent::Interrupted { .. }
+        | ConvoyEvent::BudgetExceeded { .. }
         | ConvoyEvent::BreakerTripped { .. }
         | ConvoyEvent::BreakerHalfOpen { .. }
         | ConvoyEvent::BreakerClosed { .. }

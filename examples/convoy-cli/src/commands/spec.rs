@@ -163,8 +163,8 @@ mod tests {
                 "f.yml:5:5: error: tasks[0].persistent: not supported yet: persistent",
             ),
             (
-                &*format!("version: 1\nbudget: {{tokens: 5}}\n{GOOD}"),
-                "f.yml:2:1: error: budget: not supported yet: budget",
+                &*format!("version: 1\nmerge: {{batch: 5}}\n{GOOD}"),
+                "f.yml:2:1: error: merge.batch: not supported yet: merge.batch",
             ),
             ("", "f.yml:1:1: error: the file is empty"),
         ];

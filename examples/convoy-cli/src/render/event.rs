@@ -29,6 +29,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | ConvoyEvent::Unpaused { .. }
             | ConvoyEvent::CancelRequested { .. }
             | ConvoyEvent::Interrupted { .. }
+            | ConvoyEvent::BudgetExceeded { .. }
             | ConvoyEvent::BreakerTripped { .. }
             | ConvoyEvent::BreakerClosed { .. }
             | ConvoyEvent::Retried { .. } => true,
@@ -99,6 +100,10 @@ fn convoy(event: &ConvoyEvent) -> String {
         }
         ConvoyEvent::SwarmConcurrency { effective_concurrency, pending_count, .. } => {
             format!("up to {}, {pending_count} open", count(*effective_concurrency, "agent"))
+        }
+        ConvoyEvent::BudgetExceeded { measure, limit, used, at_least, .. } => {
+            let least = if *at_least { "at least " } else { "" };
+            format!("the budget is used up: {least}{used} of {limit} {measure}")
         }
         ConvoyEvent::BreakerTripped { agent, .. } => {
             format!("agent {} failed too often in a row and is rested", safe_line(agent))
