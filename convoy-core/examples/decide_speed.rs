@@ -117,8 +117,13 @@ fn answers(action: Action) -> Vec<Input> {
             let commit = oid(10 * order.task.index() + 1);
             let tree = oid(10 * order.task.index() + 2);
             let work = Work { commit, tree, base: order.base, changed: true, kept_ref: "refs/k".into() };
-            let report =
-                Report::Snapshot(SnapshotReport::Taken { work, rebased: false, files_changed: Some(1) });
+            let report = Report::Snapshot(SnapshotReport::Taken {
+                work,
+                rebased: false,
+                files_changed: Some(1),
+                artifacts: Vec::new(),
+                unfit: None,
+            });
             vec![Input::worker(order.task, order.attempt, report)]
         }
         Action::Check(order) => vec![Input::worker(order.task, order.attempt, Report::Checked(None))],

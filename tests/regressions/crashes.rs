@@ -194,3 +194,29 @@ async fn a_convoy_whose_engine_lives_is_refused_to_others() {
     one.shutdown().await;
     two.shutdown().await;
 }
+
+#[tokio::test]
+async fn what_an_agent_said_outlives_a_crash_before_its_artifacts_are_taken() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::saying(|request| {
+        let plan = request.prompt.contains("make the plan");
+        (AgentOutcome::Succeeded, if plan { "the plan is this".to_owned() } else { String::new() })
+    });
+    let memory = MemoryStore::new();
+    let store = Dying { inner: memory.clone(), at: "artifact_stored", when: When::BeforeCommit };
+    let first = engine(&repo).adapter(agent.clone()).store(Arc::new(store)).build().await.expect("an engine");
+    let tasks = "  - {id: a, prompt: make the plan, outputs: [{name: plan, type: summary}]}\n  \
+                 - {id: b, prompt: 'follow {{input.plan}}', inputs: [{from: a, name: plan}]}\n";
+    let run = first.start(&spec("", tasks), RunOptions::default()).await.expect("started");
+    run.wait().await.expect_err("the engine dies");
+    first.shutdown().await;
+
+    let store = Arc::new(memory.reopen());
+    let second = engine(&repo).adapter(agent.clone()).store(store).build().await.expect("an engine");
+    let run = second.resume(None).await.expect("resumed");
+    finish(&second, &run).await.assert_done();
+    let calls = agent.requests();
+    assert_eq!(calls.len(), 2, "nothing is bought twice");
+    assert!(calls[1].prompt.contains("\nthe plan is this\n````"), "{}", calls[1].prompt);
+    second.shutdown().await;
+}

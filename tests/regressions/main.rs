@@ -1,6 +1,7 @@
 //! What an earlier engine of this kind got wrong: a test for each.
 
 mod adapters;
+mod artifacts;
 mod checks;
 mod conflicts;
 mod crashes;

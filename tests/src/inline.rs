@@ -14,7 +14,7 @@ use convoy_core::types::{BoxFuture, SessionId};
 
 use crate::ScratchRepo;
 
-type Act = dyn Fn(AgentRequest) -> BoxFuture<'static, AgentOutcome> + Send + Sync;
+type Act = dyn Fn(AgentRequest) -> BoxFuture<'static, (AgentOutcome, String)> + Send + Sync;
 
 /// The agent `inline`, which does what a closure says and remembers every request.
 pub struct Inline {
@@ -35,12 +35,25 @@ impl Inline {
         Self::waiting(move |request| std::future::ready(act(&request)))
     }
 
+    /// An agent that does its work at once, and says something at the end.
+    pub fn saying(
+        act: impl Fn(&AgentRequest) -> (AgentOutcome, String) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let act = Box::new(move |request: AgentRequest| -> BoxFuture<'static, (AgentOutcome, String)> {
+            Box::pin(std::future::ready(act(&request)))
+        });
+        Arc::new(Self { act, remembers: false, requests: Mutex::new(Vec::new()) })
+    }
+
     /// An agent that may have to wait for something. It ends at once when it is cancelled.
     pub fn waiting<F>(act: impl Fn(AgentRequest) -> F + Send + Sync + 'static) -> Arc<Self>
     where
         F: Future<Output = AgentOutcome> + Send + 'static,
     {
-        let act = Box::new(move |request| -> BoxFuture<'static, AgentOutcome> { Box::pin(act(request)) });
+        let act = Box::new(move |request| -> BoxFuture<'static, (AgentOutcome, String)> {
+            let done = act(request);
+            Box::pin(async move { (done.await, String::new()) })
+        });
         Arc::new(Self { act, remembers: false, requests: Mutex::new(Vec::new()) })
     }
 
@@ -96,11 +109,11 @@ impl AgentAdapter for Inline {
             let cancel = request.cancel.clone();
             let own = || SessionId::new(format!("session-{number}")).ok();
             let session = request.session.clone().or_else(own).filter(|_| self.remembers);
-            let report = AgentReport::ended(tokio::select! {
-                outcome = (self.act)(request) => outcome,
-                () = cancel.cancelled() => AgentOutcome::Cancelled,
-            });
-            AgentReport { session, ..report }
+            let (outcome, result_text) = tokio::select! {
+                ended = (self.act)(request) => ended,
+                () = cancel.cancelled() => (AgentOutcome::Cancelled, String::new()),
+            };
+            AgentReport { session, result_text, ..AgentReport::ended(outcome) }
         })
     }
 }

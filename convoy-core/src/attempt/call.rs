@@ -13,6 +13,7 @@ use super::work::{Observer, Started, WorkRequest};
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport, AgentRequest, AgentSink};
 use crate::clock::Stopwatch;
 use crate::process::Stream;
+use crate::spec::Task;
 use crate::types::{FailureKind, SessionId};
 
 /// Where an attempt is worked on, and by whom.
@@ -23,6 +24,8 @@ pub(super) struct Desk {
     pub(super) env: BTreeMap<String, String>,
     /// The environment of gates.
     pub(super) gate_env: BTreeMap<String, String>,
+    /// The task, its inputs in its prompts.
+    pub(super) task: Task,
 }
 
 impl Desk {

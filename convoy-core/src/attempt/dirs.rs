@@ -60,6 +60,11 @@ impl Dirs {
         self.logs(plan, task).join(format!("attempt-{attempt}.prompt.md"))
     }
 
+    /// What the agent of an attempt said, kept until its artifacts are taken.
+    pub fn said(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> PathBuf {
+        self.logs(plan, task).join(format!("attempt-{attempt}.said.txt"))
+    }
+
     /// The state directory.
     pub fn state(&self) -> &Path {
         &self.state
@@ -68,6 +73,12 @@ impl Dirs {
     /// The full name of the ref that keeps the work of an attempt.
     pub fn kept_ref(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo) -> String {
         format!("refs/convoy/{}/{}/attempt-{attempt}", self.convoy, plan.dir_name(task))
+    }
+
+    /// The full name of the ref that keeps an artifact of an attempt; `output` is its position among the outputs of
+    /// the task.
+    pub fn artifact_ref(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo, output: usize) -> String {
+        format!("refs/convoy/{}/{}/artifact/{attempt}-{output}", self.convoy, plan.dir_name(task))
     }
 
     /// The full name of the convoy's integration ref.

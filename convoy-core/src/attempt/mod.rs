@@ -3,6 +3,7 @@
 //! A segment takes typed input and returns a typed result; it decides nothing. What follows from a result
 //! is decided elsewhere, after it was recorded. Every segment may be repeated after a crash.
 
+mod artifacts;
 mod call;
 mod check;
 mod context;
@@ -10,6 +11,7 @@ mod dirs;
 mod environment;
 mod guard;
 mod hooks;
+mod inputs;
 mod land;
 mod log;
 mod prompt;
@@ -25,6 +27,7 @@ pub use self::dirs::Dirs;
 pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, secret_values};
 pub use self::guard::GuardReport;
 pub use self::hooks::{HookEnd, HookPlace, HookReport, run_hook};
+pub use self::inputs::PromptInput;
 pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_plan};
 pub use self::log::last_bytes;
 pub use self::prompt::{Feedback, Prompt, render};

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::agent::write_fenced;
-use crate::spec::Task;
-use crate::types::{AttemptNo, Failure};
+use crate::spec::{Output, Task};
+use crate::types::{ArtifactKind, AttemptNo, Failure};
 
 /// What the next attempt is told of the one before.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ pub fn render(task: &Task, prompt: Prompt<'_>) -> String {
     for step in all.chain(prompt.step) {
         let _ = write!(text, "\n\n{step}");
     }
-    write_files(&mut text, task);
+    write_end(&mut text, task);
     text
 }
 
@@ -81,13 +81,36 @@ pub(super) fn render_step(task: &Task, step: StepPrompt<'_>) -> String {
         let _ = write!(text, "You are a {agent}. ");
     }
     text.push_str(step.text);
-    write_files(&mut text, task);
+    write_end(&mut text, task);
     text
 }
 
-fn write_files(text: &mut String, task: &Task) {
+/// The paragraphs that end every prompt: where the agent may work, and what it must leave.
+fn write_end(text: &mut String, task: &Task) {
     if !task.files.is_empty() {
         let _ = write!(text, "\n\nOnly modify files under: {}", task.files.join(", "));
+    }
+    write_outputs(text, &task.outputs);
+}
+
+/// Tells what the agent must leave for other tasks.
+fn write_outputs(text: &mut String, outputs: &[Output]) {
+    if outputs.is_empty() {
+        return;
+    }
+    text.push_str("\n\nOther tasks need these results of yours. Leave every one of them:");
+    for Output { name, kind, path, description } in outputs {
+        let _ = write!(text, "\n- {name}: ");
+        let _ = match kind {
+            ArtifactKind::File => write!(text, "the file {}", path.as_deref().unwrap_or(name)),
+            ArtifactKind::Summary => write!(text, "the end of your last message, at most 4 KiB"),
+            ArtifactKind::Json => {
+                write!(text, "valid JSON, in the last block of your last message that is fenced as ```json")
+            }
+        };
+        if let Some(description) = description {
+            let _ = write!(text, " ({description})");
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
+use super::artifacts::{Left, leave};
 use super::context::Context;
 use super::hooks::{Halt, HookReport, task_hooks};
 use crate::git::{GitError, MergeResult, SnapshotRequest};
 use crate::spec::HookMoment;
-use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx};
+use crate::types::{Artifact, AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
 /// A tree to be taken.
 #[derive(Debug, Clone)]
@@ -44,6 +45,10 @@ pub enum Taken {
         files_changed: Option<u64>,
         /// The ref that keeps it.
         kept_ref: String,
+        /// The artifacts of it that are stored.
+        artifacts: Vec<Artifact>,
+        /// Why the work is not to be judged: an artifact is missing or invalid.
+        unfit: Option<Failure>,
     },
     /// There is no worktree.
     NoWorktree,
@@ -110,7 +115,11 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
         }
         _ => Vec::new(),
     };
-    if !request.succeeded || !markers.is_empty() {
+    let left = match request.succeeded && markers.is_empty() {
+        true => leave(context, &request, &path).await?,
+        false => Left::default(),
+    };
+    if !request.succeeded || !markers.is_empty() || left.unfit.is_some() {
         repository.remove_worktree(&path).await?;
     }
     if !markers.is_empty() {
@@ -133,6 +142,8 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
         rebased: taken.rebased,
         files_changed,
         kept_ref,
+        artifacts: left.artifacts,
+        unfit: left.unfit,
     })
 }
 

@@ -97,7 +97,7 @@ impl<'a> Steps<'a> {
             cancel,
             session,
             session_note,
-            task: context.plan.spec_of(request.task),
+            task: &desk.task,
             led: None,
             spent: Duration::ZERO,
             usage: Usage::default(),
@@ -267,8 +267,9 @@ impl<'a> Steps<'a> {
     /// session is not told again.
     fn prompt(&self, of: &Try<'_>) -> String {
         let first = self.led.is_none_or(|led| led == of.index);
-        let lead = first
-            .then(|| attempt_prompt(self.context, self.request, Some(&of.step.prompt), self.led.is_none()));
+        let lead = first.then(|| {
+            attempt_prompt(self.context, self.request, self.desk, Some(&of.step.prompt), self.led.is_none())
+        });
         let agent = self.session.is_none().then_some(self.request.agent.as_str());
         let step = StepPrompt { text: &of.step.prompt, lead, agent, before: of.before.as_ref() };
         render_step(self.task, step)

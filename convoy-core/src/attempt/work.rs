@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::artifacts::keep_said;
 use super::call::{Ask, Called, Desk, call, killed};
 use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::guard::{Guard, GuardReport};
 use super::hooks::{Halt, HookReport, task_hooks};
+use super::inputs::{self, PromptInput};
 use super::prompt::{Feedback, Prompt, render};
 use super::setup::{copy_in, run_setup};
 use super::steps::{StepEnd, StepStart, Steps};
@@ -38,6 +40,8 @@ pub struct WorkRequest {
     pub feedback: Option<Failure>,
     /// The conflict that is to be resolved.
     pub conflict: Option<ConflictWork>,
+    /// The artifacts that its prompt gets.
+    pub inputs: Vec<PromptInput>,
 }
 
 /// A session that the last attempt left, and whose it is.
@@ -117,10 +121,25 @@ pub async fn work(
     observer: &mut dyn Observer,
 ) -> Worked {
     match prepare(context, &request, cancel, observer).await {
-        Ok((desk, session)) => guarded_calls(context, &request, &desk, session, cancel, observer).await,
+        Ok((desk, session)) => {
+            let worked = guarded_calls(context, &request, &desk, session, cancel, observer).await;
+            with_words_kept(context, &request, worked)
+        }
         Err(_) if cancel.is_cancelled() => ended(AgentReport::ended(AgentOutcome::Cancelled)),
         Err(failure) => ended(AgentReport::failed(failure)),
     }
+}
+
+/// Keeps what the agent said last, for the artifacts that are taken from it.
+fn with_words_kept(context: &Context, request: &WorkRequest, mut worked: Worked) -> Worked {
+    if let (AgentOutcome::Succeeded, Err(error)) = (
+        &worked.report.outcome,
+        keep_said(context, request.task, request.attempt, &worked.report.result_text),
+    ) {
+        let failure = context.failure(FailureKind::Error, "what the agent said could not be kept", &error);
+        worked.report.outcome = AgentOutcome::Failed(failure);
+    }
+    worked
 }
 
 /// Calls the agent, and looks at what became of the repository meanwhile.
@@ -162,7 +181,7 @@ async fn call_agents(
         return Steps::new(context, request, desk, session, cancel).run(observer).await;
     }
     let (session, note) = session;
-    let prompt = attempt_prompt(context, request, None, true);
+    let prompt = attempt_prompt(context, request, desk, None, true);
     if let Err(failure) = send(context, request, &prompt, None) {
         return ended(AgentReport::failed(failure));
     }
@@ -191,6 +210,8 @@ async fn prepare(
 ) -> Result<(Desk, ChosenSession), Failure> {
     let task = context.plan.spec_of(request.task);
     let adapter = adapter_of(context, task)?;
+    let values = inputs::read(context, &request.inputs).await?;
+    let filled = inputs::fill_all(task, &values)?;
     let worktree = make_worktree(context, request).await?;
     no_way_out(context, request).await?;
     let missing = |error| context.failure(FailureKind::Worktree, "cannot prepare the task", &error);
@@ -208,13 +229,14 @@ async fn prepare(
         Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
     })?;
     let session = choose_session(request, &*adapter);
-    Ok((Desk { adapter, worktree, env, gate_env: quiet_env }, session))
+    Ok((Desk { adapter, worktree, env, gate_env: quiet_env, task: filled }, session))
 }
 
 /// The prompt of an attempt, with the step that is asked first. Without its feedback where the agent knows it.
 pub(super) fn attempt_prompt(
     context: &Context,
     request: &WorkRequest,
+    desk: &Desk,
     step: Option<&str>,
     with_feedback: bool,
 ) -> String {
@@ -226,8 +248,7 @@ pub(super) fn attempt_prompt(
         kept_ref: kept_ref.as_deref().unwrap_or_default(),
     });
     let conflict = request.conflict.as_ref().map(|conflict| conflict.files.as_slice());
-    let task = context.plan.spec_of(request.task);
-    render(task, Prompt { feedback, agent: Some(&request.agent), conflict, step })
+    render(&desk.task, Prompt { feedback, agent: Some(&request.agent), conflict, step })
 }
 
 /// The session to continue, and what is said of it. A session belongs to the role, the adapter and the account

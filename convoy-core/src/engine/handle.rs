@@ -232,6 +232,17 @@ impl Engine {
         self.on_runtime(async move { query::log_path(&inner.parts, &convoy, &task, attempt).await }).await
     }
 
+    /// What an artifact of a task holds: the one that other tasks get, free of secrets.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such task, or it left no such artifact and is done;
+    /// [`ErrorKind::Repository`] when the repository no longer has it.
+    pub async fn artifact(&self, convoy: &ConvoyId, task: &TaskId, name: &str) -> Result<Vec<u8>, Error> {
+        let (inner, convoy) = (self.inner.clone(), convoy.clone());
+        let (task, name) = (task.clone(), name.to_owned());
+        self.on_runtime(async move { query::artifact(&inner.parts, &convoy, &task, &name).await }).await
+    }
+
     /// The state directory.
     pub fn state_dir(&self) -> &Path {
         &self.inner.parts.state_dir

@@ -119,3 +119,32 @@ pub(super) async fn log_path(
     }
     Ok(Dirs::new(&parts.state_dir, convoy.clone()).agent_log(plan, ix, attempt))
 }
+
+/// What an artifact of a done task holds.
+pub(super) async fn artifact(
+    parts: &Parts,
+    convoy: &ConvoyId,
+    task: &TaskId,
+    name: &str,
+) -> Result<Vec<u8>, Error> {
+    let (loaded, _) = load_from(&*parts.store, convoy).await?;
+    let state = loaded.state;
+    let missing = |what: String| Error::new(ErrorKind::NotFound, what);
+    let ix = state.plan().find(task);
+    let ix = ix.ok_or_else(|| missing(format!("convoy {convoy} has no task {task}")))?;
+    let found = state.task(ix).artifact(name).cloned();
+    let found = found.ok_or_else(|| {
+        let names: Vec<&str> = state.task(ix).artifacts.iter().map(|a| a.name.as_str()).collect();
+        let has = match names.as_slice() {
+            [] => "it has none that others can get".to_owned(),
+            names => format!("it has {}", names.join(", ")),
+        };
+        missing(format!("task {task} has no artifact {name}; {has}"))
+    })?;
+    let most = usize::try_from(found.size).unwrap_or(usize::MAX);
+    let gone = |error| {
+        let text = format!("artifact {name} of task {task} cannot be read from the repository");
+        Error::new(ErrorKind::Repository, text).because(error)
+    };
+    parts.repository.blob(&found.oid, most).await.map_err(gone)
+}

@@ -16,8 +16,8 @@ use crate::git::{Blocked, PublishMove, PublishPlan, Published};
 use crate::plan::Plan;
 use crate::review::Grant;
 use crate::schedule::{
-    Action, AdvanceReport, AgentEnd, CheckOrder, PrepareReport, PublishOrder, PublishReport, Report,
-    SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
+    Action, AdvanceReport, AgentEnd, CheckOrder, InputArtifact, PrepareReport, PublishOrder, PublishReport,
+    Report, SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
 use crate::state::{Moving, Prepared};
 use crate::types::{AttemptNo, BoxFuture, Oid, TaskId, TaskIx};
@@ -141,6 +141,7 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         }),
         feedback: order.feedback,
         conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
+        inputs: order.inputs.into_iter().map(prompt_input).collect(),
     };
     let mut forward = Forward { task, id: context.plan.id(task), attempt, reporter };
     let worked = attempt::work(context, request, stop.token(), &mut forward).await;
@@ -160,6 +161,11 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         killed: worked.killed,
     };
     reporter.report(task, attempt, Report::AgentEnded(end));
+}
+
+fn prompt_input(input: InputArtifact) -> attempt::PromptInput {
+    let InputArtifact { as_, from, name, oid } = input;
+    attempt::PromptInput { as_, from, name, oid }
 }
 
 async fn snapshot(
@@ -184,9 +190,18 @@ async fn snapshot(
         taken = attempt::take(context, &request, stop.token(), &mut each).await.map_err(trouble)?;
     }
     let report = match taken {
-        attempt::Taken::Commit { commit, tree, changed, rebased, files_changed, kept_ref } => {
+        attempt::Taken::Commit {
+            commit,
+            tree,
+            changed,
+            rebased,
+            files_changed,
+            kept_ref,
+            artifacts,
+            unfit,
+        } => {
             let work = Work { commit, tree, base: order.base, changed, kept_ref };
-            SnapshotReport::Taken { work, rebased, files_changed }
+            SnapshotReport::Taken { work, rebased, files_changed, artifacts, unfit }
         }
         attempt::Taken::NoWorktree => SnapshotReport::NoWorktree,
         attempt::Taken::Failed(failure) => SnapshotReport::Failed(failure),
@@ -226,6 +241,7 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
         review_tokens: order.review_tokens,
         passed_commands: order.passed.commands,
         passed_built_in: order.passed.built_in,
+        missing_files: order.missing_files,
     };
     let mut each = |said| reporter.report(task, attempt, check_report(said, &tree));
     let checked = attempt::check(context, &request, stop.token(), &mut each).await;

@@ -193,7 +193,15 @@ mod tests {
         vec![
             task(ended(AgentOutcome::Failed { failure }), Some(2)),
             task(ended(AgentOutcome::Interrupted), Some(2)),
-            task(TaskEvent::Snapshot { work: Some(work), rebased: false, files_changed: Some(2) }, Some(1)),
+            task(
+                TaskEvent::Snapshot {
+                    work: Some(work),
+                    rebased: false,
+                    files_changed: Some(2),
+                    failure: None,
+                },
+                Some(1),
+            ),
             task(TaskEvent::Cancelled {}, None),
             task(
                 TaskEvent::Conflict { attempt: 1, conflicting_files: vec![], onto: oid('a'), tree: oid('b') },
@@ -248,7 +256,7 @@ mod tests {
         let id = TaskId::new("a b").ok();
         let data = json!({"task_index": 7, "attempt_no": 1, "rebased": true});
         let event = Event::decode("task_snapshot", id, data).expect("decodes");
-        let snapshot = TaskEvent::Snapshot { work: None, rebased: true, files_changed: None };
+        let snapshot = TaskEvent::Snapshot { work: None, rebased: true, files_changed: None, failure: None };
         assert_eq!(event, task(snapshot, Some(1)));
         assert!(event.data().get("files_changed").is_none(), "unknown is absent, not 0");
     }

@@ -6,7 +6,9 @@ use super::{
     BuiltInGateResult, Dispute, GateResult, HookResult, RepositoryGuard, ReviewRecord, ReviewStarted,
     StepFinished, StepStarted, area,
 };
-use crate::types::{BreakerState, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
+use crate::types::{
+    Artifact, BreakerState, Failure, Oid, SessionId, TaskId, TaskIx, TaskStatus, Timestamp, Usage,
+};
 
 /// Why an attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +141,20 @@ area! {
             /// Why.
             reason: String,
         },
+        /// The agent left an artifact. Other tasks get it once this one is done.
+        ArtifactStored = "artifact_stored" (Artifact),
+        /// The convoy holds as many artifacts as it may: this one is not kept, and the attempt fails.
+        ArtifactLimitReached = "artifact_limit_reached" {
+            /// Its name.
+            artifact_name: String,
+        },
+        /// An artifact that the task needs is not there, although the task that leaves it is done.
+        WaitingInput = "task_waiting_input" {
+            /// The artifact.
+            missing_artifact: String,
+            /// The task that would have to leave it.
+            from_task: TaskId,
+        },
         /// The work is a commit, or there was no worktree to take it from.
         Snapshot = "task_snapshot" {
             /// The work.
@@ -150,6 +166,9 @@ area! {
             /// How many files the work changed; absent when that is not known.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             files_changed: Option<u64>,
+            /// Why the work is kept, but not judged: an artifact is missing or invalid.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            failure: Option<Failure>,
         },
         /// A gate was run on the work.
         Gate = "gate_result" (GateResult),

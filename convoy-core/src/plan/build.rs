@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::artifacts;
 use super::graph::{Graph, View, ix};
 use super::model::{Plan, PlannedTask};
 use super::overlap::{self, Overlap, Overlaps};
@@ -43,6 +44,7 @@ pub(super) fn analyse<'a>(
     let mut problems = Vec::new();
     undeclared_locks(spec, &views, &mut problems);
     let graph = Graph::of(&views, &mut problems);
+    artifacts::unknown(spec, &graph.by_id, &mut problems);
     let found = overlap::find(&graph, &graph.phase, &views);
     let overlaps = adjacency(&found, views.len());
     report(&found, &views, &mut problems);
@@ -60,6 +62,7 @@ pub(super) fn extended(spec: Arc<Spec>) -> Result<Plan, Vec<PlanProblem>> {
     let mut problems = Vec::new();
     undeclared_locks(&spec, &views, &mut problems);
     let graph = Graph::of(&views, &mut problems);
+    artifacts::unknown(&spec, &graph.by_id, &mut problems);
     if problems.iter().any(PlanProblem::is_error) {
         return Err(problems);
     }

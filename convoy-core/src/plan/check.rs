@@ -116,6 +116,7 @@ fn placed(problem: &PlanProblem, places: &Places) -> Problem {
         | PlanProblem::Cycle { at, .. } => task.depends_on.get(*at),
         PlanProblem::Overlap { at, .. } => task.files.get(*at),
         PlanProblem::UndeclaredLock { at, .. } => task.locks.get(*at),
+        PlanProblem::UnknownArtifact { at, .. } => task.inputs.get(*at),
         PlanProblem::DuplicateId { .. } => None,
     });
     let (pos, path) = match (place, problem) {

@@ -3,6 +3,7 @@
 //! [`check()`] goes the whole way from text to plan and reports every problem with its place; [`plan()`]
 //! starts from a spec that is already decoded.
 
+mod artifacts;
 mod build;
 mod check;
 mod graph;

@@ -91,13 +91,20 @@ impl Plan {
     }
 
     /// This plan with further tasks at its end; those of this one keep their positions. Tasks whose partitions
-    /// overlap are kept apart, whatever their phases.
+    /// overlap are kept apart, whatever their phases. They depend on the tasks that their inputs come from.
     ///
     /// # Errors
     /// What is wrong between the tasks: an id that exists, a dependency that does not, a circle.
     pub fn extended(&self, tasks: Vec<Task>) -> Result<Self, Vec<PlanProblem>> {
         let mut spec = Spec::clone(&self.spec);
-        spec.tasks.extend(tasks);
+        spec.tasks.extend(tasks.into_iter().map(|mut task| {
+            for input in &task.inputs {
+                if !task.depends_on.contains(&input.from) {
+                    task.depends_on.push(input.from.clone());
+                }
+            }
+            task
+        }));
         extended(Arc::new(spec))
     }
 

@@ -65,6 +65,21 @@ pub enum PlanProblem {
         /// How many further tasks it overlaps with in the same way, not listed one by one.
         more: usize,
     },
+    /// An input names an artifact that its task does not leave.
+    UnknownArtifact {
+        /// The task that needs it.
+        task: TaskIx,
+        /// Position in its `inputs`.
+        at: usize,
+        /// The task that would have to leave it.
+        from: TaskId,
+        /// The artifact.
+        name: String,
+        /// The most similar name among that task's outputs.
+        nearest: Option<String>,
+        /// The first names of that task's outputs.
+        known: Vec<String>,
+    },
     /// A task takes a lock that `locks` does not declare.
     UndeclaredLock {
         /// The task.
@@ -87,6 +102,7 @@ impl PlanProblem {
             | Self::DependsOnItself { task, .. }
             | Self::Cycle { task, .. }
             | Self::Overlap { task, .. }
+            | Self::UnknownArtifact { task, .. }
             | Self::UndeclaredLock { task, .. } => *task,
         }
     }
@@ -101,6 +117,11 @@ impl PlanProblem {
         let mean = |near: &dyn fmt::Display| format!("did you mean `{near}`?");
         match self {
             Self::UnknownDependency { nearest, .. } => nearest.as_ref().map(|id| mean(id)),
+            Self::UnknownArtifact { nearest: Some(near), .. } => Some(mean(near)),
+            Self::UnknownArtifact { known, .. } if known.is_empty() => {
+                Some("it has no `outputs` at all".to_owned())
+            }
+            Self::UnknownArtifact { known, .. } => Some(format!("its outputs are `{}`", known.join("`, `"))),
             Self::UndeclaredLock { lock, nearest, .. } => Some(match nearest {
                 Some(near) => mean(near),
                 None => format!("declare it at the top level: `locks: {{{lock}: 1}}`"),
@@ -120,6 +141,9 @@ impl fmt::Display for PlanProblem {
             Self::UnknownDependency { id, .. } => write!(f, "there is no task {}", Shown(id.as_str())),
             Self::DependsOnItself { id, .. } => {
                 write!(f, "the task {} depends on itself", Shown(id.as_str()))
+            }
+            Self::UnknownArtifact { from, name, .. } => {
+                write!(f, "task {} has no output {}", Shown(from.as_str()), Shown(name))
             }
             Self::Cycle { path, .. } => write!(f, "these tasks wait for each other: {}", circle(path)),
             Self::UndeclaredLock { lock, .. } => {

@@ -7,7 +7,7 @@ use super::inject::Injection;
 use super::input::Action;
 use crate::event::{ConvoyEvent, Event, Request, RequestKind, TaskEvent};
 use crate::state::{IllegalEvent, Stage};
-use crate::types::{TaskIx, Timestamp};
+use crate::types::{FailureKind, TaskIx, Timestamp};
 
 impl Scheduler {
     pub(super) fn request(
@@ -134,8 +134,15 @@ impl Scheduler {
         let mut by_phase: Vec<TaskIx> = plan.indices().collect();
         by_phase.sort_by_key(|ix| plan.task(*ix).phase);
         for ix in by_phase {
-            let Stage::Skipped { because, .. } = self.state.task(ix).stage else { continue };
             let depends_on = &plan.task(ix).depends_on;
+            let because = match &self.state.task(ix).stage {
+                Stage::Skipped { because, .. } => *because,
+                Stage::Failed { .. } if self.waits_for_artifact(ix, &revived) => {
+                    revived.insert(ix);
+                    continue;
+                }
+                _ => continue,
+            };
             // The recorded cause is the first of several: any of them that runs again will do.
             let caused = because.is_some_and(|root| revived.contains(&root))
                 || depends_on.iter().any(|dep| revived.contains(dep) && !is_done(*dep));
@@ -146,6 +153,18 @@ impl Scheduler {
         let mut tasks: Vec<TaskIx> = revived.into_iter().collect();
         tasks.sort_unstable();
         tasks
+    }
+
+    /// Whether a task failed for want of an artifact that one of these tasks may now leave.
+    fn waits_for_artifact(&self, ix: TaskIx, revived: &HashSet<TaskIx>) -> bool {
+        let failure = self.state.task(ix).failure.as_ref();
+        let lacking = failure.is_some_and(|failure| failure.kind == FailureKind::MissingInput);
+        let plan = self.state.plan();
+        let mut from = plan.spec_of(ix).inputs.iter().filter_map(|input| plan.find(&input.from));
+        let all = || plan.task(ix).depends_on.iter();
+        lacking
+            && from.any(|from| revived.contains(&from))
+            && all().all(|dep| revived.contains(dep) || matches!(self.state.task(*dep).stage, Stage::Done))
     }
 
     pub(super) fn resolve_dead_letter(

@@ -176,8 +176,8 @@ impl Scheduler {
                     self.take_tree(task, turn);
                 }
             }
-            (Report::Snapshot(report), Stage::Snapshotting { outcome, .. }) => {
-                self.snapshot(task, report, outcome, now, turn)?;
+            (Report::Snapshot(report), Stage::Snapshotting { .. }) => {
+                self.snapshot(task, report, now, turn)?;
             }
             (Report::CheckStopped, Stage::Checking { .. }) => self.queues.check_again(task),
             (Report::Checked(None), Stage::Checking { work }) => self.passed(task, &work, now, turn)?,
@@ -199,25 +199,26 @@ impl Scheduler {
         &mut self,
         task: TaskIx,
         report: SnapshotReport,
-        outcome: AgentOutcome,
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let none = TaskEvent::Snapshot { work: None, rebased: false, files_changed: None };
+        let none = TaskEvent::Snapshot { work: None, rebased: false, files_changed: None, failure: None };
         let (event, trouble) = match report {
-            SnapshotReport::Taken { work, rebased, files_changed } => {
-                (TaskEvent::Snapshot { work: Some(work), rebased, files_changed }, None)
+            SnapshotReport::Taken { work, rebased, files_changed, artifacts, unfit } => {
+                let failure = self.store_artifacts(task, artifacts, now, turn)?.or(unfit);
+                (TaskEvent::Snapshot { work: Some(work), rebased, files_changed, failure }, None)
             }
             SnapshotReport::NoWorktree => (none, None),
             SnapshotReport::Failed(failure) => (none, Some(failure)),
         };
         self.emit_task(task, event, now, turn)?;
-        match self.state.task(task).stage {
+        match self.state.task(task).stage.clone() {
             Stage::Checking { .. } if self.state.is_cancelling() => {
                 self.emit_task(task, TaskEvent::Cancelled {}, now, turn)
             }
             Stage::Checking { .. } => Ok(()),
-            _ => self.settle(task, outcome, trouble, now, turn),
+            Stage::Settling { outcome } => self.settle(task, outcome, trouble, now, turn),
+            _ => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::event::{
     ReviewRecord, ReviewStarted, StepFinished, StepStarted, Work,
 };
 use crate::state::{Conflict, Moving, Passed, Prepared, Session};
-use crate::types::{AttemptNo, Failure, Oid, ReviewLevel, SessionId, TaskIx, Usage};
+use crate::types::{Artifact, AttemptNo, Failure, Oid, ReviewLevel, SessionId, TaskId, TaskIx, Usage};
 
 /// Something that happened in the world.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +140,10 @@ pub enum SnapshotReport {
         rebased: bool,
         /// How many files the work changed; `None`: that could not be counted.
         files_changed: Option<u64>,
+        /// The artifacts of it that are stored.
+        artifacts: Vec<Artifact>,
+        /// Why the work is not to be judged: an artifact is missing or invalid.
+        unfit: Option<Failure>,
     },
     /// There is no worktree.
     NoWorktree,
@@ -274,6 +278,21 @@ pub struct WorkOrder {
     pub feedback: Option<Failure>,
     /// The conflict that is to be resolved.
     pub conflict: Option<Conflict>,
+    /// The artifacts that its prompt gets, as far as they are there.
+    pub inputs: Vec<InputArtifact>,
+}
+
+/// An artifact that a prompt gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputArtifact {
+    /// What stands for it in the prompt.
+    pub as_: String,
+    /// The task that left it.
+    pub from: TaskId,
+    /// Its name.
+    pub name: String,
+    /// The object that holds it.
+    pub oid: Oid,
 }
 
 /// A tree that is to be taken.
@@ -308,6 +327,8 @@ pub struct CheckOrder {
     pub reviewed: Option<(Oid, ReviewLevel)>,
     /// Tokens that all reviews of the convoy have used so far.
     pub review_tokens: u64,
+    /// The files that it was to leave as artifacts and did not.
+    pub missing_files: Vec<String>,
 }
 
 /// What is to be done to the user's branch.

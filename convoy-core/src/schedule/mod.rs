@@ -5,6 +5,7 @@
 //! the state are derived from it ([`Scheduler::new`]), so a restart needs nothing but the log, and a
 //! decision costs what it changes, not what exists.
 
+mod artifacts;
 mod begin;
 mod breaker;
 mod budget;
@@ -23,8 +24,8 @@ pub use self::failure::backoff;
 pub use self::handle::{Scheduler, Turn};
 pub use self::inject::MOST_INJECTED;
 pub use self::input::{
-    Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
-    SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,
+    Action, AdvanceReport, AgentEnd, CheckOrder, Input, InputArtifact, PrepareReport, PublishOrder,
+    PublishReport, Report, SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,
 };
 
 #[cfg(test)]

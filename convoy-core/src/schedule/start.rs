@@ -23,7 +23,10 @@ impl Scheduler {
         if !self.is_held() {
             while self.queues.slots_used() < self.state.slot_limit() {
                 let Some(task) = self.queues.take_start(&self.state, now) else { break };
-                if self.is_over_budget(task, now, turn)? || self.fails_at_start(task, now, turn)? {
+                if self.is_over_budget(task, now, turn)?
+                    || self.fails_at_start(task, now, turn)?
+                    || self.lacks_input(task, now, turn)?
+                {
                     self.queues.passed_over(task);
                 } else if let Some(agent) = self.admit(task, now, turn)? {
                     self.start(task, agent, now, turn)?;
@@ -85,6 +88,7 @@ impl Scheduler {
             session: state.session.clone(),
             feedback: state.failure.clone(),
             conflict: state.conflict.clone(),
+            inputs: self.prompt_inputs(task),
         })));
         Ok(())
     }
@@ -142,6 +146,7 @@ impl Scheduler {
                 passed: state.verdicts.of(work),
                 reviewed: state.review.passed.clone(),
                 review_tokens: self.state.review_tokens(),
+                missing_files: self.missing_files(task),
             })));
             self.queues.checking.insert(task);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::artifact::{canonical_inputs, canonical_outputs};
 use super::built_in;
 use super::hook::{Hook, HookType};
 use super::model::{
@@ -122,6 +123,8 @@ fn task(task: &Task) -> Value {
         "description": task.description,
         "depends_on": task.depends_on,
         "files": task.files,
+        "outputs": canonical_outputs(&task.outputs),
+        "inputs": canonical_inputs(&task.inputs),
         "priority": task.priority,
         "locks": task.locks,
         "env": env(&task.env),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::artifact::templates;
 use super::problem::{Path, Problem, Problems, Shown};
 use super::value::Record;
 
@@ -137,58 +138,5 @@ fn about_nothing(condition: &Record, step: &Path<'_>, problems: &mut Problems) {
             problems.push(Problem::warning(slot.key_pos, Path::Key(&here, "step"), message));
         }
         (None, None) | (Some(_), Some(_)) => {}
-    }
-}
-
-/// Placeholders that nothing fills: they are sent as they are.
-fn templates(record: &Record, path: &Path<'_>, problems: &mut Problems) {
-    let mut inputs = HashSet::new();
-    for (_, input) in record.records("inputs") {
-        inputs.extend(input.text("as").or_else(|| input.text("name")));
-    }
-    let mut check = |record: &Record, path: &Path<'_>| {
-        let (Some(slot), Some(prompt)) = (record.slot("prompt"), record.text("prompt")) else { return };
-        let here = Path::Key(path, "prompt");
-        for (kind, name) in placeholders(prompt) {
-            let message = match kind {
-                "input" if inputs.contains(name) => continue,
-                "input" => {
-                    format!("`{{{{input.{name}}}}}`: the task has no such input; it is sent as it stands")
-                }
-                _ => format!("`{{{{scratchpad.{name}}}}}`: not supported yet; it is sent as it stands"),
-            };
-            problems.push(Problem::warning(slot.pos, here, message));
-        }
-    };
-    check(record, path);
-    let list = Path::Key(path, "steps");
-    for (index, step) in record.records("steps") {
-        check(step, &Path::Index(&list, index));
-    }
-}
-
-/// The `{{input.NAME}}` and `{{scratchpad.KEY}}` of a prompt, each once.
-fn placeholders(prompt: &str) -> Vec<(&str, &str)> {
-    let mut found = Vec::new();
-    for part in prompt.split("{{").skip(1) {
-        let Some((inner, _)) = part.split_once("}}") else { continue };
-        let Some((kind @ ("input" | "scratchpad"), name)) = inner.split_once('.') else { continue };
-        let plain = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
-        if plain && !found.contains(&(kind, name)) {
-            found.push((kind, name));
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_two_placeholders_are_found() {
-        let prompt =
-            "{{input.a}} {{input.a}} {{scratchpad.k}} {{user.x}} {{ input.b }} {{input.}} {{input.c {{x}}";
-        assert_eq!(placeholders(prompt), [("input", "a"), ("scratchpad", "k")]);
     }
 }

@@ -4,6 +4,7 @@
 //! (`table`, `walk`), and what passes becomes the typed [`Spec`] (`convoy`, `task`, `profile`). A formula is
 //! such a tree with values put into it (`formula`).
 
+mod artifact;
 mod built_in;
 mod canonical;
 mod convoy;
@@ -31,6 +32,7 @@ mod value;
 mod walk;
 mod yaml;
 
+pub use self::artifact::{Input, Output};
 pub use self::built_in::{BlastRadius, BuiltInGates, Partition, RegressionTest, Switch};
 pub use self::canonical::canonical;
 pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
@@ -46,6 +48,7 @@ pub use self::review::{OnDispute, OnReviewBudget, ReviewHeuristics, ReviewMode, 
 pub use self::schema::json_schema;
 pub use self::step::{Condition, ExitCode, OnStepFailure, Step};
 
+pub(crate) use self::artifact::{Piece, pieces};
 pub(crate) use self::decode::{Draft, draft, text_of};
 pub(crate) use self::formula::fill;
 pub(crate) use self::near::nearest;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::artifact::{Input, Output};
 use super::built_in::BuiltInGates;
 use super::hook::Hook;
 use super::review::{ReviewMode, ReviewSettings};
@@ -167,6 +168,12 @@ pub struct Task {
     pub depends_on: Vec<TaskId>,
     /// The task's partition, normalised (`/src`, `./src`, `src\a` and `src/` have one form).
     pub files: Vec<String>,
+    /// Artifacts that it leaves for other tasks.
+    #[serde(default)]
+    pub outputs: Vec<Output>,
+    /// Artifacts of other tasks that it needs; each of these tasks is among its dependencies.
+    #[serde(default)]
+    pub inputs: Vec<Input>,
     /// Higher starts earlier.
     pub priority: i64,
     /// Locks it holds while it works, one permit each.

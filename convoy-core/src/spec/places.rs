@@ -20,6 +20,7 @@ pub(crate) struct TaskPlaces {
     pub(crate) depends_on: Vec<Place>,
     pub(crate) files: Vec<Place>,
     pub(crate) locks: Vec<Place>,
+    pub(crate) inputs: Vec<Place>,
 }
 
 /// An item of a task's list.
@@ -36,6 +37,8 @@ pub(crate) enum ListField {
     DependsOn,
     /// `from` of an input, which is a dependency too.
     Input,
+    /// `name` of an input.
+    InputName,
     Files,
     Locks,
 }
@@ -46,6 +49,7 @@ impl fmt::Display for Place {
         match self.field {
             ListField::DependsOn => write!(f, "depends_on[{index}]"),
             ListField::Input => write!(f, "inputs[{index}].from"),
+            ListField::InputName => write!(f, "inputs[{index}].name"),
             ListField::Files => write!(f, "files[{index}]"),
             ListField::Locks => write!(f, "locks[{index}]"),
         }

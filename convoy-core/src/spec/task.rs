@@ -52,12 +52,15 @@ impl Maker {
         let (depends_on, depends_on_places) = self.depends_on(record, &path);
         let (files, files_places) = files(record);
         let (locks, locks_places) = self.names(record, "locks", ListField::Locks, &path);
+        let outputs = self.outputs(record, &path);
+        let (inputs, inputs_places) = self.inputs(record, &path);
         let places = TaskPlaces {
             index,
             id: id.as_ref().and(record.slot("id")).map(|slot| slot.pos),
             depends_on: depends_on_places,
             files: files_places,
             locks: locks_places,
+            inputs: inputs_places,
         };
         // A stand-in that no depends_on is likely to name; the spec is refused anyway.
         let id = id.or_else(|| TaskId::new(format!("tasks[{index}]")).ok());
@@ -87,6 +90,8 @@ impl Maker {
                 .to_owned(),
             depends_on,
             files,
+            outputs,
+            inputs,
             priority: record.int("priority").unwrap_or(0),
             locks,
             env: self.env(record.map("env"), &Path::Key(&path, "env")),

@@ -8,7 +8,7 @@ use super::run::RunState;
 use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
-use crate::types::{FailureKind, SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
+use crate::types::{Failure, FailureKind, SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
 
 /// An event that cannot happen in the state that it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +130,8 @@ impl RunState {
         }
         for ix in tasks {
             let task = &mut self.tasks[ix.index()];
-            task.stage = Stage::Pending { not_before: None, repeats: false, parked: false };
+            let lacks_input = matches!(&task.failure, Some(f) if f.kind == FailureKind::MissingInput);
+            task.stage = Stage::Pending { not_before: None, repeats: false, parked: false, lacks_input };
             task.retries = 0;
             task.escalated = false;
             task.conflicts = 0;
@@ -194,8 +195,10 @@ impl RunState {
             }
             before = std::mem::replace(&mut task.stage, stage);
         }
+        let held = task.artifacts_held();
         note(task, &before, event);
         task.review.note(event, task.attempts);
+        self.artifacts_held = (self.artifacts_held + task.artifacts_held()).saturating_sub(held);
         if let (Some(_), Some(role)) = (&self.plan.spec().circuit_breaker, &task.agent) {
             self.breakers.note(ix, role, event);
         }
@@ -269,8 +272,15 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::AgentEnded { outcome, .. }, Stage::Working { base, .. }) => {
             Some(Some(Stage::Snapshotting { base: base.clone(), outcome: outcome.clone() }))
         }
-        (TaskEvent::Snapshot { work, .. }, Stage::Snapshotting { outcome, .. }) => {
-            Some(Some(after_snapshot(outcome, work.as_ref())))
+        (TaskEvent::Snapshot { work, failure, .. }, Stage::Snapshotting { outcome, .. }) => {
+            Some(Some(after_snapshot(outcome, work.as_ref(), failure.as_ref())))
+        }
+        (TaskEvent::WaitingInput { .. }, Stage::Pending { not_before, repeats, parked, .. }) => {
+            let (not_before, repeats, parked) = (*not_before, *repeats, *parked);
+            Some(Some(Stage::Pending { not_before, repeats, parked, lacks_input: true }))
+        }
+        (TaskEvent::ArtifactStored(_) | TaskEvent::ArtifactLimitReached { .. }, _) => {
+            stay(kind == K::Snapshotting)
         }
         (TaskEvent::Queued { .. }, Stage::Checking { work }) => {
             *next_order += 1;
@@ -280,16 +290,14 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Some(Some(Stage::Conflicted))
         }
         (TaskEvent::Retried { not_before, failure: None, .. }, Stage::Settling { .. }) => {
-            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: true, parked: false }))
+            Some(Some(waiting(*not_before, true, false)))
         }
         (TaskEvent::Parked { .. }, Stage::Settling { .. }) if task.conflict.is_some() => {
             Some(Some(Stage::Conflicted))
         }
-        (TaskEvent::Parked { until, .. }, Stage::Settling { .. }) => {
-            Some(Some(Stage::Pending { not_before: Some(*until), repeats: false, parked: true }))
-        }
+        (TaskEvent::Parked { until, .. }, Stage::Settling { .. }) => Some(Some(waiting(*until, false, true))),
         (TaskEvent::Retried { not_before, failure: Some(_), .. }, _) if may_end && kind != K::Pending => {
-            Some(Some(Stage::Pending { not_before: Some(*not_before), repeats: false, parked: false }))
+            Some(Some(waiting(*not_before, false, false)))
         }
         (TaskEvent::Failed { status, .. }, _) if may_end && is_failure(*status) => {
             Some(Some(Stage::Failed { status: *status }))
@@ -369,8 +377,15 @@ fn is_failure(status: TaskStatus) -> bool {
     matches!(status, S::Failed | S::TimedOut | S::GateFailed | S::HookFailed | S::ReviewBlocked | S::Disputed)
 }
 
-fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>) -> Stage {
+fn waiting(until: Timestamp, repeats: bool, parked: bool) -> Stage {
+    Stage::Pending { not_before: Some(until), repeats, parked, lacks_input: false }
+}
+
+fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>, failure: Option<&Failure>) -> Stage {
     match (outcome, work) {
+        (AgentOutcome::Succeeded, _) if let Some(failure) = failure => {
+            Stage::Settling { outcome: AgentOutcome::Failed { failure: failure.clone() } }
+        }
         (AgentOutcome::Succeeded, Some(work)) => Stage::Checking { work: work.clone() },
         _ => Stage::Settling { outcome: outcome.clone() },
     }
@@ -428,7 +443,12 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
                 });
             }
         }
+        TaskEvent::ArtifactStored(artifact) => {
+            task.taken.retain(|other| other.name != artifact.name);
+            task.taken.push(artifact.clone());
+        }
         TaskEvent::Done { commit, no_changes, .. } => {
+            task.artifacts = std::mem::take(&mut task.taken);
             if commit.is_some() {
                 task.commit.clone_from(commit);
             }
@@ -441,11 +461,14 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             if let Some(failure) = failure {
                 task.failure = Some(failure.clone());
                 task.conflict = None;
+                task.taken.clear();
             }
         }
+        TaskEvent::Cancelled {} | TaskEvent::Skipped { .. } => task.taken.clear(),
         TaskEvent::Failed { failure, .. } => {
             task.failure = Some(failure.clone());
             task.conflict = None;
+            task.taken.clear();
             task.letter_due = true;
         }
         TaskEvent::Gate(result) => {

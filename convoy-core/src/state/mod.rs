@@ -25,4 +25,4 @@ pub use self::review::TaskReview;
 pub use self::run::RunState;
 pub use self::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
 pub use self::verdicts::{Passed, Verdicts};
-pub use self::view::{ConvoyView, TaskView, view};
+pub use self::view::{ArtifactView, ConvoyView, TaskView, view};

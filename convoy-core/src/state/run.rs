@@ -10,8 +10,10 @@ use super::publish::Publish;
 use super::stage::{Stage, TaskState};
 use crate::event::{End, Started};
 use crate::plan::Plan;
-use crate::spec::Concurrency;
-use crate::types::{ConvoyId, ConvoyStatus, Oid, TaskIx, TaskStatus, Timestamp, Totals, Usage};
+use crate::spec::{Concurrency, Input};
+use crate::types::{
+    Artifact, ConvoyId, ConvoyStatus, MOST_ARTIFACTS, Oid, TaskIx, TaskStatus, Timestamp, Totals, Usage,
+};
 
 /// The state of one convoy: what its events say. Two states made of the same events are equal.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct RunState {
     pub(super) parking: Parking,
     pub(super) breakers: Breakers,
     pub(super) spending: Spending,
+    /// Artifacts that are stored.
+    pub(super) artifacts_held: u32,
     /// When the newest event was recorded.
     pub(super) last_time: Timestamp,
     pub(super) review_tokens: u64,
@@ -61,6 +65,7 @@ impl PartialEq for RunState {
             && self.parking == other.parking
             && self.breakers == other.breakers
             && self.spending == other.spending
+            && self.artifacts_held == other.artifacts_held
             && self.last_time == other.last_time
             && self.review_tokens == other.review_tokens
     }
@@ -93,6 +98,7 @@ impl RunState {
             parking: Parking::default(),
             breakers: Breakers::default(),
             spending: Spending::begun(created_at),
+            artifacts_held: 0,
             last_time: created_at,
             review_tokens: 0,
         }
@@ -248,6 +254,19 @@ impl RunState {
         } else {
             ConvoyStatus::Failed
         }
+    }
+
+    /// Whether another artifact of a task may be stored.
+    pub fn has_room_for_artifact(&self, ix: TaskIx, name: &str) -> bool {
+        self.artifacts_held < MOST_ARTIFACTS || self.task(ix).holds_artifact(name)
+    }
+
+    /// What a task needs of others, each with the artifact as far as it is there.
+    pub fn inputs(&self, ix: TaskIx) -> impl Iterator<Item = (&Input, Option<&Artifact>)> + '_ {
+        self.plan.spec_of(ix).inputs.iter().map(|input| {
+            let from = self.plan.find(&input.from).map(|from| self.task(from));
+            (input, from.and_then(|from| from.artifact(&input.name)))
+        })
     }
 
     /// The dependencies of a task that are not done.

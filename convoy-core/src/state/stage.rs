@@ -3,7 +3,7 @@
 use super::review::TaskReview;
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, Work};
-use crate::types::{AttemptNo, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
+use crate::types::{Artifact, AttemptNo, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// Where a task is.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,9 @@ pub enum Stage {
         repeats: bool,
         /// Whether it waits because its provider's limit was reached.
         parked: bool,
+        /// Whether an artifact that it needs was found missing: it waits for the task that leaves it, or is about
+        /// to fail.
+        lacks_input: bool,
     },
     /// An attempt is recorded; holds a slot and its locks.
     Working {
@@ -168,6 +171,11 @@ pub fn allowed(from: StageKind, to: StageKind) -> bool {
 }
 
 impl Stage {
+    /// Nothing was begun, and nothing but dependencies, locks and slots is waited for.
+    pub(super) fn fresh() -> Self {
+        Self::Pending { not_before: None, repeats: false, parked: false, lacks_input: false }
+    }
+
     /// The stage without its data.
     pub fn kind(&self) -> StageKind {
         match self {
@@ -189,6 +197,7 @@ impl Stage {
     pub fn status(&self) -> TaskStatus {
         match self {
             Self::Pending { parked: true, .. } => TaskStatus::Parked,
+            Self::Pending { lacks_input: true, .. } => TaskStatus::WaitForInput,
             Self::Pending { .. } => TaskStatus::Pending,
             Self::Working { started: false, .. } => TaskStatus::Assigned,
             Self::Working { started: true, .. } | Self::Snapshotting { .. } | Self::Settling { .. } => {
@@ -235,6 +244,10 @@ pub struct TaskState {
     pub usage: Usage,
     /// The newest landing commit.
     pub commit: Option<Oid>,
+    /// The artifacts of the attempt that is under way; they count once the task is done.
+    pub taken: Vec<Artifact>,
+    /// The artifacts that other tasks get.
+    pub artifacts: Vec<Artifact>,
     /// Whether it is done without a change.
     pub no_changes: bool,
     /// How many files its newest work changed, where that is known.
@@ -252,7 +265,7 @@ pub struct TaskState {
 impl TaskState {
     pub(super) fn new() -> Self {
         Self {
-            stage: Stage::Pending { not_before: None, repeats: false, parked: false },
+            stage: Stage::fresh(),
             attempts: 0,
             started: 0,
             retries: 0,
@@ -266,6 +279,8 @@ impl TaskState {
             exit_code: None,
             usage: Usage::default(),
             commit: None,
+            taken: Vec::new(),
+            artifacts: Vec::new(),
             no_changes: false,
             files_changed: None,
             verdicts: Verdicts::default(),
@@ -273,6 +288,22 @@ impl TaskState {
             letter_due: false,
             review: TaskReview::default(),
         }
+    }
+
+    /// The artifact with this name that other tasks get.
+    pub fn artifact(&self, name: &str) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.name == name)
+    }
+
+    /// Whether one of this name is stored, whoever may get it.
+    pub(super) fn holds_artifact(&self, name: &str) -> bool {
+        self.artifacts.iter().chain(&self.taken).any(|artifact| artifact.name == name)
+    }
+
+    /// How many artifacts are stored; one that is to replace another counts once.
+    pub(super) fn artifacts_held(&self) -> u32 {
+        let new = self.taken.iter().filter(|taken| self.artifact(&taken.name).is_none()).count();
+        u32::try_from(self.artifacts.len() + new).unwrap_or(u32::MAX)
     }
 
     /// The newest attempt, or `None` when there was none.

@@ -10,8 +10,8 @@ use crate::event::{
 use crate::plan::check;
 use crate::spec::{HookMoment, HookType};
 use crate::types::{
-    AttemptNo, ConvoyId, ConvoyStatus, Failure, FailureKind, Oid, StepStatus, TaskId, TaskIx, TaskStatus,
-    Timestamp, Totals, Usage,
+    Artifact, ArtifactKind, AttemptNo, ConvoyId, ConvoyStatus, Failure, FailureKind, Oid, StepStatus, TaskId,
+    TaskIx, TaskStatus, Timestamp, Totals, Usage,
 };
 
 const NOW: Timestamp = Timestamp(5);
@@ -54,7 +54,7 @@ fn stages() -> Vec<(&'static str, Stage)> {
     let queued = |prepared| Stage::Queued { work: work(), order: 1, prepared };
     let prepared = Prepared { commit: oid('e'), onto: oid('a') };
     vec![
-        ("pending", Stage::Pending { not_before: None, repeats: false, parked: false }),
+        ("pending", Stage::fresh()),
         ("assigned", Stage::Working { base: oid('a'), started: false }),
         ("started", Stage::Working { base: oid('a'), started: true }),
         ("snapshotting", Stage::Snapshotting { base: oid('a'), outcome: AgentOutcome::Succeeded }),
@@ -90,6 +90,10 @@ fn ended_event() -> TaskEvent {
         duration_ms: 1,
         summary: String::new(),
     }
+}
+
+fn artifact(name: &str) -> Artifact {
+    Artifact { name: name.into(), kind: ArtifactKind::Summary, size: 1, oid: oid('e'), no_file: false }
 }
 
 fn gate_event() -> TaskEvent {
@@ -164,12 +168,30 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (ended_event(), to(&["assigned", "started"], "snapshotting")),
         (TaskEvent::Killed { reason: "r".into() }, stay(&["assigned", "started", "snapshotting"])),
         (
-            TaskEvent::Snapshot { work: Some(work()), rebased: false, files_changed: None },
+            TaskEvent::Snapshot { work: Some(work()), rebased: false, files_changed: None, failure: None },
             to(&["snapshotting"], "checking"),
         ),
         (
-            TaskEvent::Snapshot { work: None, rebased: false, files_changed: None },
+            TaskEvent::Snapshot { work: None, rebased: false, files_changed: None, failure: None },
             to(&["snapshotting"], "settling"),
+        ),
+        (
+            TaskEvent::Snapshot {
+                work: Some(work()),
+                rebased: false,
+                files_changed: None,
+                failure: Some(failure()),
+            },
+            to(&["snapshotting"], "settling"),
+        ),
+        (TaskEvent::ArtifactStored(artifact("x")), stay(&["snapshotting"])),
+        (TaskEvent::ArtifactLimitReached { artifact_name: "x".into() }, stay(&["snapshotting"])),
+        (
+            TaskEvent::WaitingInput {
+                missing_artifact: "x".into(),
+                from_task: TaskId::new("a").expect("valid"),
+            },
+            stay(&["pending"]),
         ),
         (gate_event(), stay(&["checking"])),
         (step_event(), stay(&["assigned", "started"])),
@@ -318,4 +340,42 @@ fn only_a_retry_leaves_the_end_and_only_without_open_tasks_is_it_reached() {
     assert_eq!(state.apply(&retried(A), NOW), Ok(()));
     assert_eq!(state.task(A).stage.kind(), StageKind::Pending);
     assert_eq!((state.ended(), state.status()), (None, ConvoyStatus::Running));
+}
+
+#[test]
+fn artifacts_count_once_their_task_is_done_and_those_of_a_failed_attempt_are_gone() {
+    let snapshot = TaskEvent::Snapshot {
+        work: Some(Work { changed: false, ..work() }),
+        rebased: false,
+        files_changed: None,
+        failure: None,
+    };
+    let mut state = state();
+    let apply = |state: &mut RunState, event: TaskEvent| state.apply(&of_task(event), NOW).expect("legal");
+    let work_again = |state: &mut RunState| {
+        state.tasks[0].stage = Stage::Snapshotting { base: oid('a'), outcome: AgentOutcome::Succeeded };
+    };
+    let names = |artifacts: &[Artifact]| artifacts.iter().map(|a| a.name.clone()).collect::<Vec<_>>();
+    work_again(&mut state);
+    // Taken twice, because of a crash in between.
+    for name in ["x", "y", "x"] {
+        apply(&mut state, TaskEvent::ArtifactStored(artifact(name)));
+    }
+    assert_eq!((names(&state.task(A).taken), state.artifacts_held), (vec!["y".into(), "x".into()], 2));
+    assert_eq!(state.task(A).artifact("x"), None, "not yet");
+    apply(&mut state, snapshot.clone());
+    apply(&mut state, done_event(None));
+    assert_eq!((names(&state.task(A).artifacts), state.artifacts_held), (vec!["y".into(), "x".into()], 2));
+    work_again(&mut state);
+    apply(&mut state, TaskEvent::ArtifactStored(artifact("x")));
+    apply(&mut state, TaskEvent::ArtifactStored(artifact("z")));
+    assert_eq!(state.artifacts_held, 3, "one replaces another");
+    apply(&mut state, snapshot.clone());
+    apply(&mut state, retried_event(Some(failure())));
+    assert_eq!((state.task(A).taken.len(), state.artifacts_held), (0, 2), "a failed attempt leaves nothing");
+    work_again(&mut state);
+    apply(&mut state, TaskEvent::ArtifactStored(artifact("z")));
+    apply(&mut state, snapshot);
+    apply(&mut state, done_event(None));
+    assert_eq!((names(&state.task(A).artifacts), state.artifacts_held), (vec!["z".into()], 1));
 }

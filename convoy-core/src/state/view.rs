@@ -9,7 +9,7 @@ use super::budget::BudgetView;
 use super::run::RunState;
 use super::stage::Stage;
 use crate::types::{
-    ConvoyId, ConvoyStatus, Cost, Failure, Oid, TaskId, TaskIx, TaskStatus, Timestamp, Totals,
+    ArtifactKind, ConvoyId, ConvoyStatus, Cost, Failure, Oid, TaskId, TaskIx, TaskStatus, Timestamp, Totals,
 };
 
 /// A convoy as `status --json` shows it.
@@ -90,6 +90,9 @@ pub struct TaskView {
     /// Money of its attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// The artifacts that other tasks get.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactView>,
     /// Id of its open dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<String>,
@@ -99,6 +102,18 @@ pub struct TaskView {
     /// Id of its open dispute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dispute: Option<String>,
+}
+
+/// An artifact as `status --json` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ArtifactView {
+    /// Its name.
+    pub name: String,
+    /// What it is made of.
+    #[serde(rename = "type")]
+    pub kind: ArtifactKind,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// What people are shown of a convoy.
@@ -173,6 +188,11 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         },
         tokens: task.usage.total_tokens(),
         cost_usd: task.usage.cost_usd,
+        artifacts: task
+            .artifacts
+            .iter()
+            .map(|a| ArtifactView { name: a.name.clone(), kind: a.kind, size: a.size })
+            .collect(),
         dead_letter: task.dead_letter.as_ref().filter(|(_, open)| *open).map(|(id, _)| id.clone()),
         unreviewed: (matches!(task.stage, Stage::Done) && task.review.unreviewed).then_some(true),
         dispute: task.review.dispute.as_ref().filter(|(_, open)| *open).map(|(id, _)| id.clone()),
@@ -184,6 +204,11 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
     match &state.task(ix).stage {
         Stage::Pending { not_before, .. } => {
             let unmet: Vec<&str> = state.unmet(ix).map(|dep| plan.id(dep).as_str()).collect();
+            if let Stage::Pending { lacks_input: true, .. } = state.task(ix).stage
+                && let Some((input, _)) = state.inputs(ix).find(|(_, artifact)| artifact.is_none())
+            {
+                return Some(format!("artifact {} of task {}", input.name, input.from));
+            }
             if !unmet.is_empty() {
                 return Some(format!("task {}", unmet.join(", ")));
             }

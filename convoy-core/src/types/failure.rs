@@ -40,6 +40,12 @@ pub enum FailureKind {
     MergeError,
     /// A symbolic link of the tree leads out of it.
     SymlinkEscape,
+    /// An artifact that the task is to leave is missing, invalid or too large.
+    Artifact,
+    /// An artifact that the task needs will never come.
+    MissingInput,
+    /// The prompt names an input that the task does not have.
+    Template,
     /// The prompt as it would have been sent holds a secret; nothing was sent.
     SecretInPrompt,
     /// The agent program is not installed.
@@ -57,7 +63,7 @@ pub enum FailureKind {
 #[error("{0:?} is no failure type")]
 pub struct InvalidFailureKind(pub String);
 
-const PLAIN: [(FailureKind, &str); 17] = [
+const PLAIN: [(FailureKind, &str); 20] = [
     (FailureKind::Error, "error"),
     (FailureKind::Refused, "refused"),
     (FailureKind::TurnLimit, "turn-limit"),
@@ -70,6 +76,9 @@ const PLAIN: [(FailureKind, &str); 17] = [
     (FailureKind::MergeConflict, "merge-conflict"),
     (FailureKind::MergeError, "merge-error"),
     (FailureKind::SymlinkEscape, "symlink-escape"),
+    (FailureKind::Artifact, "artifact"),
+    (FailureKind::MissingInput, "missing-input"),
+    (FailureKind::Template, "template"),
     (FailureKind::SecretInPrompt, "secret-in-prompt"),
     (FailureKind::NotInstalled, "not-installed"),
     (FailureKind::Auth, "auth"),
@@ -96,6 +105,7 @@ impl FailureKind {
             | Self::ReviewBlocked
             | Self::Worktree
             | Self::Snapshot
+            | Self::Artifact
             | Self::MergeError
             | Self::RateLimit => true,
             // What a hook keeps from happening, another attempt must not bring about either.
@@ -103,6 +113,8 @@ impl FailureKind {
             // A conflict has two tries of its own before it comes here.
             Self::MergeConflict
             | Self::SymlinkEscape
+            | Self::MissingInput
+            | Self::Template
             | Self::SecretInPrompt
             | Self::NotInstalled
             | Self::Auth

@@ -2,6 +2,7 @@
 //!
 //! Every id is a newtype whose constructor validates, so a value of the type is always usable.
 
+mod artifact;
 mod breaker;
 mod failure;
 mod gate;
@@ -15,6 +16,7 @@ mod usage;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use self::artifact::{Artifact, ArtifactKind, MOST_ARTIFACT_BYTES, MOST_ARTIFACTS};
 pub use self::breaker::{BreakerState, Measure};
 pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
 pub use self::gate::GateLevel;

@@ -71,6 +71,8 @@ pub enum TaskStatus {
     TimedOut,
     /// Exhausted by a gate.
     GateFailed,
+    /// An artifact that it needs is not there.
+    WaitForInput,
     /// Waits until its provider, whose limit it reached, can be asked again.
     Parked,
     /// Ended by a hook that failed.
@@ -87,7 +89,7 @@ pub enum TaskStatus {
 
 impl TaskStatus {
     /// Every status.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Pending,
         Self::Assigned,
         Self::Running,
@@ -97,6 +99,7 @@ impl TaskStatus {
         Self::Failed,
         Self::TimedOut,
         Self::GateFailed,
+        Self::WaitForInput,
         Self::Parked,
         Self::HookFailed,
         Self::ReviewBlocked,
@@ -108,9 +111,13 @@ impl TaskStatus {
     /// Whether only a retry leaves it.
     pub fn is_final(self) -> bool {
         match self {
-            Self::Pending | Self::Assigned | Self::Running | Self::Checking | Self::Queued | Self::Parked => {
-                false
-            }
+            Self::Pending
+            | Self::Assigned
+            | Self::Running
+            | Self::Checking
+            | Self::Queued
+            | Self::WaitForInput
+            | Self::Parked => false,
             Self::Done
             | Self::Failed
             | Self::TimedOut
@@ -135,6 +142,7 @@ impl TaskStatus {
             Self::Failed => "failed",
             Self::TimedOut => "timed-out",
             Self::GateFailed => "gate-failed",
+            Self::WaitForInput => "wait-for-input",
             Self::Parked => "parked",
             Self::HookFailed => "hook-failed",
             Self::ReviewBlocked => "review-blocked",
@@ -194,6 +202,7 @@ impl Totals {
                 | TaskStatus::Assigned
                 | TaskStatus::Running
                 | TaskStatus::Checking
+                | TaskStatus::WaitForInput
                 | TaskStatus::Parked
                 | TaskStatus::Queued => totals.open += 1,
             }
@@ -212,7 +221,7 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
         }
         let totals = Totals::of(TaskStatus::ALL);
-        assert_eq!((totals.total, totals.open, totals.done), (15, 6, 1));
+        assert_eq!((totals.total, totals.open, totals.done), (16, 7, 1));
         assert_eq!(
             totals.total,
             totals.open + totals.done + totals.failed + totals.skipped + totals.timed_out + totals.cancelled

@@ -91,6 +91,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         attempt: Option<u32>,
     },
+    /// Print an artifact that a task left for others
+    Artifact {
+        /// The task
+        task: TaskId,
+        /// The artifact
+        name: String,
+        /// The convoy: its id or the beginning of it (default: the newest)
+        #[arg(long, value_name = "CONVOY")]
+        convoy: Option<String>,
+    },
     /// Check a convoy file
     Check {
         #[command(flatten)]
@@ -283,6 +293,7 @@ mod tests {
             "list",
             "events",
             "logs t",
+            "artifact t n",
             "check f",
             "schema",
             "dlq list",

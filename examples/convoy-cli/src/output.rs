@@ -52,10 +52,15 @@ impl Out {
 
     /// Text on standard output as it is.
     pub(crate) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Bytes on standard output as they are, for a program that reads them.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         if self.closed {
             return;
         }
-        if let Err(error) = self.stdout.write_all(text.as_bytes()) {
+        if let Err(error) = self.stdout.write_all(bytes) {
             self.failed(error);
         }
     }

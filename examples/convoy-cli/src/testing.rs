@@ -81,6 +81,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
             parked_until: None,
             tokens: None,
             cost_usd: None,
+            artifacts: Vec::new(),
             dead_letter: None,
             unreviewed: None,
             dispute: None,

@@ -32,12 +32,13 @@ pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
     let repository = &context.repository;
     let diff = Diff::read(repository, &request.base, &request.commit).await?;
     let gates = &task.built_in_gates;
+    let missing = &request.missing_files;
     let failed = |gate: &str| FailureKind::Gate(gate.to_owned());
 
     let no_op = match gates.no_op {
         Switch::Off => None,
-        Switch::Auto => gate::no_op(false, &task.files, &diff),
-        Switch::On => gate::no_op(true, &task.files, &diff),
+        Switch::Auto => gate::no_op(false, &task.files, missing, &diff),
+        Switch::On => gate::no_op(true, &task.files, missing, &diff),
     };
     if let Some(verdict) = no_op {
         bench.verdict(verdict, failed("no_op"))?;

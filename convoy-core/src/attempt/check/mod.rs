@@ -37,6 +37,8 @@ pub struct CheckRequest {
     pub reviewed: Option<(Oid, ReviewLevel)>,
     /// Tokens that all reviews of the convoy have used so far.
     pub review_tokens: u64,
+    /// The files that it was to leave as artifacts and did not.
+    pub missing_files: Vec<String>,
 }
 
 /// What one gate said.

@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::schedule::tests::build::{START, fresh, planned};
 use crate::schedule::tests::shape::shapes;
 use crate::schedule::{Input, Scheduler};
-use crate::spec::{CircuitBreaker, Concurrency, OnDispute, OnExhausted, OnFailure, Spec};
+use crate::spec::{CircuitBreaker, Concurrency, OnDispute, OnExhausted, OnFailure, Output, Spec};
 use crate::state::RunState;
 use crate::store::{Holder, Lease, MemoryStore, NewConvoy, Store, When};
 use crate::types::{ConvoyId, TaskIx, TaskStatus, Timestamp};
@@ -69,6 +69,13 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
         spec.reviews.on_dispute = OnDispute::Continue;
         let stops = spec.tasks.iter_mut().filter(|task| task.on_exhausted == OnExhausted::Stop);
         stops.for_each(|task| task.on_exhausted = OnExhausted::Dlq);
+    }
+    if story.wild && story.seed % 4 == 1 {
+        // More than a convoy may hold: who gets no room follows the order of events.
+        for task in spec.tasks.iter_mut().filter(|task| !task.outputs.is_empty()) {
+            let more = (0..48).map(|n| Output { name: format!("more{n}"), ..task.outputs[0].clone() });
+            task.outputs.extend(more.collect::<Vec<_>>());
+        }
     }
     planned(spec)
 }

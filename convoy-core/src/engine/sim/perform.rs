@@ -11,7 +11,7 @@ use crate::event::{
     AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, ReviewStarted, Work,
 };
 use crate::plan::Plan;
-use crate::schedule::tests::build::task;
+use crate::schedule::tests::build::{artifacts, task};
 use crate::schedule::tests::world::{review_blocked, review_verdict, step_finished, step_started};
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
@@ -20,7 +20,8 @@ use crate::schedule::{
 use crate::spec::{HookMoment, HookType};
 use crate::state::{Moving, Prepared, RunState};
 use crate::types::{
-    AttemptNo, BoxFuture, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx, Usage,
+    Artifact, AttemptNo, BoxFuture, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx,
+    Usage,
 };
 
 /// The performer.
@@ -223,12 +224,27 @@ async fn snapshot(
         let (tree, kept_ref) = (w.git.tree(), "refs/convoy/sim/kept".to_owned());
         let work = Work { commit, tree, base: order.base.clone(), changed, kept_ref };
         let files_changed = Some(u64::from(changed));
-        Ok(SnapshotReport::Taken { work, rebased: false, files_changed })
+        let (artifacts, unfit) = left(w, order);
+        Ok(SnapshotReport::Taken { work, rebased: false, files_changed, artifacts, unfit })
     });
     world.step(|| format!("{task:?} {attempt:?} took its tree")).await;
     world.with(|w| w.occupied.remove(&task));
     world.rule(report.map(|report| reporter.report(task, attempt, Report::Snapshot(report))));
     Ok(())
+}
+
+/// What a finished agent left. A resolution leaves what the work left; what a person made leaves nothing.
+fn left(w: &super::world::Inner, order: &SnapshotOrder) -> (Vec<Artifact>, Option<Failure>) {
+    let task = w.plan.spec_of(order.task);
+    if task.outputs.is_empty() || !order.succeeded || order.conflict.is_some() {
+        return (Vec::new(), None);
+    }
+    if w.fails(order.task, 12) {
+        return (Vec::new(), Some(Failure::new(FailureKind::Artifact, "one is missing")));
+    }
+    let nothing = w.luck(order.task, 13).percent(35);
+    let number = u64::from(order.task.0) * 100 + u64::from(order.attempt.0);
+    (if nothing { Vec::new() } else { artifacts(task, number) }, None)
 }
 
 async fn check(world: &World, order: &CheckOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {

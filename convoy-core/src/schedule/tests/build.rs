@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::event::{EVENT_FORMAT, RunOptions, Started};
 use crate::plan::{Plan, plan};
-use crate::spec::{Concurrency, OnExhausted, OnFailure, OnStepFailure, Retry, Spec, Task, Worktree};
+use crate::spec::{
+    Concurrency, Input, OnExhausted, OnFailure, OnStepFailure, Output, Retry, Spec, Task, Worktree,
+};
 use crate::state::RunState;
-use crate::types::{ConvoyId, Oid, TaskId, Timestamp};
+use crate::types::{Artifact, ArtifactKind, ConvoyId, Oid, TaskId, Timestamp};
 
 /// A task that depends on nothing and is tried once.
 pub(crate) fn task(id: &str) -> Task {
@@ -30,6 +32,8 @@ pub(crate) fn task(id: &str) -> Task {
         description: id.into(),
         depends_on: Vec::new(),
         files: Vec::new(),
+        outputs: Vec::new(),
+        inputs: Vec::new(),
         priority: 0,
         locks: Vec::new(),
         env: BTreeMap::new(),
@@ -43,6 +47,40 @@ pub(crate) fn task(id: &str) -> Task {
 pub(crate) fn after(id: &str, depends_on: &[&str]) -> Task {
     let depends_on = depends_on.iter().map(|id| TaskId::new(id).expect("valid")).collect();
     Task { depends_on, ..task(id) }
+}
+
+/// A task that leaves artifacts with these names.
+pub(crate) fn leaving(id: &str, names: &[&str]) -> Task {
+    let output = |name: &&str| Output {
+        name: (*name).to_owned(),
+        kind: ArtifactKind::Summary,
+        path: None,
+        description: None,
+    };
+    Task { outputs: names.iter().map(output).collect(), ..task(id) }
+}
+
+/// A task that needs artifacts: each the task and the name.
+pub(crate) fn needing(id: &str, inputs: &[(&str, &str)]) -> Task {
+    let ids: Vec<&str> = inputs.iter().map(|(from, _)| *from).collect();
+    let input = |(from, name): &(&str, &str)| Input {
+        from: TaskId::new(from).expect("valid"),
+        name: (*name).to_owned(),
+        as_: (*name).to_owned(),
+    };
+    Task { inputs: inputs.iter().map(input).collect(), ..after(id, &ids) }
+}
+
+/// What a task leaves when it leaves all that it must; `n` tells the objects apart.
+pub(crate) fn artifacts(task: &Task, n: u64) -> Vec<Artifact> {
+    let one = |(at, output): (usize, &Output)| Artifact {
+        name: output.name.clone(),
+        kind: output.kind,
+        size: 1,
+        oid: oid((1 << 60) + n * 1000 + at as u64),
+        no_file: false,
+    };
+    task.outputs.iter().enumerate().map(one).collect()
 }
 
 /// A spec of these tasks that lets four agents work at once and goes on after a failure.

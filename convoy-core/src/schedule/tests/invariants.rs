@@ -101,6 +101,8 @@ impl Watch {
                 let goes_on = matches!(kind, AttemptKind::Resolve | AttemptKind::Repeat);
                 self.who(ix, agent, goes_on);
                 assert_eq!(state.unmet(ix).count(), 0, "a start waits for its dependencies");
+                let complete = state.inputs(ix).all(|(_, artifact)| artifact.is_some());
+                assert!(complete || *kind == AttemptKind::Resolve, "a start waits for its inputs");
                 let parked = state.parked_until(state.provider(ix)).is_some_and(|until| until > now);
                 assert!(!parked, "nothing starts whose provider is parked");
                 let broken = state.broken(ix).is_some() && task.stage.kind() == StageKind::Pending;
@@ -125,6 +127,19 @@ impl Watch {
             TaskEvent::Parked { provider, until, failure } => {
                 assert_eq!((provider.as_str(), &failure.kind), (state.provider(ix), &FailureKind::RateLimit));
                 assert!(*until > now, "parked for nothing");
+            }
+            TaskEvent::WaitingInput { .. } => {
+                assert_eq!(state.unmet(ix).count(), 0, "an artifact may still come");
+            }
+            TaskEvent::ArtifactStored(artifact) => {
+                assert!(state.has_room_for_artifact(ix, &artifact.name), "more than may be kept");
+            }
+            TaskEvent::ArtifactLimitReached { artifact_name } => {
+                assert!(!state.has_room_for_artifact(ix, artifact_name), "there is room");
+            }
+            TaskEvent::Failed { failure, .. } if failure.kind == FailureKind::MissingInput => {
+                let lacking = state.inputs(ix).any(|(_, artifact)| artifact.is_none());
+                assert!(lacking && task.stage.status() == TaskStatus::WaitForInput, "nothing is missing");
             }
             TaskEvent::Failed { failure, .. } if task.stage.kind() == StageKind::Pending => {
                 assert!(failure.kind.breaks_adapter() && state.broken(ix).is_some(), "untried: {failure:?}");
@@ -257,6 +272,8 @@ impl Watch {
         let of_newest = |id: &str| id.ends_with(&newest) || id.contains(&again);
         let letter = task.dead_letter.as_ref().is_some_and(|(id, _)| of_newest(id));
         let dispute = task.review.dispute.as_ref().is_some_and(|(id, _)| id.ends_with(&newest));
+        assert!(task.taken.is_empty(), "what was taken counts, or is gone");
+        assert!(task.artifacts.len() <= self.state.plan().spec_of(ix).outputs.len());
         match &task.stage {
             Stage::Done => assert!(task.no_changes || task.commit.is_some()),
             Stage::Failed { status: TaskStatus::Disputed } => {

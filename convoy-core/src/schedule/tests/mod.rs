@@ -1,5 +1,6 @@
 //! The decisions, tried in a small world that answers actions as a table or a generator says.
 
+mod artifacts;
 mod breaker;
 mod budget;
 pub(crate) mod build;

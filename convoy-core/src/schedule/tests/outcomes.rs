@@ -39,7 +39,7 @@ macro_rules! agent {
     };
 }
 
-const OUTCOMES: [Outcome; 18] = [
+const OUTCOMES: [Outcome; 20] = [
     agent!(Error, true, Failed, "error"),
     agent!(Refused, true, Failed, "refused"),
     agent!(TurnLimit, true, Failed, "turn-limit"),
@@ -48,6 +48,19 @@ const OUTCOMES: [Outcome; 18] = [
     agent!(Timeout, true, TimedOut, "timeout"),
     agent!(Worktree, true, Failed, "worktree-error"),
     agent!(SecretInPrompt, false, Failed, "secret-in-prompt"),
+    agent!(Template, false, Failed, "template"),
+    Outcome {
+        fail: |w| {
+            w.agent_ends("bad", AgentOutcome::Succeeded);
+            let unfit = Failure::new(FailureKind::Artifact, "there is no plan");
+            let work = w.work_of("bad");
+            w.taken("bad", work, Vec::new(), Some(unfit))
+        },
+        retried: true,
+        status: TaskStatus::Failed,
+        kind: "artifact",
+        first: "task_snapshot",
+    },
     agent!(NotInstalled, false, Failed, "not-installed"),
     agent!(Auth, false, Failed, "auth"),
     agent!(Contract, false, Failed, "contract"),

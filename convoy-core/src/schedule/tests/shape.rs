@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::build::{planned, spec, task};
+use super::build::{leaving, planned, spec};
 use crate::plan::Plan;
-use crate::spec::{Budget, CircuitBreaker, Concurrency, OnExceeded, OnExhausted, OnFailure, Spec, Task};
+use crate::spec::{
+    Budget, CircuitBreaker, Concurrency, Input, OnExceeded, OnExhausted, OnFailure, Spec, Task,
+};
 use crate::types::TaskId;
 
 /// One task in few numbers, so that a failing case is short to read and to shrink.
@@ -26,6 +28,10 @@ pub(crate) struct TaskShape {
     adapter: u8,
     /// How far back a task stands that works on the same files.
     overlaps: Option<usize>,
+    /// How many artifacts it leaves.
+    outputs: usize,
+    /// Whether it needs the first artifact of each of its dependencies.
+    needs: bool,
 }
 
 /// A spec in few numbers.
@@ -49,8 +55,9 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
     let overlaps = prop_oneof![3 => Just(None), 1 => (0_usize..8).prop_map(Some)];
     let depends_on = prop::collection::vec(0_usize..8, 0..3);
     let (escalates, adapter) = (prop::bool::weighted(0.2), 0_u8..4);
-    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, escalates, adapter, overlaps).prop_map(
-        |(depends_on, locks, priority, max_retries, on_exhausted, escalates, adapter, overlaps)| TaskShape {
+    let artifacts = (prop_oneof![2 => Just(0_usize), 1 => 1_usize..3], any::<bool>());
+    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, escalates, adapter, overlaps, artifacts).prop_map(
+        |(
             depends_on,
             locks,
             priority,
@@ -59,6 +66,18 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
             escalates,
             adapter,
             overlaps,
+            artifacts,
+        )| TaskShape {
+            depends_on,
+            locks,
+            priority,
+            max_retries,
+            on_exhausted,
+            escalates,
+            adapter,
+            overlaps,
+            outputs: artifacts.0,
+            needs: artifacts.1,
         },
     )
 }
@@ -129,6 +148,10 @@ impl Shape {
     fn task(&self, i: usize) -> Task {
         let shape = &self.tasks[i];
         let id = |i: usize| TaskId::new(format!("t{i}")).expect("valid");
+        let names: Vec<String> = (0..shape.outputs).map(|n| format!("o{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let leaves = |dep: &usize| shape.needs && self.tasks[*dep].outputs > 0;
+        let inputs = self.dependencies(i).into_iter().filter(leaves);
         Task {
             depends_on: self.dependencies(i).into_iter().map(id).collect(),
             locks: (0..3).filter(|n| shape.locks & (1 << n) != 0).map(|n| format!("lock{n}")).collect(),
@@ -138,7 +161,10 @@ impl Shape {
             adapter: (shape.adapter > 0).then(|| format!("adapter{}", shape.adapter.min(2))),
             model: (shape.adapter > 2).then(|| "large".to_owned()),
             escalate_to: shape.escalates.then(|| "expert".to_owned()),
-            ..task(&format!("t{i}"))
+            inputs: inputs
+                .map(|dep| Input { from: id(dep), name: "o0".into(), as_: format!("from{dep}") })
+                .collect(),
+            ..leaving(&format!("t{i}"), &names)
         }
     }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::build::oid;
+use super::build::{artifacts, oid};
 use super::world::{World, agent_end, hook, is_last_word, started, task_of};
 use crate::event::{AgentOutcome, Event, Work};
 use crate::plan::Plan;
 use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, PublishOrder, PublishReport, Report};
 use crate::schedule::{SnapshotReport, Turn};
 use crate::spec::HookMoment;
-use crate::state::{Prepared, StageKind, TaskState};
-use crate::types::{AttemptNo, Failure, FailureKind, TaskId, TaskIx, TaskStatus};
+use crate::state::{Prepared, Stage, StageKind, TaskState};
+use crate::types::{Artifact, AttemptNo, Failure, FailureKind, TaskId, TaskIx, TaskStatus};
 
 /// The public names of the events of a turn.
 pub(super) fn names(turn: &Turn) -> Vec<&'static str> {
@@ -70,9 +70,30 @@ impl World {
     /// The tree of an attempt became a commit.
     pub(super) fn snapshot(&mut self, id: &str, changed: bool) -> Turn {
         let n = 100 + u64::from(self.ix(id).0) * 100 + u64::from(self.task(id).attempts);
+        let work = Work { changed, ..self.work_of(id) };
+        let succeeded =
+            matches!(&self.task(id).stage, Stage::Snapshotting { outcome: AgentOutcome::Succeeded, .. });
+        let left = if succeeded { artifacts(self.plan.spec_of(self.ix(id)), n) } else { Vec::new() };
+        self.taken(id, work, left, None)
+    }
+
+    /// The work of a task's newest attempt.
+    pub(super) fn work_of(&self, id: &str) -> Work {
+        let n = 100 + u64::from(self.ix(id).0) * 100 + u64::from(self.task(id).attempts);
         let (commit, tree, base) = (oid(n), oid(n + 50), self.state().tip().clone());
-        let work = Work { commit, tree, base, changed, kept_ref: "refs/convoy/test/kept".into() };
-        self.say(id, Report::Snapshot(SnapshotReport::Taken { work, rebased: false, files_changed: Some(1) }))
+        Work { commit, tree, base, changed: true, kept_ref: "refs/convoy/test/kept".into() }
+    }
+
+    /// The tree of an attempt became a commit, with these artifacts.
+    pub(super) fn taken(
+        &mut self,
+        id: &str,
+        work: Work,
+        artifacts: Vec<Artifact>,
+        unfit: Option<Failure>,
+    ) -> Turn {
+        let taken = SnapshotReport::Taken { work, rebased: false, files_changed: Some(1), artifacts, unfit };
+        self.say(id, Report::Snapshot(taken))
     }
 
     /// The agent succeeds, and its work is a commit.

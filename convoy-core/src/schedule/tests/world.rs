@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::build::{START, oid};
+use super::build::{START, artifacts, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
 pub(crate) use super::reports::{
@@ -17,12 +17,12 @@ use crate::event::{
 use crate::plan::Plan;
 use crate::schedule::{
     Action, AdvanceReport, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
-    SnapshotReport, Turn,
+    SnapshotOrder, SnapshotReport, Turn,
 };
 use crate::spec::HookMoment;
 use crate::state::{Moving, Prepared, RunState, Stage};
 use crate::types::{
-    AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx, Timestamp,
+    Artifact, AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx, Timestamp,
 };
 
 /// More turns than any run of the sizes used here takes.
@@ -269,7 +269,7 @@ impl World {
                 let stopped = order.hooks && open.stop == Some(true) && choices.one_in(2);
                 let report = match stopped {
                     true => Report::SnapshotStopped,
-                    false => Report::Snapshot(self.snapshot_report(order.succeeded, &order.base, choices)),
+                    false => Report::Snapshot(self.snapshot_report(&order, choices)),
                 };
                 self.input(Input::worker(order.task, order.attempt, report));
             }
@@ -337,7 +337,8 @@ impl World {
         }
     }
 
-    fn snapshot_report(&mut self, succeeded: bool, base: &Oid, choices: &mut Choices<'_>) -> SnapshotReport {
+    fn snapshot_report(&mut self, order: &SnapshotOrder, choices: &mut Choices<'_>) -> SnapshotReport {
+        let (succeeded, base) = (order.succeeded, &order.base);
         match choices.pick(12) {
             10 => SnapshotReport::NoWorktree,
             11 => SnapshotReport::Failed(Failure::new(FailureKind::Snapshot, "an unfinished merge")),
@@ -348,8 +349,24 @@ impl World {
                 let commit = self.new_oid();
                 let kept_ref = "refs/convoy/test/kept".to_owned();
                 let work = Work { commit, tree, base: base.clone(), changed, kept_ref };
-                SnapshotReport::Taken { work, rebased: n == 1, files_changed: None }
+                let (artifacts, unfit) = self.left(order, choices);
+                SnapshotReport::Taken { work, rebased: n == 1, files_changed: None, artifacts, unfit }
             }
+        }
+    }
+
+    /// What a finished agent left. Now and then not all of it, or nothing, as work that a person made does.
+    fn left(&mut self, order: &SnapshotOrder, choices: &mut Choices<'_>) -> (Vec<Artifact>, Option<Failure>) {
+        let plan = self.state().plan().clone();
+        let task = plan.spec_of(order.task);
+        if task.outputs.is_empty() || !order.succeeded {
+            return (Vec::new(), None);
+        }
+        self.oids += 1;
+        match choices.pick(8) {
+            6 => (Vec::new(), Some(Failure::new(FailureKind::Artifact, "one is missing"))),
+            7 => (Vec::new(), None),
+            _ => (artifacts(task, self.oids), None),
         }
     }
 

@@ -76,14 +76,12 @@ pub(in crate::spec) static TASK: Section = Section {
             "Run before or after the task's agent, in its worktree; what they edit is part of the work. A hook that a crash \
              cut off runs again.",
         ),
-        field("outputs", Kind::List(&Kind::Record(&OUTPUT), Least::Zero), "Artifacts for other tasks.")
-            .unbuilt(EMPTY),
+        field("outputs", Kind::List(&Kind::Record(&OUTPUT), Least::Zero), "Artifacts for other tasks."),
         field(
             "inputs",
             Kind::List(&Kind::Record(&INPUT), Least::Zero),
             "Artifacts of other tasks, available as `{{input.AS}}`; implies `depends_on`.",
-        )
-        .unbuilt(EMPTY),
+        ),
         field("persistent", Kind::Bool, "The agent's last three summaries lead its prompt.")
             .default("false")
             .unbuilt(SWITCH),

@@ -8,8 +8,8 @@ use crate::event::{
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
-    AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind, GateLevel, Measure, Oid,
-    SessionId, StepStatus, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
+    Artifact, ArtifactKind, AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind,
+    GateLevel, Measure, Oid, SessionId, StepStatus, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
 };
 
 /// The convoy of this number.
@@ -166,7 +166,7 @@ pub fn attempt(n: u32) -> Vec<Event> {
             duration_ms: 6,
             summary: "said".into(),
         },
-        TaskEvent::Snapshot { work: Some(work), rebased: false, files_changed: Some(3) },
+        TaskEvent::Snapshot { work: Some(work), rebased: false, files_changed: Some(3), failure: None },
         TaskEvent::Gate(GateResult {
             output: "ok".into(),
             tree: Some(oid('c')),
@@ -277,7 +277,24 @@ fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
             summary: String::new(),
         },
         TaskEvent::Killed { reason: "timeout".into() },
-        TaskEvent::Snapshot { work: None, rebased: true, files_changed: None },
+        TaskEvent::Snapshot {
+            work: None,
+            rebased: true,
+            files_changed: None,
+            failure: Some(Failure::new(FailureKind::Artifact, "there is no plan")),
+        },
+        TaskEvent::ArtifactStored(Artifact {
+            name: "plan".into(),
+            kind: ArtifactKind::File,
+            size: 8,
+            oid: oid('e'),
+            no_file: true,
+        }),
+        TaskEvent::ArtifactLimitReached { artifact_name: "plan".into() },
+        TaskEvent::WaitingInput {
+            missing_artifact: "plan".into(),
+            from_task: TaskId::new("t0").expect("valid"),
+        },
         TaskEvent::Unprepared { commit: oid('d'), tip: oid('e') },
         TaskEvent::Conflict {
             attempt: 1,

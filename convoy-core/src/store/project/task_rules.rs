@@ -84,6 +84,7 @@ impl Of<'_> {
             TaskEvent::Skipped { reason, .. } => {
                 self.task(TaskStatus::Skipped).set("reason", reason).set("finished_at", time)
             }
+            TaskEvent::WaitingInput { .. } => self.task(TaskStatus::WaitForInput),
             TaskEvent::Parked { until, .. } => self.task(TaskStatus::Parked).set("not_before", *until),
             TaskEvent::Cancelled {} => self.task(TaskStatus::Cancelled).set("finished_at", time),
             // These leave the task where it is.
@@ -95,6 +96,8 @@ impl Of<'_> {
             | TaskEvent::StepStarted(_)
             | TaskEvent::StepFinished(_)
             | TaskEvent::Guard(_)
+            | TaskEvent::ArtifactStored(_)
+            | TaskEvent::ArtifactLimitReached { .. }
             | TaskEvent::Prepared { .. }
             | TaskEvent::Unprepared { .. }
             | TaskEvent::Landed { .. }

@@ -1,14 +1,16 @@
 //! `status`, `list`, `events`: what is stored. They change nothing and create nothing.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use convoy_core::event::EventRecord;
 use convoy_core::store::ConvoySummary;
+use convoy_core::types::TaskId;
 use serde_json::Value;
 
 use crate::app::App;
 use crate::exit::{Exit, Failure};
-use crate::render::{describe, safe_line, status_lines, table};
+use crate::render::{describe, safe, safe_line, status_lines, table};
 
 /// How often a followed convoy is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -46,6 +48,23 @@ pub(super) async fn list(app: &mut App, json: bool) -> Result<Exit, Failure> {
     let header = ["CONVOY", "STATUS", "DONE", "BRANCH", "STARTED", "NAME"].map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(convoys.iter().map(row)).collect();
     app.out.lines(&table(&rows));
+    Ok(Exit::Success)
+}
+
+/// An artifact: for a program as it is, on a terminal free of what could drive it.
+pub(super) async fn artifact(
+    app: &mut App,
+    task: &TaskId,
+    name: &str,
+    wanted: Option<&str>,
+) -> Result<Exit, Failure> {
+    let (engine, id) = app.convoy(wanted).await?;
+    let content = engine.artifact(&id, task, name).await?;
+    if std::io::stdout().is_terminal() {
+        app.out.line(safe(String::from_utf8_lossy(&content).trim_end_matches('\n')));
+    } else {
+        app.out.bytes(&content);
+    }
     Ok(Exit::Success)
 }
 

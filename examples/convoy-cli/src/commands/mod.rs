@@ -29,6 +29,7 @@ impl Command {
             | Self::Dispute(DisputeCommand::List { json, .. })
             | Self::Dlq(DlqCommand::List { json, .. } | DlqCommand::Retry { json, .. }) => *json,
             Self::Logs { .. }
+            | Self::Artifact { .. }
             | Self::Schema
             | Self::Dlq(DlqCommand::Resolve { .. })
             | Self::Dispute(DisputeCommand::Resolve { .. })
@@ -55,6 +56,9 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
             look::events(app, convoy.convoy.as_deref(), follow, json).await
         }
         Command::Logs { task, convoy, attempt } => logs::logs(app, &task, convoy.as_deref(), attempt).await,
+        Command::Artifact { task, name, convoy } => {
+            look::artifact(app, &task, &name, convoy.as_deref()).await
+        }
         Command::Check { source, json, strict } => check::check(app, &source, json, strict),
         Command::Schema => Ok(check::schema(app)),
         Command::Dlq(command) => dlq::execute(app, command).await,

@@ -48,6 +48,8 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::Failed { .. }
             | TaskEvent::Parked { .. }
             | TaskEvent::BreakerFallback { .. }
+            | TaskEvent::WaitingInput { .. }
+            | TaskEvent::ArtifactLimitReached { .. }
             | TaskEvent::Skipped { .. }
             | TaskEvent::Cancelled {}
             | TaskEvent::DeadLettered(_)
@@ -219,6 +221,17 @@ fn task(event: &TaskEvent, attempt: u32, time: Timestamp) -> String {
 
 fn after_work(event: &TaskEvent, time: Timestamp) -> String {
     match event {
+        TaskEvent::ArtifactStored(artifact) => {
+            let size = count(artifact.size, "byte");
+            format!("left artifact {} ({}, {size})", safe_line(&artifact.name), artifact.kind)
+        }
+        TaskEvent::ArtifactLimitReached { artifact_name } => {
+            format!("artifact {} is not kept: the convoy holds as many as it may", safe_line(artifact_name))
+        }
+        TaskEvent::WaitingInput { missing_artifact, from_task } => {
+            let (name, from) = (safe_line(missing_artifact), safe_line(from_task.as_str()));
+            format!("needs artifact {name} of {from}, which is not there")
+        }
         TaskEvent::Snapshot { work, rebased, .. } => match work {
             Some(_) if *rebased => {
                 "the agent moved away from where it began: its files became one commit there".to_owned()

@@ -14,6 +14,7 @@ fn looking_at_a_repository_without_a_store_creates_nothing() {
         (&["status"], 2, "no convoy is stored here"),
         (&["events"], 2, "no convoy is stored here"),
         (&["logs", "a"], 2, "no convoy is stored here"),
+        (&["artifact", "a", "plan"], 2, "no convoy is stored here"),
         (&["dlq", "list"], 2, "no convoy is stored here"),
         (&["retry"], 2, "no convoy is stored here"),
         (&["cancel"], 2, "no convoy is stored here"),
@@ -91,6 +92,22 @@ fn a_failed_convoy_exits_with_1_and_its_task_can_be_taken_up_again() {
     assert_eq!(code, 0, "{out}{err}");
     assert_eq!(place.status()["totals"]["done"], 3);
     assert_eq!(place.in_repo(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn an_artifact_is_listed_and_printed_as_it_is_for_a_program() {
+    let place = Place::with_repo();
+    let commands = "printf 'one\\n\\033[1mtwo\\n' > plan";
+    place.spec(&[("a", commands, "outputs: [{name: plan, type: file}]")]);
+    let (code, out, err) = place.convoy(&["run", "convoy.yml"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let artifacts = &place.status()["tasks"][0]["artifacts"];
+    assert_eq!(*artifacts, serde_json::json!([{"name": "plan", "type": "file", "size": 12}]));
+    let (code, out, _) = place.convoy(&["artifact", "a", "plan"]);
+    assert_eq!((code, out.as_str()), (0, "one\n\u{1b}[1mtwo\n"));
+    let (code, out, err) = place.convoy(&["artifact", "a", "none"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("task a has no artifact none; it has plan"), "{err}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use convoy_core::event::{
 };
 use convoy_core::spec::{HookMoment, HookType};
 use convoy_core::types::{
-    ConvoyStatus, FailureKind, GateLevel, ReviewLevel, ReviewVerdict, TaskIx, TaskStatus, Totals, Usage,
+    Artifact, ArtifactKind, ConvoyStatus, FailureKind, GateLevel, ReviewLevel, ReviewVerdict, TaskIx,
+    TaskStatus, Totals, Usage,
 };
 
 use super::*;
@@ -41,6 +42,33 @@ fn agent_cases() -> Vec<Case> {
         (assigned(AttemptKind::Resolve), 2, false, "a: attempt 2 for developer, to resolve a conflict"),
         (start(None), 1, true, "a: started (claude)"),
         (start(Some("opus")), 2, true, "a: started (claude opus, attempt 2)"),
+        (
+            TaskEvent::ArtifactStored(Artifact {
+                name: "pl\u{7}an".into(),
+                kind: ArtifactKind::Json,
+                size: 1200,
+                oid: oid('e'),
+                no_file: false,
+            }),
+            1,
+            false,
+            "a: left artifact pl\u{fffd}an (json, 1,200 bytes)",
+        ),
+        (
+            TaskEvent::ArtifactLimitReached { artifact_name: "plan".into() },
+            1,
+            true,
+            "a: artifact plan is not kept: the convoy holds as many as it may",
+        ),
+        (
+            TaskEvent::WaitingInput {
+                missing_artifact: "plan".into(),
+                from_task: convoy_core::types::TaskId::new("b").expect("valid"),
+            },
+            0,
+            true,
+            "a: needs artifact plan of b, which is not there",
+        ),
         (TaskEvent::Spawned { pid: 7, start_time: 1 }, 1, false, "a: the agent runs as process 7"),
         (ended(AgentOutcome::Succeeded), 1, false, "a: the agent finished after 1m 01s"),
         (
@@ -101,13 +129,18 @@ fn check_cases() -> Vec<Case> {
     };
     vec![
         (
-            TaskEvent::Snapshot { work: Some(work.clone()), rebased: false, files_changed: None },
+            TaskEvent::Snapshot {
+                work: Some(work.clone()),
+                rebased: false,
+                files_changed: None,
+                failure: None,
+            },
             1,
             false,
             "a: its work is commit bbbbbbbbbb",
         ),
         (
-            TaskEvent::Snapshot { work: Some(work), rebased: true, files_changed: None },
+            TaskEvent::Snapshot { work: Some(work), rebased: true, files_changed: None, failure: None },
             1,
             true,
             "a: the agent moved away from where it began: its files became one commit there",
