@@ -448,15 +448,15 @@ pub(super) fn requests(world: &World) -> Option<crate::event::RequestKind> {
         let tasks = if n == 0 { Vec::new() } else { vec![task(&format!("added{n}"))] };
         K::Inject { tasks, source: "test".into(), idempotency_key: None }
     };
+    let dispute = world.with(|w| w.record.open_dispute().filter(|_| w.rng.one_in(2)));
+    if let Some(dispute_id) = dispute {
+        return Some(K::ResolveDispute { dispute_id, resolution: "by hand".into() });
+    }
     world.with(|w| match w.rng.below(if w.story.wild { 12 } else { 8 }) {
         0 => Some(K::Pause),
         1 => Some(K::Unpause),
         2 => Some(K::Publish),
         3 => Some(interrupt),
-        4..=6 => w.record.open_dispute().map(|dispute_id| {
-            let resolution = "by hand".into();
-            K::ResolveDispute { dispute_id, resolution }
-        }),
         8..=10 => {
             let name = w.rng.below(3);
             Some(added(name))
