@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::area;
 use crate::spec::{Concurrency, Task};
-use crate::types::{BreakerState, ConvoyStatus, Measure, Oid, TaskIx, Timestamp, Totals};
+use crate::types::{BreakerState, ConvoyStatus, Measure, Oid, TaskId, TaskIx, Timestamp, Totals};
 
 /// What a host may set for one run on top of the spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +149,18 @@ area! {
             /// What the asker calls the request.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             idempotency_key: Option<String>,
+        },
+        /// What a person asked for is not possible; nothing follows from it.
+        RequestRefused = "request_refused" {
+            /// What was asked.
+            request: String,
+            /// The task that it was about.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            task: Option<TaskId>,
+            /// Why not, and what the person can do.
+            reason: String,
+            /// Who asked.
+            actor: String,
         },
         /// With `concurrency: auto`: how many agents may run now.
         SwarmConcurrency = "swarm_concurrency_update" {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Work;
 use crate::spec::Task;
+use crate::types::{Oid, TaskId};
 
 /// A request with its origin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,44 @@ pub enum RequestKind {
         /// What the asker calls this request: one of the same key is not carried out twice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency_key: Option<String>,
+    },
+    /// Let a task that waits for approval go on.
+    Approve {
+        /// The task.
+        task: TaskId,
+        /// The tree that the person has seen: another one is not approved. Absent = the one that waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<Oid>,
+        /// Why, for the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Refuse a task that waits for approval: it fails.
+    Reject {
+        /// The task.
+        task: TaskId,
+        /// Why, for the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Skip a task that is not finished, and what depends on it. What works on it is ended; its work is kept.
+    Skip {
+        /// The task.
+        task: TaskId,
+        /// Why, for the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Take a person's commit as the work of a task that nobody works on: it is checked and landed like an
+    /// agent's. [`Engine::accept`](crate::engine::Engine::accept) makes this from a revision.
+    Accept {
+        /// The task.
+        task: TaskId,
+        /// The commit as work.
+        work: Work,
+        /// Why, for the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// Try again to publish what landed.
     Publish,

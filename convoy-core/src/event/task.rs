@@ -6,6 +6,7 @@ use super::{
     BuiltInGateResult, Dispute, GateResult, HookResult, RepositoryGuard, ReviewRecord, ReviewStarted,
     StepFinished, StepStarted, area,
 };
+use crate::spec::Approve;
 use crate::types::{
     Artifact, BreakerState, Failure, Oid, SessionId, TaskId, TaskIx, TaskStatus, Timestamp, Usage,
 };
@@ -295,6 +296,62 @@ area! {
             /// It stops the convoy: pending tasks are skipped and nothing is retried any more.
             #[serde(default)]
             stops: bool,
+        },
+        /// It waits for a person.
+        AwaitingApproval = "task_awaiting_approval" {
+            /// Before what.
+            before: Approve,
+            /// The work that is to be approved, when it is about work.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            commit: Option<Oid>,
+            /// Its tree: the approval holds for this one only.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            tree: Option<Oid>,
+            /// When it was asked.
+            asked_at: Timestamp,
+        },
+        /// A person approved it.
+        Approved = "task_approved" {
+            /// Before what.
+            before: Approve,
+            /// The tree that was approved.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            tree: Option<Oid>,
+            /// Who.
+            actor: String,
+            /// Why.
+            #[serde(default, skip_serializing_if = "String::is_empty")]
+            reason: String,
+        },
+        /// A person refused it.
+        Rejected = "task_rejected" {
+            /// Before what.
+            before: Approve,
+            /// The tree that was refused.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            tree: Option<Oid>,
+            /// Who.
+            actor: String,
+            /// Why.
+            #[serde(default, skip_serializing_if = "String::is_empty")]
+            reason: String,
+        },
+        /// A person wants it skipped; what works on it is being ended.
+        SkipRequested = "task_skip_requested" {
+            /// Who.
+            actor: String,
+            /// Why.
+            reason: String,
+        },
+        /// A person's commit is its work now: an attempt without an agent.
+        Accepted = "task_accepted" {
+            /// The work.
+            work: Work,
+            /// Who.
+            actor: String,
+            /// Why.
+            #[serde(default, skip_serializing_if = "String::is_empty")]
+            reason: String,
         },
         /// It never runs.
         Skipped = "task_skipped" {

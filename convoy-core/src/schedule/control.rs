@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::handle::{Scheduler, Turn};
 use super::inject::Injection;
 use super::input::Action;
+use super::people::{Person, Wish};
 use crate::event::{ConvoyEvent, Event, Request, RequestKind, TaskEvent};
 use crate::state::{IllegalEvent, Stage};
 use crate::types::{FailureKind, TaskIx, Timestamp};
@@ -34,6 +35,19 @@ impl Scheduler {
             RequestKind::Inject { tasks, source, idempotency_key } => {
                 self.inject(Injection { tasks, origin: source, idempotency_key, actor }, now, turn)
             }
+            RequestKind::Approve { task, tree, reason } => {
+                self.wish(task, Wish::Approve { tree }, Person { actor, reason }, now, turn)
+            }
+            RequestKind::Reject { task, reason } => {
+                self.wish(task, Wish::Reject, Person { actor, reason }, now, turn)
+            }
+            RequestKind::Skip { task, reason } => {
+                self.wish(task, Wish::Skip, Person { actor, reason }, now, turn)
+            }
+            RequestKind::Accept { task, work, reason } => {
+                let wish = Wish::Accept { work: Box::new(work) };
+                self.wish(task, wish, Person { actor, reason }, now, turn)
+            }
             RequestKind::Publish => {
                 self.queues.publish_again = true;
                 Ok(())
@@ -62,7 +76,10 @@ impl Scheduler {
     pub(super) fn cancel_waiting(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
         for task in self.state.plan().clone().indices() {
             match self.state.task(task).stage {
-                Stage::Pending { .. } | Stage::Conflicted | Stage::Checking { .. } => {
+                Stage::Pending { .. }
+                | Stage::Conflicted
+                | Stage::AwaitingApproval { .. }
+                | Stage::Checking { .. } => {
                     self.emit_task(task, TaskEvent::Cancelled {}, now, turn)?;
                 }
                 // One that is landing may be on the integration ref already: its end is awaited.

@@ -19,8 +19,8 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        if self.state.is_cancelling() {
-            return self.emit_task(task, TaskEvent::Cancelled {}, now, turn);
+        if self.end_early(task, now, turn)? {
+            return Ok(());
         }
         let state = self.state.task(task);
         let settling = matches!(state.stage, Stage::Settling { .. });
@@ -170,7 +170,8 @@ impl Scheduler {
         let mut stack = vec![root];
         while let Some(task) = stack.pop() {
             for dependant in &plan.task(task).dependants {
-                if matches!(self.state.task(*dependant).stage, Stage::Pending { .. }) {
+                let stage = &self.state.task(*dependant).stage;
+                if matches!(stage, Stage::Pending { .. } | Stage::AwaitingApproval { work: None, .. }) {
                     let reason = format!("task {} is not done", plan.id(root));
                     let event = TaskEvent::Skipped { reason, because: Some(root) };
                     self.emit_task(*dependant, event, now, turn)?;
@@ -190,7 +191,12 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let plan = self.state.plan().clone();
         for task in plan.indices() {
-            if matches!(self.state.task(task).stage, Stage::Pending { repeats: false, .. }) {
+            let stage = &self.state.task(task).stage;
+            let waits = matches!(
+                stage,
+                Stage::Pending { repeats: false, .. } | Stage::AwaitingApproval { work: None, .. }
+            );
+            if waits {
                 self.skip_stopped(task, root, now, turn)?;
             }
         }

@@ -130,7 +130,7 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let id = self.state.plan().id(task).clone();
         let mut attempt = self.state.task(task).attempt();
-        if let TaskEvent::Assigned { .. } = event {
+        if let TaskEvent::Assigned { .. } | TaskEvent::Accepted { .. } = event {
             attempt = Some(AttemptNo(attempt.map_or(0, |a| a.0) + 1));
         }
         self.emit(Event::Task { task, id, attempt, event }, now, turn)
@@ -179,7 +179,11 @@ impl Scheduler {
             (Report::Snapshot(report), Stage::Snapshotting { .. }) => {
                 self.snapshot(task, report, now, turn)?;
             }
-            (Report::CheckStopped, Stage::Checking { .. }) => self.queues.check_again(task),
+            (Report::CheckStopped, Stage::Checking { .. }) => {
+                if !self.end_early(task, now, turn)? {
+                    self.queues.check_again(task);
+                }
+            }
             (Report::Checked(None), Stage::Checking { work }) => self.passed(task, &work, now, turn)?,
             (Report::Checked(Some(failure)), Stage::Checking { .. }) => {
                 self.failed(task, failure, now, turn)?;
@@ -213,10 +217,7 @@ impl Scheduler {
         };
         self.emit_task(task, event, now, turn)?;
         match self.state.task(task).stage.clone() {
-            Stage::Checking { .. } if self.state.is_cancelling() => {
-                self.emit_task(task, TaskEvent::Cancelled {}, now, turn)
-            }
-            Stage::Checking { .. } => Ok(()),
+            Stage::Checking { .. } => self.end_early(task, now, turn).map(drop),
             Stage::Settling { outcome } => self.settle(task, outcome, trouble, now, turn),
             _ => Ok(()),
         }
@@ -231,9 +232,11 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
+        if self.end_early(task, now, turn)? {
+            return Ok(());
+        }
         let gone = || Failure::new(FailureKind::Worktree, "the worktree of the finished agent is gone");
         match outcome {
-            _ if self.state.is_cancelling() => self.emit_task(task, TaskEvent::Cancelled {}, now, turn),
             AgentOutcome::Failed { failure } => self.failed(task, failure, now, turn),
             AgentOutcome::Succeeded => self.failed(task, trouble.unwrap_or_else(gone), now, turn),
             AgentOutcome::Interrupted | AgentOutcome::Cancelled => {
@@ -258,7 +261,13 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
+        if self.end_early(task, now, turn)? {
+            return Ok(());
+        }
         if work.changed {
+            if self.needs_approval(task, work) {
+                return self.ask_approval(task, Some(work), now, turn);
+            }
             let commit = work.commit.clone();
             return self.emit_task(task, TaskEvent::Queued { commit }, now, turn);
         }

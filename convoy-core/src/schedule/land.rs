@@ -88,10 +88,7 @@ impl Scheduler {
         if met < CONFLICT_TRIES {
             let event = TaskEvent::Conflict { attempt: met + 1, conflicting_files: files, onto, tree };
             self.emit_task(task, event, now, turn)?;
-            if self.state.is_cancelling() {
-                self.emit_task(task, TaskEvent::Cancelled {}, now, turn)?;
-            }
-            return Ok(());
+            return self.end_early(task, now, turn).map(drop);
         }
         let message = format!(
             "the work conflicts with what landed before it, and {met} tries did not resolve: {}",

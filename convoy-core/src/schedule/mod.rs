@@ -17,6 +17,7 @@ mod inject;
 mod input;
 mod land;
 mod parking;
+mod people;
 mod queues;
 mod start;
 

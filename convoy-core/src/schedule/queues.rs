@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
+use crate::spec::Approve;
 use crate::state::{Admission, RunState, Stage, StageKind};
 use crate::types::{TaskIx, Timestamp};
 
@@ -44,6 +45,8 @@ pub(super) struct Queues {
     lowest_phase: usize,
     checks: VecDeque<TaskIx>,
     landings: BTreeSet<(u64, TaskIx)>,
+    /// Tasks that could run if a person let them.
+    to_ask: BTreeSet<TaskIx>,
     /// Tasks with a check under way.
     pub(super) checking: HashSet<TaskIx>,
     /// The task that lands now.
@@ -74,6 +77,7 @@ impl Queues {
             lowest_phase: 0,
             checks: VecDeque::new(),
             landings: BTreeSet::new(),
+            to_ask: BTreeSet::new(),
             checking: HashSet::new(),
             landing: None,
             publishing: false,
@@ -159,6 +163,7 @@ impl Queues {
                 self.landings.insert((*order, ix));
             }
             Stage::Settling { .. }
+            | Stage::AwaitingApproval { .. }
             | Stage::Done
             | Stage::Failed { .. }
             | Stage::Skipped { .. }
@@ -168,6 +173,10 @@ impl Queues {
 
     fn queue_pending(&mut self, state: &RunState, ix: TaskIx) {
         if let (Stage::Pending { not_before, .. }, 0) = (&state.task(ix).stage, self.unmet[ix.index()]) {
+            if asks_first(state, ix) {
+                self.to_ask.insert(ix);
+                return;
+            }
             match not_before {
                 Some(time) => {
                     self.timers.insert((*time, ix));
@@ -243,6 +252,16 @@ impl Queues {
         lock.map(Blocker::Lock).or_else(task).or_else(probe)
     }
 
+    /// The next task about which a person is to be asked, taken out of the queue.
+    pub(super) fn take_ask(&mut self, state: &RunState) -> Option<TaskIx> {
+        while let Some(ix) = self.to_ask.pop_first() {
+            if matches!(state.task(ix).stage, Stage::Pending { .. }) && asks_first(state, ix) {
+                return Some(ix);
+            }
+        }
+        None
+    }
+
     /// Makes those ready whose time has come.
     pub(super) fn expire(&mut self, state: &RunState, now: Timestamp) {
         while let Some((time, ix)) = self.timers.first().copied().filter(|(time, _)| *time <= now) {
@@ -314,6 +333,11 @@ impl Queues {
     pub(super) fn holders(&self) -> impl Iterator<Item = TaskIx> + '_ {
         self.holders.iter().copied()
     }
+}
+
+/// Whether a person must let a task run, and has not.
+fn asks_first(state: &RunState, ix: TaskIx) -> bool {
+    state.plan().spec_of(ix).approve == Some(Approve::BeforeRun) && !state.task(ix).run_approved
 }
 
 fn locks_of(state: &RunState) -> Vec<Vec<usize>> {

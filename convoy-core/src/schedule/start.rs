@@ -21,6 +21,9 @@ impl Scheduler {
         self.queues.expire(&self.state, now);
         self.watch_budget(now, turn)?;
         if !self.is_held() {
+            while let Some(task) = self.queues.take_ask(&self.state) {
+                self.ask_approval(task, None, now, turn)?;
+            }
             while self.queues.slots_used() < self.state.slot_limit() {
                 let Some(task) = self.queues.take_start(&self.state, now) else { break };
                 if self.is_over_budget(task, now, turn)?

@@ -135,6 +135,9 @@ fn task(task: &Task) -> Value {
         },
         "hooks": task.hooks.iter().map(hook).collect::<Vec<_>>(),
     });
+    if let Some(approve) = task.approve {
+        value["approve"] = json!(approve);
+    }
     let texts = [("adapter", &task.adapter), ("model", &task.model), ("escalate_to", &task.escalate_to)];
     for (key, text) in texts {
         if let Some(text) = text {

@@ -39,8 +39,9 @@ pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
 pub use self::hook::{Hook, HookMoment, HookType};
 pub use self::inactive::inactive_defaults;
 pub use self::model::{
-    Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted, OnFailure,
-    OutputFormat, PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode, Worktree,
+    Approve, Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted,
+    OnFailure, OutputFormat, PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode,
+    Worktree,
 };
 pub use self::problem::{Pos, Problem, Severity};
 pub use self::reference::reference_markdown;

@@ -189,6 +189,19 @@ pub struct Task {
     /// What runs before and after its agent.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// When it waits for a person.
+    #[serde(default)]
+    pub approve: Option<Approve>,
+}
+
+/// When a task waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approve {
+    /// Before its agent is called for the first time.
+    BeforeRun,
+    /// Before its checked work lands.
+    BeforeMerge,
 }
 
 /// How retries are spaced: `backoff`, doubled for each further retry, at most `max_backoff`; with

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::convoy::{Defaults, Maker, adapter_name, on_exhausted, retry};
 use super::cross;
 use super::hook::{HookMoment, hooks};
-use super::model::{Task, UnsupportedField};
+use super::model::{Approve, Task, UnsupportedField};
 use super::places::{ListField, Place, Places, TaskPlaces};
 use super::problem::{Path, Problem, Shown};
 use super::review;
@@ -98,6 +98,10 @@ impl Maker {
             steps: steps(record, max_retries),
             on_step_failure: on_step_failure(record),
             hooks: hooks(record, &[HookMoment::PostTask, HookMoment::PreTask]),
+            approve: record.text("approve").map(|moment| match moment {
+                "before_merge" => Approve::BeforeMerge,
+                _ => Approve::BeforeRun,
+            }),
             id,
         });
         (task, places)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Spending;
+use super::people;
 use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
 use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
@@ -97,7 +98,7 @@ impl RunState {
                 self.swarm = Some(*effective_concurrency);
             }
             // Says nothing about the state.
-            ConvoyEvent::InjectionRefused { .. } => {}
+            ConvoyEvent::InjectionRefused { .. } | ConvoyEvent::RequestRefused { .. } => {}
             ConvoyEvent::InjectionReceived { .. } if !over => {}
             ConvoyEvent::Finished(end) | ConvoyEvent::Failed(end) | ConvoyEvent::Cancelled(end) if !over => {
                 if self.totals().open > 0 {
@@ -139,6 +140,7 @@ impl RunState {
             task.no_changes = false;
             task.verdicts = Verdicts::default();
             task.review.revive();
+            (task.run_approved, task.approved_tree, task.skip) = (false, None, None);
         }
         (self.ended, self.finished_at) = (None, None);
         (self.cancelling, self.paused, self.interrupting) = (false, false, false);
@@ -282,7 +284,10 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::ArtifactStored(_) | TaskEvent::ArtifactLimitReached { .. }, _) => {
             stay(kind == K::Snapshotting)
         }
-        (TaskEvent::Queued { .. }, Stage::Checking { work }) => {
+        (
+            TaskEvent::Queued { .. },
+            Stage::Checking { work } | Stage::AwaitingApproval { work: Some(work), .. },
+        ) => {
             *next_order += 1;
             Some(Some(Stage::Queued { work: work.clone(), order: *next_order, prepared: None }))
         }
@@ -296,7 +301,9 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Some(Some(Stage::Conflicted))
         }
         (TaskEvent::Parked { until, .. }, Stage::Settling { .. }) => Some(Some(waiting(*until, false, true))),
-        (TaskEvent::Retried { not_before, failure: Some(_), .. }, _) if may_end && kind != K::Pending => {
+        (TaskEvent::Retried { not_before, failure: Some(_), .. }, _)
+            if may_end && !matches!(kind, K::Pending | K::AwaitingApproval) =>
+        {
             Some(Some(waiting(*not_before, false, false)))
         }
         (TaskEvent::Failed { status, .. }, _) if may_end && is_failure(*status) => {
@@ -307,6 +314,7 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         }
         (TaskEvent::Cancelled {}, _) if may_end => Some(Some(Stage::Cancelled)),
         (TaskEvent::BreakerFallback { .. } | TaskEvent::BreakerBlocked { .. }, _) => stay(kind == K::Pending),
+        (TaskEvent::SkipRequested { .. }, _) => stay(may_end),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
         (TaskEvent::ReviewStarted(_) | TaskEvent::ReviewVerdict(_), _) => stay(kind == K::Checking),
         (TaskEvent::DeadLettered(_) | TaskEvent::DisputeOpened(_), _) => stay(kind == K::Failed),
@@ -340,7 +348,7 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
         }
         (TaskEvent::Hook(_) | TaskEvent::Guard(_), _) => stay(matches!(kind, K::Working | K::Checking)),
         (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
-        _ => landing_stage(task, event),
+        _ => people::next_stage(task, event).or_else(|| landing_stage(task, event)),
     }
 }
 
@@ -486,6 +494,6 @@ fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.dead_letter = Some((letter.dlq_id.clone(), true));
         }
         TaskEvent::DeadLetterResolved { dlq_id, .. } => task.dead_letter = Some((dlq_id.clone(), false)),
-        _ => {}
+        _ => people::note(task, event),
     }
 }

@@ -7,6 +7,7 @@ mod apply;
 mod breaker;
 mod budget;
 mod parking;
+mod people;
 mod publish;
 mod review;
 mod run;

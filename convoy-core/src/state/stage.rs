@@ -56,6 +56,13 @@ pub enum Stage {
     },
     /// The work conflicts with the tip and waits for a slot to be resolved.
     Conflicted,
+    /// Waits for a person.
+    AwaitingApproval {
+        /// The work that waits to land; absent before the first attempt.
+        work: Option<Work>,
+        /// When the person was asked.
+        asked_at: Timestamp,
+    },
     /// It is finished.
     Done,
     /// It is exhausted.
@@ -120,6 +127,7 @@ pub enum StageKind {
     Checking,
     Queued,
     Conflicted,
+    AwaitingApproval,
     Done,
     Failed,
     Skipped,
@@ -128,7 +136,7 @@ pub enum StageKind {
 
 impl StageKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Pending,
         Self::Working,
         Self::Snapshotting,
@@ -136,6 +144,7 @@ impl StageKind {
         Self::Checking,
         Self::Queued,
         Self::Conflicted,
+        Self::AwaitingApproval,
         Self::Done,
         Self::Failed,
         Self::Skipped,
@@ -158,13 +167,16 @@ impl StageKind {
 pub fn allowed(from: StageKind, to: StageKind) -> bool {
     use StageKind as K;
     let next: &[K] = match from {
-        K::Pending => &[K::Working, K::Failed, K::Skipped, K::Cancelled],
+        K::Pending => &[K::Working, K::AwaitingApproval, K::Checking, K::Failed, K::Skipped, K::Cancelled],
         K::Working => &[K::Snapshotting],
         K::Snapshotting => &[K::Checking, K::Settling],
-        K::Settling => &[K::Pending, K::Conflicted, K::Failed, K::Cancelled],
-        K::Checking => &[K::Queued, K::Pending, K::Done, K::Failed, K::Cancelled],
-        K::Queued => &[K::Done, K::Conflicted, K::Pending, K::Failed, K::Cancelled],
-        K::Conflicted => &[K::Working, K::Cancelled],
+        K::Settling => &[K::Pending, K::Conflicted, K::Failed, K::Skipped, K::Cancelled],
+        K::Checking => {
+            &[K::Queued, K::AwaitingApproval, K::Pending, K::Done, K::Failed, K::Skipped, K::Cancelled]
+        }
+        K::Queued => &[K::Done, K::Conflicted, K::Pending, K::Failed, K::Skipped, K::Cancelled],
+        K::Conflicted => &[K::Working, K::Checking, K::Skipped, K::Cancelled],
+        K::AwaitingApproval => &[K::Pending, K::Checking, K::Queued, K::Failed, K::Skipped, K::Cancelled],
         K::Done | K::Failed | K::Skipped | K::Cancelled => &[K::Pending],
     };
     next.contains(&to)
@@ -186,6 +198,7 @@ impl Stage {
             Self::Checking { .. } => StageKind::Checking,
             Self::Queued { .. } => StageKind::Queued,
             Self::Conflicted => StageKind::Conflicted,
+            Self::AwaitingApproval { .. } => StageKind::AwaitingApproval,
             Self::Done => StageKind::Done,
             Self::Failed { .. } => StageKind::Failed,
             Self::Skipped { .. } => StageKind::Skipped,
@@ -205,6 +218,7 @@ impl Stage {
             }
             Self::Checking { .. } => TaskStatus::Checking,
             Self::Queued { .. } | Self::Conflicted => TaskStatus::Queued,
+            Self::AwaitingApproval { .. } => TaskStatus::AwaitingApproval,
             Self::Done => TaskStatus::Done,
             Self::Failed { status } => *status,
             Self::Skipped { .. } => TaskStatus::Skipped,
@@ -260,6 +274,12 @@ pub struct TaskState {
     pub letter_due: bool,
     /// What its reviews have come to.
     pub review: TaskReview,
+    /// Whether a person let it run.
+    pub run_approved: bool,
+    /// The tree that a person let land.
+    pub approved_tree: Option<Oid>,
+    /// Why a person wants it skipped, while what works on it ends.
+    pub skip: Option<String>,
 }
 
 impl TaskState {
@@ -287,6 +307,9 @@ impl TaskState {
             dead_letter: None,
             letter_due: false,
             review: TaskReview::default(),
+            run_approved: false,
+            approved_tree: None,
+            skip: None,
         }
     }
 

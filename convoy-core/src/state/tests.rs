@@ -8,6 +8,7 @@ use crate::event::{
     RunOptions, Started, StepFinished, TaskEvent, Work,
 };
 use crate::plan::check;
+use crate::spec::Approve;
 use crate::spec::{HookMoment, HookType};
 use crate::types::{
     Artifact, ArtifactKind, AttemptNo, ConvoyId, ConvoyStatus, Failure, FailureKind, Oid, StepStatus, TaskId,
@@ -63,6 +64,8 @@ fn stages() -> Vec<(&'static str, Stage)> {
         ("queued", queued(None)),
         ("prepared", queued(Some(prepared))),
         ("conflicted", Stage::Conflicted),
+        ("asked to run", Stage::AwaitingApproval { work: None, asked_at: NOW }),
+        ("asked to land", Stage::AwaitingApproval { work: Some(work()), asked_at: NOW }),
         ("done", Stage::Done),
         ("failed", Stage::Failed { status: TaskStatus::Failed }),
         ("skipped", Stage::Skipped { reason: "r".into(), because: None }),
@@ -198,6 +201,7 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (hook_event(true), stay(&["assigned", "started", "snapshotting", "checking"])),
         (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking"], "queued")),
+        (TaskEvent::Queued { commit: oid('c') }, to(&["checking", "asked to land"], "queued")),
         (TaskEvent::Prepared { commit: oid('e'), onto: oid('a') }, to(&["queued"], "prepared")),
         (unprepared, to(&["prepared"], "queued")),
         (TaskEvent::Landed { commit: oid('e') }, stay(&["prepared"])),
@@ -210,15 +214,47 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (parked, to(&["settling"], "pending")),
         (retried_event(None), to(&["settling"], "pending")),
         (retried_event(Some(failure())), to(&["settling", "checking", "queued"], "pending")),
-        (failed_event(TaskStatus::Failed), to(&["pending", "settling", "checking", "queued"], "failed")),
-        (failed_event(TaskStatus::Done), Vec::new()),
-        (TaskEvent::Skipped { reason: "r".into(), because: None }, to(&["pending"], "skipped")),
         (
-            TaskEvent::Cancelled {},
-            to(&["pending", "settling", "checking", "queued", "conflicted"], "cancelled"),
+            failed_event(TaskStatus::Failed),
+            to(&["pending", "settling", "checking", "queued", "asked to run", "asked to land"], "failed"),
         ),
+        (failed_event(TaskStatus::Done), Vec::new()),
+        (TaskEvent::Skipped { reason: "r".into(), because: None }, to(&WAITING, "skipped")),
+        (TaskEvent::Cancelled {}, to(&WAITING, "cancelled")),
         (letter(), stay(&["failed"])),
+        (asked(Approve::BeforeRun), to(&["pending"], "asked to run")),
+        (asked(Approve::BeforeMerge), to(&["checking"], "asked to land")),
+        (
+            TaskEvent::Approved {
+                before: Approve::BeforeRun,
+                tree: None,
+                actor: "me".into(),
+                reason: "".into(),
+            },
+            vec![("asked to run", "pending"), ("asked to land", "asked to land")],
+        ),
+        (
+            TaskEvent::Rejected {
+                before: Approve::BeforeRun,
+                tree: None,
+                actor: "me".into(),
+                reason: "".into(),
+            },
+            stay(&["asked to run", "asked to land"]),
+        ),
+        (
+            TaskEvent::Accepted { work: work(), actor: "me".into(), reason: "".into() },
+            to(&["pending", "conflicted", "asked to run", "asked to land"], "checking"),
+        ),
     ]
+}
+
+/// Where nobody works on a task, or what worked on it has ended.
+const WAITING: [&str; 7] =
+    ["pending", "settling", "checking", "queued", "conflicted", "asked to run", "asked to land"];
+
+fn asked(before: Approve) -> TaskEvent {
+    TaskEvent::AwaitingApproval { before, commit: None, tree: None, asked_at: NOW }
 }
 
 fn of_task(event: TaskEvent) -> Event {
@@ -236,6 +272,7 @@ fn name(stage: &Stage) -> &'static str {
     match stage {
         Stage::Working { started: true, .. } => "started",
         Stage::Queued { prepared: Some(_), .. } => "prepared",
+        Stage::AwaitingApproval { work: Some(_), .. } => "asked to land",
         stage => {
             let all = stages();
             let found = all.iter().find(|(_, other)| other.kind() == stage.kind());

@@ -84,6 +84,12 @@ pub struct TaskView {
     /// When its provider, whose limit it reached, can be asked again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
+    /// Since when it waits, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
+    /// The tree that waits for approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Oid>,
     /// Tokens of its attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
@@ -172,6 +178,10 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         Stage::Skipped { reason, .. } => Some(reason.clone()),
         _ => waiting_for(state, ix, taken),
     };
+    let asked = match &task.stage {
+        Stage::AwaitingApproval { work, asked_at } => Some((work.as_ref(), *asked_at)),
+        _ => None,
+    };
     TaskView {
         id: state.plan().id(ix).clone(),
         status: task.stage.status(),
@@ -186,6 +196,8 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
             Stage::Pending { parked: true, not_before, .. } => *not_before,
             _ => None,
         },
+        waiting_since: asked.map(|(_, at)| at),
+        tree: asked.and_then(|(work, _)| work.map(|work| work.tree.clone())),
         tokens: task.usage.total_tokens(),
         cost_usd: task.usage.cost_usd,
         artifacts: task
@@ -228,6 +240,8 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
         Stage::Conflicted => {
             parked(state, ix).or_else(|| Some("a free slot, to resolve a conflict".to_owned()))
         }
+        Stage::AwaitingApproval { work: None, .. } => Some("approval, before it runs".to_owned()),
+        Stage::AwaitingApproval { .. } => Some("approval, before it lands".to_owned()),
         Stage::Queued { .. } => Some("its turn to land".to_owned()),
         Stage::Checking { .. } => {
             state.task(ix).review.under_way.map(|level| format!("the verdict of its {level} review"))

@@ -46,6 +46,8 @@ pub enum FailureKind {
     MissingInput,
     /// The prompt names an input that the task does not have.
     Template,
+    /// A person refused it.
+    ApprovalRefused,
     /// The prompt as it would have been sent holds a secret; nothing was sent.
     SecretInPrompt,
     /// The agent program is not installed.
@@ -63,7 +65,7 @@ pub enum FailureKind {
 #[error("{0:?} is no failure type")]
 pub struct InvalidFailureKind(pub String);
 
-const PLAIN: [(FailureKind, &str); 20] = [
+const PLAIN: [(FailureKind, &str); 21] = [
     (FailureKind::Error, "error"),
     (FailureKind::Refused, "refused"),
     (FailureKind::TurnLimit, "turn-limit"),
@@ -79,6 +81,7 @@ const PLAIN: [(FailureKind, &str); 20] = [
     (FailureKind::Artifact, "artifact"),
     (FailureKind::MissingInput, "missing-input"),
     (FailureKind::Template, "template"),
+    (FailureKind::ApprovalRefused, "approval-refused"),
     (FailureKind::SecretInPrompt, "secret-in-prompt"),
     (FailureKind::NotInstalled, "not-installed"),
     (FailureKind::Auth, "auth"),
@@ -115,6 +118,7 @@ impl FailureKind {
             | Self::SymlinkEscape
             | Self::MissingInput
             | Self::Template
+            | Self::ApprovalRefused
             | Self::SecretInPrompt
             | Self::NotInstalled
             | Self::Auth

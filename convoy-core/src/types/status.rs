@@ -63,6 +63,8 @@ pub enum TaskStatus {
     Checking,
     /// The work passed and waits to land.
     Queued,
+    /// Waits for a person.
+    AwaitingApproval,
     /// Its landing commit is reachable from the integration ref, or it changed nothing.
     Done,
     /// Exhausted.
@@ -89,12 +91,13 @@ pub enum TaskStatus {
 
 impl TaskStatus {
     /// Every status.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Pending,
         Self::Assigned,
         Self::Running,
         Self::Checking,
         Self::Queued,
+        Self::AwaitingApproval,
         Self::Done,
         Self::Failed,
         Self::TimedOut,
@@ -117,7 +120,8 @@ impl TaskStatus {
             | Self::Checking
             | Self::Queued
             | Self::WaitForInput
-            | Self::Parked => false,
+            | Self::Parked
+            | Self::AwaitingApproval => false,
             Self::Done
             | Self::Failed
             | Self::TimedOut
@@ -138,6 +142,7 @@ impl TaskStatus {
             Self::Running => "running",
             Self::Checking => "checking",
             Self::Queued => "queued",
+            Self::AwaitingApproval => "awaiting-approval",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::TimedOut => "timed-out",
@@ -204,7 +209,8 @@ impl Totals {
                 | TaskStatus::Checking
                 | TaskStatus::WaitForInput
                 | TaskStatus::Parked
-                | TaskStatus::Queued => totals.open += 1,
+                | TaskStatus::Queued
+                | TaskStatus::AwaitingApproval => totals.open += 1,
             }
         }
         totals

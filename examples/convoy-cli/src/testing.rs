@@ -79,6 +79,8 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
             failure: None,
             waiting_for: None,
             parked_until: None,
+            waiting_since: None,
+            tree: None,
             tokens: None,
             cost_usd: None,
             artifacts: Vec::new(),

@@ -9,7 +9,8 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::sync::mpsc;
 
-use super::perform::{SimPerform, asked, requests};
+use super::people::{approval, requests};
+use super::perform::{SimPerform, asked};
 use super::record::must;
 use super::rng::Rng;
 use super::store::SimStore;
@@ -123,7 +124,7 @@ fn live_once(story: Story, plan: &Arc<Plan>) -> Result<Ending, String> {
     let world = World::new(story, plan);
     let mut rng = Rng::keyed(&[story.seed, 6]);
     let many = |rng: &mut Rng, n| if story.disturbed { rng.below(n) } else { 0 };
-    let (doomed, requests) = (many(&mut rng, 7), many(&mut rng, 7));
+    let (doomed, requests) = (many(&mut rng, 7), many(&mut rng, 9));
     let retries = if story.wild { many(&mut rng, 3) } else { 0 };
     let (store, convoy) = (MemoryStore::new(), fresh(plan).convoy().clone());
     let ends = BTreeMap::new();
@@ -262,8 +263,12 @@ impl Fate {
             let (now, paused) = self.world.with(|w| (w.now(), w.record.state().is_paused()));
             let unpaused = (paused && self.rng.one_in(4)).then_some(RequestKind::Unpause);
             let wanted = || if self.requests > 0 { requests(&self.world) } else { None };
-            let Some(kind) = unpaused.or_else(wanted) else { continue };
-            self.requests = self.requests.saturating_sub(1);
+            // Approval is waited for as long as it takes; other wishes are few.
+            let approval = if self.rng.one_in(2) { approval(&self.world) } else { None };
+            let Some(kind) = unpaused.or(approval).or_else(|| wanted()) else { continue };
+            if !matches!(kind, RequestKind::Approve { .. } | RequestKind::Reject { .. }) {
+                self.requests = self.requests.saturating_sub(1);
+            }
             let request = asked(kind);
             self.world.with(|w| w.note(|| format!("asked: {request:?}")));
             match request {

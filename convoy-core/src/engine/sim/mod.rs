@@ -10,6 +10,7 @@
 
 mod git;
 mod life;
+mod people;
 mod perform;
 mod record;
 mod rng;

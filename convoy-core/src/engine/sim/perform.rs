@@ -11,7 +11,7 @@ use crate::event::{
     AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, ReviewStarted, Work,
 };
 use crate::plan::Plan;
-use crate::schedule::tests::build::{artifacts, task};
+use crate::schedule::tests::build::artifacts;
 use crate::schedule::tests::world::{review_blocked, review_verdict, step_finished, step_started};
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
@@ -437,33 +437,6 @@ async fn move_branch(world: &World, moving: Moving, recover: bool) -> Result<Pub
         world.with(|w| w.git.move_branch(to))?;
     }
     Ok(PublishReport::Done(moving))
-}
-
-/// The messages of people, at moments of the seed's choice.
-pub(super) fn requests(world: &World) -> Option<crate::event::RequestKind> {
-    use crate::event::RequestKind as K;
-    let interrupt = K::Interrupt { reason: "Ctrl-C".into() };
-    let added = |n: u64| {
-        // Nothing at all is refused, and so is a task that is there already.
-        let tasks = if n == 0 { Vec::new() } else { vec![task(&format!("added{n}"))] };
-        K::Inject { tasks, source: "test".into(), idempotency_key: None }
-    };
-    let dispute = world.with(|w| w.record.open_dispute().filter(|_| w.rng.one_in(2)));
-    if let Some(dispute_id) = dispute {
-        return Some(K::ResolveDispute { dispute_id, resolution: "by hand".into() });
-    }
-    world.with(|w| match w.rng.below(if w.story.wild { 12 } else { 8 }) {
-        0 => Some(K::Pause),
-        1 => Some(K::Unpause),
-        2 => Some(K::Publish),
-        3 => Some(interrupt),
-        8..=10 => {
-            let name = w.rng.below(3);
-            Some(added(name))
-        }
-        11 => Some(K::Cancel),
-        _ => None,
-    })
 }
 
 /// Wraps a request as the driver is sent it.

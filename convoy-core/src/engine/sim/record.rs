@@ -123,6 +123,14 @@ impl Record {
             must(self.attempts.insert(key, new).is_none(), || format!("{key:?} is assigned twice"))?;
             return Ok(());
         }
+        if let TaskEvent::Accepted { work, .. } = event {
+            let (base, life) = (work.base.clone(), self.lives[task.index()]);
+            let (ended, work) = (Some(AgentOutcome::Succeeded), Some(work.clone()));
+            let (prepared, landed) = (Vec::new(), None);
+            let new = Attempt { base, life, ended, work, queued: false, prepared, landed, done: false };
+            must(self.attempts.insert(key, new).is_none(), || format!("{key:?} is accepted twice"))?;
+            return Ok(());
+        }
         match event {
             TaskEvent::AgentEnded { outcome: AgentOutcome::Succeeded, .. } => drop(self.bought.insert(task)),
             TaskEvent::Retried { failure: Some(_), .. } | TaskEvent::Conflict { .. } => {

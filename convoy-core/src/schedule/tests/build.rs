@@ -40,6 +40,7 @@ pub(crate) fn task(id: &str) -> Task {
         steps: Vec::new(),
         on_step_failure: OnStepFailure::Stop,
         hooks: Vec::new(),
+        approve: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::world::{Open, attempt_of, task_of};
 use crate::event::{AttemptKind, ConvoyEvent, Event, TaskEvent};
 use crate::plan::Plan;
 use crate::schedule::Action;
-use crate::spec::OnExhausted;
+use crate::spec::{Approve, OnExhausted};
 use crate::state::{Admission, RunState, Stage, StageKind, view};
 use crate::types::{AttemptNo, BreakerState, ConvoyStatus, FailureKind, TaskIx, TaskStatus, Timestamp};
 
@@ -108,6 +108,8 @@ impl Watch {
                 let broken = state.broken(ix).is_some() && task.stage.kind() == StageKind::Pending;
                 assert!(!broken, "nothing starts whose adapter is known not to work");
                 assert!(goes_on || !state.is_budget_used_up(), "nothing new starts without a budget");
+                let asks = state.plan().spec_of(ix).approve == Some(Approve::BeforeRun);
+                assert!(!asks || task.run_approved, "a start waits for its approval");
                 let held = state.is_paused() || state.is_cancelling() || state.is_interrupting();
                 assert!(!held && state.ended().is_none(), "nothing starts while the convoy is held");
                 assert!(state.stopped_by().is_none() || goes_on, "a stop lets nothing new start: {kind:?}");
@@ -150,10 +152,8 @@ impl Watch {
             }
             TaskEvent::Skipped { because, .. } => {
                 let Some(root) = *because else {
-                    return assert!(
-                        self.blocked.contains(&ix) || state.is_budget_used_up(),
-                        "a skip has a cause"
-                    );
+                    let known = self.blocked.contains(&ix) || state.is_budget_used_up();
+                    return assert!(known || task.skip.is_some(), "a skip has a cause");
                 };
                 let kind = state.task(root).stage.kind();
                 assert!(kind.is_final() && kind != StageKind::Done, "the cause is not done: {kind:?}");
@@ -161,6 +161,10 @@ impl Watch {
             TaskEvent::DisputeOpened(dispute) => {
                 assert_eq!(dispute.panel_attempts, task.review.blocked_panels);
                 assert_eq!(task.stage.status(), TaskStatus::Disputed);
+            }
+            TaskEvent::Prepared { .. } if state.plan().spec_of(ix).approve == Some(Approve::BeforeMerge) => {
+                let Stage::Queued { work, .. } = &task.stage else { panic!("only queued work lands") };
+                assert_eq!(task.approved_tree.as_ref(), Some(&work.tree), "what lands was approved");
             }
             TaskEvent::DeadLettered(letter) => {
                 assert_ne!(self.state.plan().spec_of(ix).on_exhausted, OnExhausted::Skip);
@@ -175,7 +179,8 @@ impl Watch {
         let (task, plan) = (self.state.task(ix), self.state.plan());
         let spec = plan.spec_of(ix);
         if goes_on {
-            return assert_eq!(task.agent.as_deref(), Some(agent), "who goes on");
+            // Nobody did before, when a person gave the work.
+            return assert_eq!(task.agent.as_deref().unwrap_or(&spec.agent), agent, "who goes on");
         }
         let own = if task.escalated { spec.escalate_to.as_ref() } else { Some(&spec.agent) };
         let own = own.expect("a role").as_str();
@@ -222,10 +227,12 @@ impl Watch {
 
     fn count(&mut self, ix: TaskIx, attempt: Option<AttemptNo>, event: &TaskEvent) {
         let newest = self.state.task(ix).attempt();
-        if let TaskEvent::Assigned { .. } = event {
+        let by_hand = matches!(event, TaskEvent::Accepted { .. });
+        if by_hand || matches!(event, TaskEvent::Assigned { .. }) {
             let number = attempt.expect("an attempt");
             assert_eq!(number.0, newest.map_or(1, |n| n.0 + 1), "attempts are numbered in order");
-            let old = self.attempts.insert((ix, number), Attempt::default());
+            let result = Attempt { agent_ended: u32::from(by_hand), ..Attempt::default() };
+            let old = self.attempts.insert((ix, number), result);
             assert!(old.is_none());
             return;
         }
@@ -410,6 +417,9 @@ impl Watch {
         let alone = self.state.plan().task(ix).overlaps.iter().all(|other| !holders.contains(other));
         let until = self.state.parked_until(self.state.provider(ix));
         let parked = until.is_some_and(|until| until > now);
+        let spec = self.state.plan().spec_of(ix);
+        let asks = spec.approve == Some(Approve::BeforeRun) && !self.state.task(ix).run_approved;
+        assert!(!asks || self.state.unmet(ix).count() > 0, "a person is asked at once");
         let waits = matches!(self.state.admission(ix, now), Admission::Wait(_));
         time && !parked && !waits && locks_free && alone && self.state.unmet(ix).count() == 0
     }

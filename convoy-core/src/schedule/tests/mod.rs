@@ -14,6 +14,7 @@ pub(crate) mod invariants;
 mod moves;
 mod outcomes;
 mod parking;
+mod people;
 mod properties;
 mod reports;
 mod retry;

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::build::{planned, spec, task};
+use super::build::{oid, planned, spec, task};
 use super::choose::Choices;
 use super::properties::{choices, live};
 use super::shape::shapes;
 use super::steps::{Bring, PLACES, brought};
-use crate::event::RequestKind;
+use crate::event::{RequestKind, Work};
 use crate::state::{StageKind, allowed};
+use crate::types::TaskIx;
 
 #[test]
 fn every_allowed_move_is_made_and_no_other() {
@@ -31,10 +32,16 @@ fn every_allowed_move_is_made_and_no_other() {
         drop(world.conflicts("a"));
     };
     for (_, bring) in PLACES.into_iter().chain([("waiting to resolve a conflict", paused)]) {
-        let mut world = brought(&plan, bring);
-        world.request(RequestKind::Cancel);
-        world.run(&mut Choices::new(&[]));
-        made.extend(world.watch.moves);
+        let work =
+            Work { commit: oid(7), tree: oid(8), base: oid(1), changed: true, kept_ref: "kept".into() };
+        let accept = RequestKind::Accept { task: plan.id(TaskIx(0)).clone(), work, reason: String::new() };
+        let skip = RequestKind::Skip { task: plan.id(TaskIx(0)).clone(), reason: String::new() };
+        for end in [RequestKind::Cancel, skip, accept] {
+            let mut world = brought(&plan, bring);
+            world.request(end);
+            world.run(&mut Choices::new(&[]));
+            made.extend(world.watch.moves);
+        }
     }
     for from in StageKind::ALL {
         for to in StageKind::ALL {

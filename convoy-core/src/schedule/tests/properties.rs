@@ -27,7 +27,7 @@ pub(super) fn choices(most: usize) -> impl Strategy<Value = Vec<u8>> {
 
 /// One of the things that may happen to a convoy at any moment.
 fn disturb(world: &mut World, choices: &mut Choices<'_>) {
-    match choices.pick(18) {
+    match choices.pick(22) {
         0..=2 => {
             world.now = world.now.plus(Duration::from_secs(1));
             world.input(Input::Tick);
@@ -43,6 +43,7 @@ fn disturb(world: &mut World, choices: &mut Choices<'_>) {
             world.resume(lost, choices);
         }
         14 => inject(world, choices),
+        15..=18 => wish(world, choices),
         _ => stale(world, choices),
     }
 }
@@ -50,6 +51,26 @@ fn disturb(world: &mut World, choices: &mut Choices<'_>) {
 fn retry(world: &mut World, choices: &mut Choices<'_>) {
     let tasks = world.state().plan().indices().filter(|_| choices.one_in(4)).collect();
     world.input(Input::Retry { tasks, actor: "me".into() });
+}
+
+/// A person wants something of a task, wherever it is.
+fn wish(world: &mut World, choices: &mut Choices<'_>) {
+    let plan = world.state().plan().clone();
+    if plan.is_empty() {
+        return;
+    }
+    let any = TaskIx(u32::try_from(choices.pick(plan.len())).expect("small"));
+    let asked = world.asked_about().filter(|_| choices.one_in(2));
+    let task = asked.unwrap_or_else(|| plan.id(any).clone());
+    let reason = String::new();
+    let kind = match choices.pick(5) {
+        0 => RequestKind::Approve { task, tree: None, reason },
+        1 => RequestKind::Approve { task, tree: Some(world.state().tip().clone()), reason },
+        2 => RequestKind::Reject { task, reason },
+        3 => RequestKind::Skip { task, reason },
+        _ => RequestKind::Accept { task, work: world.by_hand(choices.pick(4) > 0), reason },
+    };
+    world.request(kind);
 }
 
 /// Another task, which may depend on any, overlap with any, or have the id of one that exists.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::build::{leaving, planned, spec};
 use crate::plan::Plan;
 use crate::spec::{
-    Budget, CircuitBreaker, Concurrency, Input, OnExceeded, OnExhausted, OnFailure, Spec, Task,
+    Approve, Budget, CircuitBreaker, Concurrency, Input, OnExceeded, OnExhausted, OnFailure, Spec, Task,
 };
 use crate::types::TaskId;
 
@@ -26,6 +26,7 @@ pub(crate) struct TaskShape {
     escalates: bool,
     /// Which adapter, where it is not the convoy's; with a model of its own from 2 on.
     adapter: u8,
+    approve: Option<Approve>,
     /// How far back a task stands that works on the same files.
     overlaps: Option<usize>,
     /// How many artifacts it leaves.
@@ -55,16 +56,17 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
     let overlaps = prop_oneof![3 => Just(None), 1 => (0_usize..8).prop_map(Some)];
     let depends_on = prop::collection::vec(0_usize..8, 0..3);
     let (escalates, adapter) = (prop::bool::weighted(0.2), 0_u8..4);
+    let approve = prop_oneof![12 => Just(None), 1 => Just(Some(Approve::BeforeRun)), 1 => Just(Some(Approve::BeforeMerge))];
     let artifacts = (prop_oneof![2 => Just(0_usize), 1 => 1_usize..3], any::<bool>());
-    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, escalates, adapter, overlaps, artifacts).prop_map(
+    let who = (escalates, adapter, approve);
+    (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, who, overlaps, artifacts).prop_map(
         |(
             depends_on,
             locks,
             priority,
             max_retries,
             on_exhausted,
-            escalates,
-            adapter,
+            (escalates, adapter, approve),
             overlaps,
             artifacts,
         )| TaskShape {
@@ -75,6 +77,7 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
             on_exhausted,
             escalates,
             adapter,
+            approve,
             overlaps,
             outputs: artifacts.0,
             needs: artifacts.1,
@@ -160,6 +163,7 @@ impl Shape {
             on_exhausted: shape.on_exhausted,
             adapter: (shape.adapter > 0).then(|| format!("adapter{}", shape.adapter.min(2))),
             model: (shape.adapter > 2).then(|| "large".to_owned()),
+            approve: shape.approve,
             escalate_to: shape.escalates.then(|| "expert".to_owned()),
             inputs: inputs
                 .map(|dep| Input { from: id(dep), name: "o0".into(), as_: format!("from{dep}") })

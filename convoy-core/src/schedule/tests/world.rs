@@ -22,7 +22,8 @@ use crate::schedule::{
 use crate::spec::HookMoment;
 use crate::state::{Moving, Prepared, RunState, Stage};
 use crate::types::{
-    Artifact, AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskIx, Timestamp,
+    Artifact, AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskId, TaskIx,
+    Timestamp,
 };
 
 /// More turns than any run of the sizes used here takes.
@@ -199,6 +200,11 @@ impl World {
             self.input(Input::Tick);
         } else if self.state().is_paused() {
             self.request(RequestKind::Unpause);
+        } else if let Some(task) = self.asked_about() {
+            self.request(match choices.pick(4) {
+                3 => RequestKind::Reject { task, reason: "no".into() },
+                _ => RequestKind::Approve { task, tree: None, reason: String::new() },
+            });
         } else {
             panic!("nothing is under way, and the convoy has not ended");
         }
@@ -237,6 +243,19 @@ impl World {
         self.tip = self.new_oid();
         self.landed.insert(self.tip.clone());
         self.tip.clone()
+    }
+
+    /// A task that waits for approval.
+    pub(super) fn asked_about(&self) -> Option<TaskId> {
+        let plan = self.state().plan();
+        let asked = |ix: &TaskIx| matches!(self.state().task(*ix).stage, Stage::AwaitingApproval { .. });
+        plan.indices().find(asked).map(|ix| plan.id(ix).clone())
+    }
+
+    /// A person's commit as the work of a task.
+    pub(super) fn by_hand(&mut self, changed: bool) -> Work {
+        let (commit, tree, base) = (self.new_oid(), self.new_oid(), self.state().tip().clone());
+        Work { commit, tree, base, changed, kept_ref: "refs/convoy/test/accepted".into() }
     }
 
     fn new_oid(&mut self) -> Oid {

@@ -55,9 +55,7 @@ pub(in crate::spec) static TASK: Section = Section {
         ),
         field("priority", Kind::Int(-WHOLE, WHOLE), "Higher starts earlier.").default("0").ours(),
         field("locks", IDS, "One permit of each while it works.").ours(),
-        field("approve", Kind::Choice(&["before_run", "before_merge"]), "Waits for a person.")
-            .ours()
-            .unbuilt(NEVER),
+        field("approve", Kind::Choice(&["before_run", "before_merge"]), "Waits for a person.").ours(),
         field(
             "steps",
             Kind::List(&Kind::Record(&STEP), Least::Zero),

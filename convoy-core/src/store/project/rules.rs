@@ -65,6 +65,7 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
         ConvoyEvent::CancelRequested { .. }
         | ConvoyEvent::InjectionReceived { .. }
         | ConvoyEvent::InjectionRefused { .. }
+        | ConvoyEvent::RequestRefused { .. }
         | ConvoyEvent::Interrupted { .. }
         | ConvoyEvent::BudgetExceeded { .. }
         | ConvoyEvent::BreakerTripped { .. }

@@ -2,6 +2,7 @@
 
 use super::change::{Change, Key, Table};
 use crate::event::{AgentOutcome, BuiltInGateResult, DeadLetter, EventRecord, GateResult, TaskEvent};
+use crate::spec::Approve;
 use crate::types::{AttemptNo, ReviewVerdict, TaskId, TaskIx, TaskStatus, Usage};
 
 /// The task, and where there is one the attempt, that an event concerns.
@@ -86,6 +87,11 @@ impl Of<'_> {
             }
             TaskEvent::WaitingInput { .. } => self.task(TaskStatus::WaitForInput),
             TaskEvent::Parked { until, .. } => self.task(TaskStatus::Parked).set("not_before", *until),
+            TaskEvent::AwaitingApproval { .. } => self.task(TaskStatus::AwaitingApproval),
+            TaskEvent::Approved { before: Approve::BeforeRun, .. } => self.task(TaskStatus::Pending),
+            TaskEvent::Accepted { .. } => {
+                self.task(TaskStatus::Checking).set("attempts", self.attempt.map(|n| n.0))
+            }
             TaskEvent::Cancelled {} => self.task(TaskStatus::Cancelled).set("finished_at", time),
             // These leave the task where it is.
             TaskEvent::AgentEnded { .. }
@@ -105,6 +111,9 @@ impl Of<'_> {
             | TaskEvent::ConflictFailed { .. }
             | TaskEvent::BreakerFallback { .. }
             | TaskEvent::BreakerBlocked { .. }
+            | TaskEvent::Approved { .. }
+            | TaskEvent::Rejected { .. }
+            | TaskEvent::SkipRequested { .. }
             | TaskEvent::DeadLettered(_)
             | TaskEvent::DeadLetterResolved { .. }
             | TaskEvent::ReviewStarted(_)
@@ -145,6 +154,14 @@ impl Of<'_> {
                 row.set("work_commit", &work.commit)
                     .set("kept_ref", &work.kept_ref)
                     .set("files_changed", *files_changed)
+            }),
+            TaskEvent::Accepted { work, actor, .. } => self.attempt(|row| {
+                row.set("kind", "accepted")
+                    .set("agent", actor)
+                    .set("base", &work.base)
+                    .set("assigned_at", time)
+                    .set("work_commit", &work.commit)
+                    .set("kept_ref", &work.kept_ref)
             }),
             TaskEvent::Landed { commit } => self.attempt(|row| row.set("landed_commit", commit)),
             _ => None,
