@@ -7,6 +7,7 @@ mod hooks;
 mod kill;
 mod load;
 mod output;
+mod people;
 mod repositories;
 mod stubborn;
 mod support;

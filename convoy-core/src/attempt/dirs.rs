@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::plan::Plan;
-use crate::types::{AttemptNo, ConvoyId, TaskIx};
+use crate::types::{AttemptNo, ConvoyId, Oid, TaskIx};
 
 /// The places of one convoy in the state directory.
 #[derive(Debug, Clone)]
@@ -79,6 +79,11 @@ impl Dirs {
     /// the task.
     pub fn artifact_ref(&self, plan: &Plan, task: TaskIx, attempt: AttemptNo, output: usize) -> String {
         format!("refs/convoy/{}/{}/artifact/{attempt}-{output}", self.convoy, plan.dir_name(task))
+    }
+
+    /// The full name of the ref that keeps a person's commit for a task.
+    pub fn accepted_ref(&self, plan: &Plan, task: TaskIx, commit: &Oid) -> String {
+        format!("refs/convoy/{}/{}/accepted-{commit}", self.convoy, plan.dir_name(task))
     }
 
     /// The full name of the convoy's integration ref.

@@ -166,7 +166,7 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
         let text = format!("convoy {convoy} is over: {}", loaded.state.status());
         return Err(Error::new(ErrorKind::State, text));
     }
-    if query::is_running(parts, convoy).await? {
+    if query::is_running(parts, convoy).await? || is_kept(&request.kind) {
         parts.store.submit(convoy, request, parts.clock.now()).await.map_err(store_error)?;
         return Ok(());
     }
@@ -176,6 +176,18 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
     }
     let first = vec![Input::Begin { resumed: true }, Input::Request(request)];
     take_up(inner, convoy, |_| Ok(first)).await?.wait().await.map(drop)
+}
+
+/// Whether a wish is kept for the next engine when none runs the convoy.
+fn is_kept(kind: &RequestKind) -> bool {
+    match kind {
+        RequestKind::Approve { .. }
+        | RequestKind::Reject { .. }
+        | RequestKind::Skip { .. }
+        | RequestKind::Accept { .. }
+        | RequestKind::Inject { .. } => true,
+        _ => false,
+    }
 }
 
 fn must_have_ended(state: &RunState, what: &str) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use super::disputes::DisputeView;
 use super::host::{Host, Parts};
 use super::query::DeadLetterView;
 use super::run::Run;
-use super::{accept, begin, disputes, query};
+use super::{accept, begin, disputes, people, query};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -156,14 +156,37 @@ impl Engine {
         self.on_runtime(async move { query::is_running(&inner.parts, &convoy).await }).await
     }
 
-    /// Asks whoever runs the convoy for something, in this process or another. A convoy that nobody runs can
-    /// only be cancelled: that is done here, and has happened when this returns.
+    /// Asks whoever runs the convoy for something, in this process or another. Whether it is granted is an event
+    /// (`request_refused`, `injection_refused` say why not).
+    ///
+    /// A convoy that nobody runs can be cancelled: that is done here, and has happened when this returns. What
+    /// people decide about its tasks (approve, reject, skip, accept, inject) is stored, and done by the next
+    /// engine that takes it up.
     ///
     /// # Errors
     /// [`ErrorKind::State`] when the convoy is over or nobody runs it, [`ErrorKind::NotFound`].
     pub async fn request(&self, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
         let (inner, convoy) = (self.inner.clone(), convoy.clone());
         self.on_runtime(async move { begin::request(&inner, &convoy, kind).await }).await
+    }
+
+    /// Takes a person's commit as the work of a task that nobody works on: it is checked and landed like an
+    /// agent's, and kept by a ref of the task. `revision`: whatever git takes for a commit. As
+    /// [`request`](Self::request) otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such task or commit, [`ErrorKind::Repository`] when the commit has
+    /// no history in common with the convoy's work, [`ErrorKind::State`] when the convoy is over.
+    pub async fn accept(
+        &self,
+        convoy: &ConvoyId,
+        task: &TaskId,
+        revision: &str,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let (inner, convoy, task) = (self.inner.clone(), convoy.clone(), task.clone());
+        let (revision, reason) = (revision.to_owned(), reason.to_owned());
+        self.on_runtime(async move { people::accept(&inner, &convoy, &task, &revision, reason).await }).await
     }
 
     /// The dead letters of a convoy, in the order in which they were written.

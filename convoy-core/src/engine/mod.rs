@@ -12,6 +12,7 @@ mod driver;
 mod handle;
 mod host;
 mod launch;
+mod people;
 mod perform;
 mod query;
 mod run;

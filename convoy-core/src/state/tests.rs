@@ -200,7 +200,6 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (step_event(), stay(&["assigned", "started"])),
         (hook_event(true), stay(&["assigned", "started", "snapshotting", "checking"])),
         (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),
-        (TaskEvent::Queued { commit: oid('c') }, to(&["checking"], "queued")),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking", "asked to land"], "queued")),
         (TaskEvent::Prepared { commit: oid('e'), onto: oid('a') }, to(&["queued"], "prepared")),
         (unprepared, to(&["prepared"], "queued")),

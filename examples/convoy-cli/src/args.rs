@@ -126,6 +126,25 @@ pub(crate) enum Command {
     Pause(ConvoyArg),
     /// End a pause
     Unpause(ConvoyArg),
+    /// Let a task that waits for approval go on
+    Approve {
+        #[command(flatten)]
+        wish: WishArgs,
+        /// Only if this tree waits (see status --json)
+        #[arg(long, value_name = "ID")]
+        tree: Option<String>,
+    },
+    /// Refuse a task that waits for approval: it fails
+    Reject(WishArgs),
+    /// Skip a task that is not finished, and what depends on it; its work is kept
+    Skip(WishArgs),
+    /// Take a commit of your own as the work of a task: it is checked and landed like an agent's
+    Accept {
+        #[command(flatten)]
+        wish: WishArgs,
+        /// The commit: whatever git takes for one
+        commit: String,
+    },
     /// Bring what landed onto the branch, where that was not possible before
     Publish {
         #[command(flatten)]
@@ -165,6 +184,19 @@ fn setting(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
+}
+
+/// What a person decides about a task.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct WishArgs {
+    /// The task
+    pub(crate) task: TaskId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+    /// The convoy: its id or the beginning of it (default: the newest)
+    #[arg(long, value_name = "CONVOY")]
+    pub(crate) convoy: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -304,6 +336,10 @@ mod tests {
             "cancel",
             "pause",
             "unpause",
+            "approve t",
+            "reject t",
+            "skip t",
+            "accept t HEAD",
             "publish",
             "demo",
         ];
@@ -339,6 +375,9 @@ mod tests {
             "convoy check",
             "convoy list x",
             "convoy retry --task",
+            "convoy approve",
+            "convoy accept t",
+            "convoy skip t u",
         ];
         for line in lines {
             let error = parse(line).expect_err(line);

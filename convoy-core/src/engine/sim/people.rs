@@ -11,6 +11,10 @@ use crate::types::{TaskId, TaskIx};
 pub(super) fn requests(world: &World) -> Option<RequestKind> {
     use RequestKind as K;
     let interrupt = K::Interrupt { reason: "Ctrl-C".into() };
+    let dispute = world.with(|w| w.record.open_dispute().filter(|_| w.rng.one_in(2)));
+    if let Some(dispute_id) = dispute {
+        return Some(K::ResolveDispute { dispute_id, resolution: "by hand".into() });
+    }
     world.with(|w| match w.rng.below(if w.story.wild { 20 } else { 8 }) {
         0 => Some(K::Pause),
         1 => Some(K::Unpause),

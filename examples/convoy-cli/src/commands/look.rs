@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use convoy_core::clock::{Clock, SystemClock};
 use convoy_core::event::EventRecord;
 use convoy_core::store::ConvoySummary;
 use convoy_core::types::TaskId;
@@ -20,15 +21,30 @@ const BATCH: usize = 1_000;
 /// A convoy and its tasks.
 pub(super) async fn status(app: &mut App, wanted: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let (engine, id) = app.convoy(wanted).await?;
-    let view = engine.status(&id).await?;
+    let mut view = engine.status(&id).await?;
     if json {
         app.out.json(&encoded(&view)?);
     } else {
+        let now = SystemClock.now();
+        for task in &mut view.tasks {
+            if let (Some(what), Some(since)) = (&mut task.waiting_for, task.waiting_since) {
+                what.push_str(&format!(", asked {} ago", ago(now.since(since))));
+            }
+        }
         let running = engine.is_running(&id).await?;
         let hints = app.hints();
         app.out.lines(&status_lines(&view, running, &hints));
     }
     Ok(Exit::Success)
+}
+
+/// About how long, for people.
+fn ago(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..=89 => format!("{seconds} s"),
+        seconds @ 90..=5_399 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
 }
 
 /// All convoys.

@@ -6,6 +6,7 @@ mod dispute;
 mod dlq;
 mod logs;
 mod look;
+mod people;
 mod plan;
 mod run;
 mod spec;
@@ -34,6 +35,10 @@ impl Command {
             | Self::Dlq(DlqCommand::Resolve { .. })
             | Self::Dispute(DisputeCommand::Resolve { .. })
             | Self::Cancel(_)
+            | Self::Approve { .. }
+            | Self::Reject(_)
+            | Self::Skip(_)
+            | Self::Accept { .. }
             | Self::Pause(_)
             | Self::Unpause(_)
             | Self::Demo => false,
@@ -66,6 +71,10 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
         Command::Cancel(convoy) => control::cancel(app, convoy.convoy.as_deref()).await,
         Command::Pause(convoy) => control::pause(app, convoy.convoy.as_deref()).await,
         Command::Unpause(convoy) => control::unpause(app, convoy.convoy.as_deref()).await,
+        Command::Approve { wish, tree } => people::approve(app, wish, tree.as_deref()).await,
+        Command::Reject(wish) => people::reject(app, wish).await,
+        Command::Skip(wish) => people::skip(app, wish).await,
+        Command::Accept { wish, commit } => people::accept(app, wish, &commit).await,
         Command::Demo => crate::demo::demo(app).await,
     }
 }

@@ -4,6 +4,7 @@ use convoy_core::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, Event, EventRecord, GateResult, PublishEvent,
     ReviewRecord, TaskEvent,
 };
+use convoy_core::spec::Approve;
 use convoy_core::types::{Failure, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, Timestamp};
 
 use super::{count, duration, safe_line, short_branch, some_of};
@@ -51,6 +52,10 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::WaitingInput { .. }
             | TaskEvent::ArtifactLimitReached { .. }
             | TaskEvent::Skipped { .. }
+            | TaskEvent::AwaitingApproval { .. }
+            | TaskEvent::Approved { .. }
+            | TaskEvent::Rejected { .. }
+            | TaskEvent::Accepted { .. }
             | TaskEvent::Cancelled {}
             | TaskEvent::DeadLettered(_)
             | TaskEvent::DeadLetterResolved { .. }
@@ -299,6 +304,16 @@ fn end(event: &TaskEvent, time: Timestamp) -> String {
             format!("parked until {until}, provider {} ({})", safe_line(provider), failed(failure))
         }
         TaskEvent::Skipped { reason, .. } => format!("skipped: {}", safe_line(reason)),
+        TaskEvent::AwaitingApproval { before, .. } => {
+            let what = match before {
+                Approve::BeforeRun => "runs",
+                Approve::BeforeMerge => "lands",
+            };
+            format!("waits for approval before it {what}; `convoy approve` or `convoy reject` it")
+        }
+        TaskEvent::Approved { actor, reason, .. } => with_reason("approved", actor, reason),
+        TaskEvent::Rejected { actor, reason, .. } => with_reason("refused", actor, reason),
+        TaskEvent::Accepted { actor, reason, .. } => with_reason("a commit of its own given", actor, reason),
         TaskEvent::Cancelled {} => "cancelled; its work is kept".to_owned(),
         TaskEvent::DeadLettered(letter) => format!("kept as dead letter {}", safe_line(&letter.dlq_id)),
         TaskEvent::DeadLetterResolved { dlq_id, actor, resolution } => format!(
@@ -344,3 +359,11 @@ pub(super) fn failed(failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests;
+
+/// What a person decided, and why.
+fn with_reason(what: &str, actor: &str, reason: &str) -> String {
+    match reason {
+        "" => format!("{what} by {}", safe_line(actor)),
+        reason => format!("{what} by {}: {}", safe_line(actor), safe_line(reason)),
+    }
+}
