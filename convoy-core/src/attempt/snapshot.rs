@@ -123,12 +123,7 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
         repository.remove_worktree(&path).await?;
     }
     if !markers.is_empty() {
-        let some = markers.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
-        let more = markers.len().saturating_sub(20);
-        let more = if more > 0 { format!(" and {more} more files") } else { String::new() };
-        let some = context.redactor.redact(&some);
-        let text = format!("conflict markers are left in {some}{more}; resolve them all");
-        return Ok(Taken::Failed(Failure::new(FailureKind::MergeConflict, text)));
+        return Ok(Taken::Failed(unresolved(context, &markers)));
     }
     let files_changed = match taken.changed {
         // A number for people is no reason to fail work that is safe in a commit.
@@ -145,6 +140,18 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
         artifacts: left.artifacts,
         unfit: left.unfit,
     })
+}
+
+/// The failure of a resolution that left markers in these files.
+fn unresolved(context: &Context, markers: &[String]) -> Failure {
+    let some = markers.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
+    let more = markers.len().saturating_sub(20);
+    let more = if more > 0 { format!(" and {more} more files") } else { String::new() };
+    let some = context.redactor.redact(&some);
+    Failure::new(
+        FailureKind::MergeConflict,
+        format!("conflict markers are left in {some}{more}; resolve them all"),
+    )
 }
 
 /// The files of a resolved conflict that still hold markers. What is recorded of the conflict is redacted and

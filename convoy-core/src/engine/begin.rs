@@ -180,14 +180,14 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
 
 /// Whether a wish is kept for the next engine when none runs the convoy.
 fn is_kept(kind: &RequestKind) -> bool {
-    match kind {
+    matches!(
+        kind,
         RequestKind::Approve { .. }
-        | RequestKind::Reject { .. }
-        | RequestKind::Skip { .. }
-        | RequestKind::Accept { .. }
-        | RequestKind::Inject { .. } => true,
-        _ => false,
-    }
+            | RequestKind::Reject { .. }
+            | RequestKind::Skip { .. }
+            | RequestKind::Accept { .. }
+            | RequestKind::Inject { .. }
+    )
 }
 
 fn must_have_ended(state: &RunState, what: &str) -> Result<(), Error> {

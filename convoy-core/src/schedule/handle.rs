@@ -155,7 +155,7 @@ impl Scheduler {
         let stage = self.state.task(task).stage.clone();
         let report = match told(report, &stage) {
             Ok(event) => return self.emit_task(task, event, now, turn).map(Ok),
-            Err(report) => report,
+            Err(report) => *report,
         };
         match (report, stage) {
             (Report::Started(s), Stage::Working { started: false, .. }) => {
@@ -294,7 +294,7 @@ impl Scheduler {
 }
 
 /// The event of a report that only tells something, in a stage where it may; else the report.
-fn told(report: Report, stage: &Stage) -> Result<TaskEvent, Report> {
+fn told(report: Report, stage: &Stage) -> Result<TaskEvent, Box<Report>> {
     Ok(match (report, stage) {
         (Report::Spawned { pid, start_time }, Stage::Working { .. }) => {
             TaskEvent::Spawned { pid, start_time }
@@ -309,6 +309,6 @@ fn told(report: Report, stage: &Stage) -> Result<TaskEvent, Report> {
         (Report::Hook(hook), Stage::Working { .. } | Stage::Snapshotting { .. } | Stage::Checking { .. }) => {
             TaskEvent::Hook(hook)
         }
-        (report, _) => return Err(report),
+        (report, _) => return Err(Box::new(report)),
     })
 }

@@ -70,24 +70,17 @@ impl Maker {
             prompt: record.text("prompt").unwrap_or_default().to_owned(),
             agent: record.text("agent").filter(|a| !a.is_empty()).unwrap_or(&defaults.agent).to_owned(),
             adapter: record.text("adapter").and_then(adapter_name).or_else(|| defaults.adapter.clone()),
-            model: record.text("model").map(str::to_owned).or_else(|| defaults.model.clone()),
+            model: own(record, "model", &defaults.model),
             timeout: record.duration("timeout").unwrap_or(defaults.timeout),
             max_retries,
             retry: retry(record.record("retry"), defaults.retry),
             on_exhausted: on_exhausted(record).unwrap_or(defaults.on_exhausted),
-            escalate_to: record
-                .text("escalate_to")
-                .map(str::to_owned)
-                .or_else(|| defaults.escalate_to.clone()),
+            escalate_to: own(record, "escalate_to", &defaults.escalate_to),
             gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
             gate_timeout,
             built_in_gates: defaults.built_in_gates.of_task(record.record("built_in_gates"), gate_timeout),
             review: review::mode(record).unwrap_or(defaults.review),
-            description: record
-                .text("description")
-                .filter(|d| !d.is_empty())
-                .unwrap_or(id.as_str())
-                .to_owned(),
+            description: record.text("description").filter(|d| !d.is_empty()).unwrap_or(id.as_str()).into(),
             depends_on,
             files,
             outputs,
@@ -98,10 +91,7 @@ impl Maker {
             steps: steps(record, max_retries),
             on_step_failure: on_step_failure(record),
             hooks: hooks(record, &[HookMoment::PostTask, HookMoment::PreTask]),
-            approve: record.text("approve").map(|moment| match moment {
-                "before_merge" => Approve::BeforeMerge,
-                _ => Approve::BeforeRun,
-            }),
+            approve: approve(record),
             id,
         });
         (task, places)
@@ -157,6 +147,18 @@ impl Maker {
         }
         (names, places)
     }
+}
+
+/// A text of the task itself, or the default.
+fn own(record: &Record, key: &str, default: &Option<String>) -> Option<String> {
+    record.text(key).map(str::to_owned).or_else(|| default.clone())
+}
+
+fn approve(record: &Record) -> Option<Approve> {
+    record.text("approve").map(|moment| match moment {
+        "before_merge" => Approve::BeforeMerge,
+        _ => Approve::BeforeRun,
+    })
 }
 
 /// The partition in one form; `.` is the whole repository.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::budget::Spending;
+use super::note::note;
 use super::people;
 use super::publish::{BlockedPublish, Moving};
 use super::run::RunState;
-use super::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
+use super::stage::{Prepared, Stage, StageKind, TaskState, allowed};
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
-use crate::types::{Failure, FailureKind, SessionId, TaskId, TaskIx, TaskStatus, Timestamp};
+use crate::spec::Task;
+use crate::types::{Failure, FailureKind, TaskId, TaskIx, TaskStatus, Timestamp};
 
 /// An event that cannot happen in the state that it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,12 +80,7 @@ impl RunState {
                 self.spending = Spending::begun(time);
             }
             ConvoyEvent::TasksAdded { tasks, source, idempotency_key, .. } if !over => {
-                let plan = self.plan.extended(tasks.clone());
-                self.plan = Arc::new(plan.map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?);
-                self.tasks.resize_with(self.plan.len(), TaskState::new);
-                if *source == TaskSource::Injected {
-                    self.injected += u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-                }
+                self.add(tasks, *source, event)?;
                 self.idempotency_keys.extend(idempotency_key.clone());
             }
             ConvoyEvent::BudgetExceeded { measure, .. } if !over => self.spending.exceeded(*measure),
@@ -121,6 +118,16 @@ impl RunState {
             | ConvoyEvent::Finished(_)
             | ConvoyEvent::Failed(_)
             | ConvoyEvent::Cancelled(_) => return illegal,
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, tasks: &[Task], source: TaskSource, event: &ConvoyEvent) -> Result<(), IllegalEvent> {
+        let plan = self.plan.extended(tasks.to_vec());
+        self.plan = Arc::new(plan.map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?);
+        self.tasks.resize_with(self.plan.len(), TaskState::new);
+        if source == TaskSource::Injected {
+            self.injected += u32::try_from(tasks.len()).unwrap_or(u32::MAX);
         }
         Ok(())
     }
@@ -316,14 +323,6 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::BreakerFallback { .. } | TaskEvent::BreakerBlocked { .. }, _) => stay(kind == K::Pending),
         (TaskEvent::SkipRequested { .. }, _) => stay(may_end),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
-        (TaskEvent::ReviewStarted(_) | TaskEvent::ReviewVerdict(_), _) => stay(kind == K::Checking),
-        (TaskEvent::DeadLettered(_) | TaskEvent::DisputeOpened(_), _) => stay(kind == K::Failed),
-        (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
-            stay(task.dead_letter.as_ref().is_some_and(|(id, _)| id == dlq_id))
-        }
-        (TaskEvent::DisputeResolved { dispute_id, .. }, _) => {
-            stay(task.review.dispute.as_ref().is_some_and(|(id, _)| id == dispute_id))
-        }
         _ => told(task, event),
     }
 }
@@ -348,6 +347,14 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
         }
         (TaskEvent::Hook(_) | TaskEvent::Guard(_), _) => stay(matches!(kind, K::Working | K::Checking)),
         (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
+        (TaskEvent::ReviewStarted(_) | TaskEvent::ReviewVerdict(_), _) => stay(kind == K::Checking),
+        (TaskEvent::DeadLettered(_) | TaskEvent::DisputeOpened(_), _) => stay(kind == K::Failed),
+        (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {
+            stay(task.dead_letter.as_ref().is_some_and(|(id, _)| id == dlq_id))
+        }
+        (TaskEvent::DisputeResolved { dispute_id, .. }, _) => {
+            stay(task.review.dispute.as_ref().is_some_and(|(id, _)| id == dispute_id))
+        }
         _ => people::next_stage(task, event).or_else(|| landing_stage(task, event)),
     }
 }
@@ -396,104 +403,5 @@ fn after_snapshot(outcome: &AgentOutcome, work: Option<&Work>, failure: Option<&
         }
         (AgentOutcome::Succeeded, Some(work)) => Stage::Checking { work: work.clone() },
         _ => Stage::Settling { outcome: outcome.clone() },
-    }
-}
-
-/// Keeps the session that the newest attempt leaves. One that got no session of its own leaves none to be
-/// continued, unless its provider did not let it begin.
-fn keep_session(task: &mut TaskState, outcome: &AgentOutcome, id: Option<SessionId>) {
-    let limited =
-        matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
-    if id.is_none() && limited {
-        return;
-    }
-    task.session = match (id, &task.agent, &task.adapter) {
-        (Some(id), Some(agent), Some((adapter, account))) => {
-            let (agent, adapter, account) = (agent.clone(), adapter.clone(), account.clone());
-            Some(Session { id, agent, adapter, account })
-        }
-        _ => None,
-    };
-}
-
-/// Keeps what an event says of a task beside its stage. `before` is the stage that it met.
-fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
-    match event {
-        TaskEvent::Assigned { agent, .. } => {
-            task.attempts += 1;
-            task.agent = Some(agent.clone());
-        }
-        TaskEvent::Started { adapter, account, .. } => {
-            task.started += 1;
-            task.adapter = Some((adapter.clone(), account.clone()));
-        }
-        TaskEvent::AgentEnded { outcome, exit_code, session, usage, .. } => {
-            task.exit_code = *exit_code;
-            keep_session(task, outcome, session.clone());
-            task.usage.add(usage);
-        }
-        TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
-        TaskEvent::Snapshot { files_changed, .. } => {
-            task.files_changed = *files_changed;
-            // A resolution is judged like any other work; the next conflict is a new one.
-            if matches!(task.stage, Stage::Checking { .. }) {
-                task.conflict = None;
-            }
-        }
-        TaskEvent::Conflict { attempt, conflicting_files, onto, tree } => {
-            task.conflicts = *attempt;
-            if let Stage::Queued { work, .. } = before {
-                task.conflict = Some(Conflict {
-                    work: work.clone(),
-                    onto: onto.clone(),
-                    tree: tree.clone(),
-                    files: conflicting_files.clone(),
-                });
-            }
-        }
-        TaskEvent::ArtifactStored(artifact) => {
-            task.taken.retain(|other| other.name != artifact.name);
-            task.taken.push(artifact.clone());
-        }
-        TaskEvent::Done { commit, no_changes, .. } => {
-            task.artifacts = std::mem::take(&mut task.taken);
-            if commit.is_some() {
-                task.commit.clone_from(commit);
-            }
-            task.no_changes = *no_changes;
-            task.failure = None;
-        }
-        TaskEvent::Retried { failure, retries, escalated_to, .. } => {
-            task.retries = *retries;
-            task.escalated |= escalated_to.is_some();
-            if let Some(failure) = failure {
-                task.failure = Some(failure.clone());
-                task.conflict = None;
-                task.taken.clear();
-            }
-        }
-        TaskEvent::Cancelled {} | TaskEvent::Skipped { .. } => task.taken.clear(),
-        TaskEvent::Failed { failure, .. } => {
-            task.failure = Some(failure.clone());
-            task.conflict = None;
-            task.taken.clear();
-            task.letter_due = true;
-        }
-        TaskEvent::Gate(result) => {
-            if let Stage::Checking { work } = &task.stage {
-                task.verdicts.note_command(work, result);
-            }
-        }
-        TaskEvent::BuiltInGate(result) => {
-            if let Stage::Checking { work } = &task.stage {
-                task.verdicts.note_built_in(work, result);
-            }
-        }
-        TaskEvent::DeadLettered(letter) => {
-            task.letter_due = false;
-            task.dead_letter = Some((letter.dlq_id.clone(), true));
-        }
-        TaskEvent::DeadLetterResolved { dlq_id, .. } => task.dead_letter = Some((dlq_id.clone(), false)),
-        _ => people::note(task, event),
     }
 }

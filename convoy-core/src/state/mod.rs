@@ -6,6 +6,7 @@
 mod apply;
 mod breaker;
 mod budget;
+mod note;
 mod parking;
 mod people;
 mod publish;

@@ -150,18 +150,16 @@ fn letter() -> TaskEvent {
 }
 
 /// Each event with the stages that it may meet and where it leads from there.
-fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
+fn table() -> Vec<Row> {
+    [attempts(), landings(), decisions()].concat()
+}
+
+/// An event, and the stages that it may meet with those that it leads to.
+type Row = (TaskEvent, Vec<(&'static str, &'static str)>);
+
+fn attempts() -> Vec<Row> {
     let assigned =
         TaskEvent::Assigned { kind: AttemptKind::First, agent: "developer".into(), base: oid('a') };
-    let conflict = TaskEvent::Conflict {
-        attempt: 1,
-        conflicting_files: vec!["f".into()],
-        onto: oid('a'),
-        tree: oid('b'),
-    };
-    let conflict_failed = TaskEvent::ConflictFailed { attempts: 2, conflicting_files: vec!["f".into()] };
-    let parked = TaskEvent::Parked { provider: "p".into(), until: NOW, failure: failure() };
-    let unprepared = TaskEvent::Unprepared { commit: oid('e'), tip: oid('f') };
     let to = |from: &[&'static str], to: &'static str| from.iter().map(|from| (*from, to)).collect();
     let stay = |stages: &[&'static str]| stages.iter().map(|stage| (*stage, *stage)).collect();
     vec![
@@ -202,6 +200,22 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking", "asked to land"], "queued")),
         (TaskEvent::Prepared { commit: oid('e'), onto: oid('a') }, to(&["queued"], "prepared")),
+    ]
+}
+
+fn landings() -> Vec<Row> {
+    let conflict = TaskEvent::Conflict {
+        attempt: 1,
+        conflicting_files: vec!["f".into()],
+        onto: oid('a'),
+        tree: oid('b'),
+    };
+    let conflict_failed = TaskEvent::ConflictFailed { attempts: 2, conflicting_files: vec!["f".into()] };
+    let parked = TaskEvent::Parked { provider: "p".into(), until: NOW, failure: failure() };
+    let unprepared = TaskEvent::Unprepared { commit: oid('e'), tip: oid('f') };
+    let to = |from: &[&'static str], to: &'static str| from.iter().map(|from| (*from, to)).collect();
+    let stay = |stages: &[&'static str]| stages.iter().map(|stage| (*stage, *stage)).collect();
+    vec![
         (unprepared, to(&["prepared"], "queued")),
         (TaskEvent::Landed { commit: oid('e') }, stay(&["prepared"])),
         (TaskEvent::Landed { commit: oid('f') }, Vec::new()),
@@ -220,6 +234,13 @@ fn table() -> Vec<(TaskEvent, Vec<(&'static str, &'static str)>)> {
         (failed_event(TaskStatus::Done), Vec::new()),
         (TaskEvent::Skipped { reason: "r".into(), because: None }, to(&WAITING, "skipped")),
         (TaskEvent::Cancelled {}, to(&WAITING, "cancelled")),
+    ]
+}
+
+fn decisions() -> Vec<Row> {
+    let to = |from: &[&'static str], to: &'static str| from.iter().map(|from| (*from, to)).collect();
+    let stay = |stages: &[&'static str]| stages.iter().map(|stage| (*stage, *stage)).collect();
+    vec![
         (letter(), stay(&["failed"])),
         (asked(Approve::BeforeRun), to(&["pending"], "asked to run")),
         (asked(Approve::BeforeMerge), to(&["checking"], "asked to land")),

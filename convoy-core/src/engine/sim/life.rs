@@ -265,7 +265,7 @@ impl Fate {
             let wanted = || if self.requests > 0 { requests(&self.world) } else { None };
             // Approval is waited for as long as it takes; other wishes are few.
             let approval = if self.rng.one_in(2) { approval(&self.world) } else { None };
-            let Some(kind) = unpaused.or(approval).or_else(|| wanted()) else { continue };
+            let Some(kind) = unpaused.or(approval).or_else(wanted) else { continue };
             if !matches!(kind, RequestKind::Approve { .. } | RequestKind::Reject { .. }) {
                 self.requests = self.requests.saturating_sub(1);
             }

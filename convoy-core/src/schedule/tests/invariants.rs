@@ -130,6 +130,15 @@ impl Watch {
                 assert_eq!((provider.as_str(), &failure.kind), (state.provider(ix), &FailureKind::RateLimit));
                 assert!(*until > now, "parked for nothing");
             }
+            _ => self.before_result(ix, event),
+        }
+    }
+
+    /// The part of [`before_task`](Self::before_task) that concerns what comes of a task.
+    fn before_result(&self, ix: TaskIx, event: &TaskEvent) {
+        let state = &self.state;
+        let task = state.task(ix);
+        match event {
             TaskEvent::WaitingInput { .. } => {
                 assert_eq!(state.unmet(ix).count(), 0, "an artifact may still come");
             }

@@ -295,6 +295,14 @@ fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
             missing_artifact: "plan".into(),
             from_task: TaskId::new("t0").expect("valid"),
         },
+    ]
+    .into_iter()
+    .chain(what_came_of_it(failure))
+    .collect()
+}
+
+fn what_came_of_it(failure: Failure) -> Vec<TaskEvent> {
+    vec![
         TaskEvent::Unprepared { commit: oid('d'), tip: oid('e') },
         TaskEvent::Conflict {
             attempt: 1,

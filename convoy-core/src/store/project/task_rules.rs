@@ -82,6 +82,15 @@ impl Of<'_> {
                 .set("error", &failure.message)
                 .set("exit_code", *exit_code)
                 .set("finished_at", time),
+            other => return self.waiting_row(other),
+        };
+        Some(change)
+    }
+
+    /// The part of [`task_row`](Self::task_row) that concerns waiting and what leaves a task where it is.
+    fn waiting_row(&self, event: &TaskEvent) -> Option<Change> {
+        let time = self.record.time;
+        let change = match event {
             TaskEvent::Skipped { reason, .. } => {
                 self.task(TaskStatus::Skipped).set("reason", reason).set("finished_at", time)
             }
@@ -94,31 +103,7 @@ impl Of<'_> {
             }
             TaskEvent::Cancelled {} => self.task(TaskStatus::Cancelled).set("finished_at", time),
             // These leave the task where it is.
-            TaskEvent::AgentEnded { .. }
-            | TaskEvent::Killed { .. }
-            | TaskEvent::Gate(_)
-            | TaskEvent::BuiltInGate(_)
-            | TaskEvent::Hook(_)
-            | TaskEvent::StepStarted(_)
-            | TaskEvent::StepFinished(_)
-            | TaskEvent::Guard(_)
-            | TaskEvent::ArtifactStored(_)
-            | TaskEvent::ArtifactLimitReached { .. }
-            | TaskEvent::Prepared { .. }
-            | TaskEvent::Unprepared { .. }
-            | TaskEvent::Landed { .. }
-            | TaskEvent::Conflict { .. }
-            | TaskEvent::ConflictFailed { .. }
-            | TaskEvent::BreakerFallback { .. }
-            | TaskEvent::BreakerBlocked { .. }
-            | TaskEvent::Approved { .. }
-            | TaskEvent::Rejected { .. }
-            | TaskEvent::SkipRequested { .. }
-            | TaskEvent::DeadLettered(_)
-            | TaskEvent::DeadLetterResolved { .. }
-            | TaskEvent::ReviewStarted(_)
-            | TaskEvent::DisputeOpened(_)
-            | TaskEvent::DisputeResolved { .. } => return None,
+            _ => return None,
         };
         Some(change)
     }

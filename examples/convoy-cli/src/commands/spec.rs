@@ -164,7 +164,7 @@ mod tests {
             ),
             (
                 &*format!("version: 1\nmerge: {{batch: 5}}\n{GOOD}"),
-                "f.yml:2:1: error: merge.batch: not supported yet: merge.batch",
+                "f.yml:2:9: error: merge.batch: not supported yet: merge.batch",
             ),
             ("", "f.yml:1:1: error: the file is empty"),
         ];

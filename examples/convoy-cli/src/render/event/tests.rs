@@ -114,19 +114,6 @@ fn check_cases() -> Vec<Case> {
             reused: false,
         })
     };
-    let hook = |passed| {
-        TaskEvent::Hook(HookResult {
-            hook: "make\nx".into(),
-            kind: HookType::Guard,
-            on: HookMoment::PreTask,
-            passed,
-            how: "exit code 3".into(),
-            exit_code: (!passed).then_some(3),
-            duration_ms: 1500,
-            output: String::new(),
-            usage: Usage::default(),
-        })
-    };
     vec![
         (
             TaskEvent::Snapshot {
@@ -155,6 +142,26 @@ fn check_cases() -> Vec<Case> {
             "a: somebody changed the repository, which no task may do: hooks/x",
         ),
         (built_in(None, true), 1, false, "a: partition passed"),
+        (built_in(Some(GateLevel::Warn), true), 1, true, "a: partition warns: b.txt …"),
+        (built_in(Some(GateLevel::Block), false), 1, true, "a: partition blocks: b.txt …"),
+    ]
+}
+
+fn judged_cases() -> Vec<Case> {
+    let hook = |passed| {
+        TaskEvent::Hook(HookResult {
+            hook: "make\nx".into(),
+            kind: HookType::Guard,
+            on: HookMoment::PreTask,
+            passed,
+            how: "exit code 3".into(),
+            exit_code: (!passed).then_some(3),
+            duration_ms: 1500,
+            output: String::new(),
+            usage: Usage::default(),
+        })
+    };
+    vec![
         (review(ReviewLevel::AutoPass, ReviewVerdict::Pass, None), 1, false, "a: needs no review: small …"),
         (review(ReviewLevel::Fast, ReviewVerdict::Skipped, None), 1, false, "a: not reviewed: small …"),
         (
@@ -163,8 +170,6 @@ fn check_cases() -> Vec<Case> {
             true,
             "a: blocked by its panel review (1 for it, 2 against): small …",
         ),
-        (built_in(Some(GateLevel::Warn), true), 1, true, "a: partition warns: b.txt …"),
-        (built_in(Some(GateLevel::Block), false), 1, true, "a: partition blocks: b.txt …"),
         (hook(true), 1, false, "a: hook make … passed after 1.5s"),
         (hook(false), 1, true, "a: hook make … failed: exit code 3 after 1.5s"),
         (TaskEvent::Queued { commit: oid('b') }, 1, false, "a: passed its checks, waits to land"),
@@ -239,7 +244,8 @@ fn end_cases() -> Vec<Case> {
 
 #[test]
 fn task_events_read_well_and_the_notable_ones_are_shown() {
-    for (event, attempt, shown, text) in [agent_cases(), check_cases(), end_cases()].concat() {
+    for (event, attempt, shown, text) in [agent_cases(), check_cases(), judged_cases(), end_cases()].concat()
+    {
         let record = task_record(1, "a", (attempt > 0).then_some(attempt), 1_000, event);
         assert_eq!(describe(&record), text);
         assert_eq!(notable(&record).is_some(), shown, "{text}");

@@ -1,0 +1,112 @@
+//! What an event says of a task beside its stage.
+
+use super::people;
+use super::stage::{Conflict, Session, Stage, TaskState};
+use crate::event::{AgentOutcome, TaskEvent};
+use crate::types::{FailureKind, SessionId};
+
+/// Keeps the session that the newest attempt leaves. One that got no session of its own leaves none to be
+/// continued, unless its provider did not let it begin.
+fn keep_session(task: &mut TaskState, outcome: &AgentOutcome, id: Option<SessionId>) {
+    let limited =
+        matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
+    if id.is_none() && limited {
+        return;
+    }
+    task.session = match (id, &task.agent, &task.adapter) {
+        (Some(id), Some(agent), Some((adapter, account))) => {
+            let (agent, adapter, account) = (agent.clone(), adapter.clone(), account.clone());
+            Some(Session { id, agent, adapter, account })
+        }
+        _ => None,
+    };
+}
+
+/// Keeps what an event says of a task beside its stage. `before` is the stage that it met.
+pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
+    match event {
+        TaskEvent::Assigned { agent, .. } => {
+            task.attempts += 1;
+            task.agent = Some(agent.clone());
+        }
+        TaskEvent::Started { adapter, account, .. } => {
+            task.started += 1;
+            task.adapter = Some((adapter.clone(), account.clone()));
+        }
+        TaskEvent::AgentEnded { outcome, exit_code, session, usage, .. } => {
+            task.exit_code = *exit_code;
+            keep_session(task, outcome, session.clone());
+            task.usage.add(usage);
+        }
+        TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
+        TaskEvent::Snapshot { files_changed, .. } => {
+            task.files_changed = *files_changed;
+            // A resolution is judged like any other work; the next conflict is a new one.
+            if matches!(task.stage, Stage::Checking { .. }) {
+                task.conflict = None;
+            }
+        }
+        TaskEvent::Conflict { attempt, conflicting_files, onto, tree } => {
+            task.conflicts = *attempt;
+            if let Stage::Queued { work, .. } = before {
+                task.conflict = Some(Conflict {
+                    work: work.clone(),
+                    onto: onto.clone(),
+                    tree: tree.clone(),
+                    files: conflicting_files.clone(),
+                });
+            }
+        }
+        _ => note_result(task, event),
+    }
+}
+
+/// The part of [`note`] that concerns what came of an attempt.
+fn note_result(task: &mut TaskState, event: &TaskEvent) {
+    match event {
+        TaskEvent::ArtifactStored(artifact) => {
+            task.taken.retain(|other| other.name != artifact.name);
+            task.taken.push(artifact.clone());
+        }
+        TaskEvent::Done { commit, no_changes, .. } => {
+            task.artifacts = std::mem::take(&mut task.taken);
+            if commit.is_some() {
+                task.commit.clone_from(commit);
+            }
+            task.no_changes = *no_changes;
+            task.failure = None;
+        }
+        TaskEvent::Retried { failure, retries, escalated_to, .. } => {
+            task.retries = *retries;
+            task.escalated |= escalated_to.is_some();
+            if let Some(failure) = failure {
+                task.failure = Some(failure.clone());
+                task.conflict = None;
+                task.taken.clear();
+            }
+        }
+        TaskEvent::Cancelled {} | TaskEvent::Skipped { .. } => task.taken.clear(),
+        TaskEvent::Failed { failure, .. } => {
+            task.failure = Some(failure.clone());
+            task.conflict = None;
+            task.taken.clear();
+            task.letter_due = true;
+        }
+        TaskEvent::Gate(result) => {
+            if let Stage::Checking { work } = &task.stage {
+                task.verdicts.note_command(work, result);
+            }
+        }
+        TaskEvent::BuiltInGate(result) => {
+            if let Stage::Checking { work } = &task.stage {
+                task.verdicts.note_built_in(work, result);
+            }
+        }
+        TaskEvent::DeadLettered(letter) => {
+            task.letter_due = false;
+            task.dead_letter = Some((letter.dlq_id.clone(), true));
+        }
+        TaskEvent::DeadLetterResolved { dlq_id, .. } => task.dead_letter = Some((dlq_id.clone(), false)),
+        _ => people::note(task, event),
+    }
+}
