@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
         }
         let totals = Totals::of(TaskStatus::ALL);
-        assert_eq!((totals.total, totals.open, totals.done), (16, 7, 1));
+        assert_eq!((totals.total, totals.open, totals.done), (17, 8, 1));
         assert_eq!(
             totals.total,
             totals.open + totals.done + totals.failed + totals.skipped + totals.timed_out + totals.cancelled

@@ -14,7 +14,7 @@ use super::guard::{Guard, GuardReport};
 use super::review::{ReviewEnd, ReviewNote, ReviewOrder, review};
 use crate::gate::{GateEnd, Verdict};
 use crate::git::GitError;
-use crate::types::{AttemptNo, Failure, Oid, ReviewLevel, TaskIx};
+use crate::types::{AttemptNo, Failure, FailureKind, Oid, ReviewLevel, TaskIx};
 
 /// Work to be judged.
 #[derive(Debug, Clone)]
@@ -145,7 +145,15 @@ async fn review_stage(bench: &mut Bench<'_>) -> Result<(), End> {
         spent: request.review_tokens,
     };
     let mut note = |note| bench.report(CheckReport::Review(note));
-    match review(context, &order, cancel, &mut note).await? {
+    // A commit that cannot be read is its task's trouble, nobody else's.
+    let unreadable = |error| {
+        End::Failed(context.failure(
+            FailureKind::MergeError,
+            "the work that is to land cannot be read",
+            &error,
+        ))
+    };
+    match review(context, &order, cancel, &mut note).await.map_err(unreadable)? {
         ReviewEnd::Passed => Ok(()),
         ReviewEnd::Blocked(failure) => Err(End::Failed(failure)),
         ReviewEnd::Stopped => Err(End::Stopped),

@@ -297,7 +297,13 @@ impl Watch {
                 assert!(task.review.blocked_panels >= 3, "three panels blocked it");
             }
             Stage::Failed { .. } => {
-                assert!(!dispute, "only three blocked panels make a dispute");
+                let kind = task.failure.as_ref().map(|failure| &failure.kind);
+                // One that a person took up again may end before another attempt is made.
+                let untried = kind.is_some_and(|kind| {
+                    kind.breaks_adapter()
+                        || matches!(kind, FailureKind::ApprovalRefused | FailureKind::MissingInput)
+                });
+                assert!(!dispute || untried, "only three blocked panels make a dispute");
                 let wanted = self.state.plan().spec_of(ix).on_exhausted != OnExhausted::Skip;
                 assert_eq!(letter, wanted, "a given up task has a dead letter");
                 assert_eq!(task.letter_due, !wanted);
