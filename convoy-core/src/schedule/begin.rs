@@ -56,25 +56,29 @@ impl Scheduler {
                 Ok(())
             }
             Stage::Settling { outcome } => self.settle(task, outcome, None, now, turn),
-            Stage::Pending { .. } => {
-                if self.end_skipped(task, now, turn)? {
-                    Ok(())
-                } else {
-                    self.skip_hopeless(task, now, turn)
-                }
+            // A person wanted it skipped, and what worked on it has ended with the engine.
+            Stage::Pending { .. }
+            | Stage::Checking { .. }
+            | Stage::Conflicted
+            | Stage::AwaitingApproval { .. }
+            | Stage::Queued { prepared: None, .. }
+                if self.state.task(task).skip.is_some() =>
+            {
+                self.end_early(task, now, turn).map(drop)
             }
+            Stage::Pending { .. } => self.skip_hopeless(task, now, turn),
             Stage::Queued { prepared: Some(prepared), .. } if prepared.commit == *self.state.tip() => {
                 // That it landed is recorded; only its end is missing.
                 self.done(task, Some(prepared.commit), now, turn)
             }
             Stage::Failed { status: TaskStatus::Disputed } => self.write_dispute(task, now, turn),
             Stage::Failed { .. } => self.write_dead_letter(task, now, turn),
-            // A person wanted it skipped, and what worked on it has ended with the engine.
-            Stage::Checking { .. } | Stage::Conflicted => self.end_skipped(task, now, turn).map(drop),
             Stage::AwaitingApproval { work: Some(work), .. } if self.is_approved(task, &work) => {
                 self.emit_task(task, TaskEvent::Queued { commit: work.commit }, now, turn)
             }
-            Stage::AwaitingApproval { .. }
+            Stage::Checking { .. }
+            | Stage::Conflicted
+            | Stage::AwaitingApproval { .. }
             | Stage::Queued { .. }
             | Stage::Done
             | Stage::Skipped { .. }

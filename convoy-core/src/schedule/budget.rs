@@ -46,7 +46,10 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<bool, IllegalEvent> {
-        let pending = matches!(self.state.task(task).stage, Stage::Pending { repeats: false, .. });
+        let pending = matches!(
+            self.state.task(task).stage,
+            Stage::Pending { repeats: false, .. } | Stage::AwaitingApproval { work: None, .. }
+        );
         if !pending || !self.state.is_budget_used_up() {
             return Ok(false);
         }

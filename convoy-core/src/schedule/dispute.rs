@@ -2,9 +2,8 @@
 
 use super::handle::{Scheduler, Turn};
 use crate::event::{Dispute, TaskEvent};
-use crate::spec::OnDispute;
 use crate::state::IllegalEvent;
-use crate::types::{AttemptNo, Failure, FailureKind, TaskIx, TaskStatus, Timestamp, WorkerId};
+use crate::types::{AttemptNo, Failure, FailureKind, TaskIx, Timestamp, WorkerId};
 
 /// Blocked panels that make a dispute.
 pub(super) const DISPUTED_AFTER: u32 = 3;
@@ -14,34 +13,6 @@ impl Scheduler {
     pub(super) fn is_dispute(&self, task: TaskIx, failure: &Failure) -> bool {
         failure.kind == FailureKind::ReviewBlocked
             && self.state.task(task).review.blocked_panels >= DISPUTED_AFTER
-    }
-
-    /// Ends a disputed task. What that means for the others is said by `on_dispute` alone.
-    pub(super) fn disputed(
-        &mut self,
-        task: TaskIx,
-        failure: Failure,
-        now: Timestamp,
-        turn: &mut Turn,
-    ) -> Result<(), IllegalEvent> {
-        let stops = self.state.plan().spec().reviews.on_dispute == OnDispute::Stop;
-        let already_stopped = self.state.stopped_by().is_some();
-        let event = TaskEvent::Failed {
-            status: TaskStatus::Disputed,
-            reason: TaskStatus::Disputed.as_str().to_owned(),
-            failure,
-            gate: None,
-            hook: None,
-            exit_code: None,
-            stops,
-        };
-        self.emit_task(task, event, now, turn)?;
-        self.write_dispute(task, now, turn)?;
-        self.skip_dependants(task, now, turn)?;
-        if stops && !already_stopped {
-            self.skip_pending(task, now, turn)?;
-        }
-        Ok(())
     }
 
     /// Writes the entry of a disputed task, where it is not written yet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::handle::{Scheduler, Turn};
 use super::land::CONFLICT_TRIES;
 use crate::event::{DeadLetter, TaskEvent};
-use crate::spec::{OnExhausted, OnFailure, Retry};
+use crate::spec::{OnDispute, OnExhausted, OnFailure, Retry};
 use crate::state::{IllegalEvent, Stage};
 use crate::types::{ConvoyId, Failure, FailureKind, TaskIx, TaskStatus, Timestamp, WorkerId};
 
@@ -33,7 +33,9 @@ impl Scheduler {
             return self.resolution_failed(task, conflict, failure, now, turn);
         }
         if self.is_dispute(task, &failure) {
-            return self.disputed(task, failure, now, turn);
+            // What that means for the others is said by `on_dispute` alone.
+            let stops = self.state.plan().spec().reviews.on_dispute == OnDispute::Stop;
+            return self.give_up(task, TaskStatus::Disputed, failure, stops, now, turn);
         }
         let spec = self.state.plan().spec_of(task);
         let may_retry = failure.kind.is_retried() && self.state.stopped_by().is_none();
@@ -103,9 +105,22 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let plan = self.state.plan().clone();
-        let spec = plan.spec_of(task);
-        let stops = spec.on_exhausted == OnExhausted::Stop || plan.spec().on_failure == OnFailure::Stop;
+        let plan = self.state.plan();
+        let stops =
+            plan.spec_of(task).on_exhausted == OnExhausted::Stop || plan.spec().on_failure == OnFailure::Stop;
+        self.give_up(task, exhausted_status(&failure.kind), failure, stops, now, turn)
+    }
+
+    /// Ends a task with this status, and says what that means for the others.
+    fn give_up(
+        &mut self,
+        task: TaskIx,
+        status: TaskStatus,
+        failure: Failure,
+        stops: bool,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
         let already_stopped = self.state.stopped_by().is_some();
         let gate = match &failure.kind {
             FailureKind::Gate(name) => Some(name.clone()),
@@ -116,8 +131,8 @@ impl Scheduler {
             _ => None,
         };
         let event = TaskEvent::Failed {
-            status: exhausted_status(&failure.kind),
-            reason: reason(&failure.kind),
+            status,
+            reason: reason(status, &failure.kind),
             gate,
             hook,
             exit_code: failure.exit_code,
@@ -125,8 +140,12 @@ impl Scheduler {
             stops,
         };
         self.emit_task(task, event, now, turn)?;
-        self.write_dead_letter(task, now, turn)?;
-        self.move_breaker(task, now, turn)?;
+        if status == TaskStatus::Disputed {
+            self.write_dispute(task, now, turn)?;
+        } else {
+            self.write_dead_letter(task, now, turn)?;
+            self.move_breaker(task, now, turn)?;
+        }
         self.skip_dependants(task, now, turn)?;
         if stops && !already_stopped {
             self.skip_pending(task, now, turn)?;
@@ -259,8 +278,9 @@ fn exhausted_status(kind: &FailureKind) -> TaskStatus {
 }
 
 /// The reason in the words of the ancestor's `task_failed`, which had one word for all gates.
-fn reason(kind: &FailureKind) -> String {
+fn reason(status: TaskStatus, kind: &FailureKind) -> String {
     match kind {
+        _ if status == TaskStatus::Disputed => status.as_str().to_owned(),
         FailureKind::Gate(_) => "gate-failed".to_owned(),
         FailureKind::Hook(_) => "hook-failed".to_owned(),
         other => other.to_string(),

@@ -190,19 +190,6 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// As [`end_early`](Self::end_early), for what an engine that ended has left.
-    pub(super) fn end_skipped(
-        &mut self,
-        task: TaskIx,
-        now: Timestamp,
-        turn: &mut Turn,
-    ) -> Result<bool, IllegalEvent> {
-        match self.state.task(task).skip {
-            Some(_) => self.end_early(task, now, turn),
-            None => Ok(false),
-        }
-    }
-
     /// Whether a person let this work land.
     pub(super) fn is_approved(&self, task: TaskIx, work: &Work) -> bool {
         self.state.task(task).approved_tree.as_ref() == Some(&work.tree)

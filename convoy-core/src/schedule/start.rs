@@ -22,7 +22,9 @@ impl Scheduler {
         self.watch_budget(now, turn)?;
         if !self.is_held() {
             while let Some(task) = self.queues.take_ask(&self.state) {
-                self.ask_approval(task, None, now, turn)?;
+                if !self.is_over_budget(task, now, turn)? {
+                    self.ask_approval(task, None, now, turn)?;
+                }
             }
             while self.queues.slots_used() < self.state.slot_limit() {
                 let Some(task) = self.queues.take_start(&self.state, now) else { break };
@@ -126,13 +128,15 @@ impl Scheduler {
     /// Asks for the tree of an attempt whose agent ended.
     pub(super) fn take_tree(&self, task: TaskIx, turn: &mut Turn) {
         let state = self.state.task(task);
+        // What is to end early is only kept.
+        let goes_on = !self.state.is_cancelling() && state.skip.is_none();
         if let Stage::Snapshotting { base, outcome } = &state.stage {
             turn.actions.push(Action::Snapshot(Box::new(SnapshotOrder {
                 task,
                 attempt: AttemptNo(state.attempts),
                 base: base.clone(),
                 succeeded: *outcome == AgentOutcome::Succeeded,
-                hooks: *outcome == AgentOutcome::Succeeded && !self.state.is_cancelling(),
+                hooks: *outcome == AgentOutcome::Succeeded && goes_on,
                 conflict: state.conflict.clone(),
             })));
         }

@@ -8,7 +8,7 @@ use super::steps::names;
 use super::world::World;
 use crate::event::{AgentOutcome, RequestKind};
 use crate::schedule::{AgentEnd, Report};
-use crate::spec::{Budget, Concurrency, OnExceeded, Spec, Task};
+use crate::spec::{Approve, Budget, Concurrency, OnExceeded, Spec, Task};
 use crate::types::{ConvoyStatus, Cost, FailureKind, TaskStatus, Usage};
 
 fn world(budget: Budget, tasks: Vec<Task>) -> World {
@@ -107,4 +107,16 @@ fn running_time_counts_waiting_but_not_the_time_without_an_engine() {
     assert_eq!(later.status("b"), TaskStatus::Skipped);
     later.run(&mut Choices::new(&[]));
     assert_eq!(later.status("a"), TaskStatus::Done, "what was under way goes on");
+}
+
+#[test]
+fn nobody_is_asked_about_a_task_that_the_budget_keeps_from_running() {
+    let asked = |task: Task| Task { approve: Some(Approve::BeforeRun), ..task };
+    let tasks = vec![task("a"), task("b"), asked(task("c")), asked(after("d", &["b"]))];
+    let mut world = world(limits(Some(10), None, None, OnExceeded::Stop), tasks);
+    assert_eq!(world.status("c"), TaskStatus::AwaitingApproval);
+    uses(&mut world, "a", tokens(10));
+    assert_eq!((world.status("c"), world.status("d")), (TaskStatus::Skipped, TaskStatus::Skipped));
+    world.run(&mut Choices::new(&[]));
+    assert_eq!(world.state().status(), ConvoyStatus::Failed, "it ends without a person");
 }

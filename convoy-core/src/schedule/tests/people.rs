@@ -172,3 +172,16 @@ fn what_is_not_possible_is_said_and_changes_nothing() {
         assert!(why_not(&turn).is_some_and(|why| why.contains(text)), "{turn:?}");
     }
 }
+
+#[test]
+fn hooks_of_a_task_that_is_skipped_are_stopped_and_not_begun_again() {
+    let mut world = World::new(&planned(spec(vec![task("a")])));
+    world.agent_ends("a", AgentOutcome::Succeeded);
+    assert!(matches!(world.asked("a"), Some(Action::Snapshot(order)) if order.hooks));
+    let turn = skip(&mut world, "a");
+    assert!(matches!(turn.actions[..], [Action::Stop { resumable: false, .. }]), "{turn:?}");
+    world.say("a", Report::SnapshotStopped);
+    assert!(matches!(world.asked("a"), Some(Action::Snapshot(order)) if !order.hooks), "only kept");
+    world.snapshot("a", true);
+    assert_eq!(world.status("a"), TaskStatus::Skipped);
+}
