@@ -9,6 +9,7 @@ mod load;
 mod output;
 mod people;
 mod repositories;
+mod show;
 mod stubborn;
 mod support;
 mod switch;

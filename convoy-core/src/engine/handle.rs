@@ -9,7 +9,8 @@ use super::disputes::DisputeView;
 use super::host::{Host, Parts};
 use super::query::DeadLetterView;
 use super::run::Run;
-use super::{accept, begin, disputes, people, query};
+use super::show::AttemptView;
+use super::{accept, begin, disputes, people, query, show};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -253,6 +254,23 @@ impl Engine {
     ) -> Result<PathBuf, Error> {
         let (inner, convoy, task) = (self.inner.clone(), convoy.clone(), task.clone());
         self.on_runtime(async move { query::log_path(&inner.parts, &convoy, &task, attempt).await }).await
+    }
+
+    /// One attempt at a task (`None`: the newest) with everything that is known of it: its prompt as it was sent,
+    /// the end of its log, what its work changed and how that was judged, what became of it, and how to check the
+    /// work out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such task or attempt, [`ErrorKind::Store`] when a file of it cannot
+    /// be read.
+    pub async fn attempt(
+        &self,
+        convoy: &ConvoyId,
+        task: &TaskId,
+        attempt: Option<AttemptNo>,
+    ) -> Result<AttemptView, Error> {
+        let (inner, convoy, task) = (self.inner.clone(), convoy.clone(), task.clone());
+        self.on_runtime(async move { show::show(&inner.parts, &convoy, &task, attempt).await }).await
     }
 
     /// What an artifact of a task holds: the one that other tasks get, free of secrets.

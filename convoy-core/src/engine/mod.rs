@@ -17,6 +17,7 @@ mod perform;
 mod query;
 mod run;
 mod segments;
+mod show;
 #[cfg(test)]
 mod sim;
 mod stored;
@@ -26,6 +27,7 @@ pub use self::disputes::DisputeView;
 pub use self::handle::Engine;
 pub use self::query::DeadLetterView;
 pub use self::run::{Ended, Outcome, Run, RunEvent, Subscription};
+pub use self::show::{AttemptOutcome, AttemptView, DiffView, KeptText};
 
 use crate::error::{Error, ErrorKind};
 

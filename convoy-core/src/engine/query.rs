@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::driver::store_error;
 use super::host::Parts;
+use super::show;
 use super::stored::load_from;
 use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
@@ -107,17 +108,9 @@ pub(super) async fn log_path(
     task: &TaskId,
     attempt: Option<AttemptNo>,
 ) -> Result<PathBuf, Error> {
-    let (loaded, _) = load_from(&*parts.store, convoy).await?;
-    let plan = loaded.state.plan();
-    let missing = |what: String| Error::new(ErrorKind::NotFound, what);
-    let ix = plan.find(task).ok_or_else(|| missing(format!("convoy {convoy} has no task {task}")))?;
-    let newest = loaded.state.task(ix).attempt();
-    let newest = newest.ok_or_else(|| missing(format!("task {task} has not been started")))?;
-    let attempt = attempt.unwrap_or(newest);
-    if attempt.0 == 0 || attempt > newest {
-        return Err(missing(format!("task {task} has attempts 1 to {newest}, not {attempt}")));
-    }
-    Ok(Dirs::new(&parts.state_dir, convoy.clone()).agent_log(plan, ix, attempt))
+    let found = show::find(parts, convoy, task, attempt).await?;
+    let dirs = Dirs::new(&parts.state_dir, convoy.clone());
+    Ok(dirs.agent_log(found.loaded.state.plan(), found.task, found.attempt))
 }
 
 /// What an artifact of a done task holds.

@@ -91,6 +91,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         attempt: Option<u32>,
     },
+    /// Show one attempt at a task: prompt, log, diff, verdicts, outcome, and how to check its work out
+    Show {
+        /// The task
+        task: TaskId,
+        /// The convoy: its id or the beginning of it (default: the newest)
+        #[arg(long, value_name = "CONVOY")]
+        convoy: Option<String>,
+        /// The attempt, from 1 (default: the newest)
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        attempt: Option<u32>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Print an artifact that a task left for others
     Artifact {
         /// The task
@@ -325,6 +339,7 @@ mod tests {
             "list",
             "events",
             "logs t",
+            "show t",
             "artifact t n",
             "check f",
             "schema",
@@ -368,6 +383,8 @@ mod tests {
             "convoy status --follow",
             "convoy logs",
             "convoy logs t --attempt 0",
+            "convoy show",
+            "convoy show t --attempt 0",
             "convoy dlq",
             "convoy dlq resolve",
             "convoy dispute",

@@ -9,6 +9,7 @@ mod look;
 mod people;
 mod plan;
 mod run;
+mod show;
 mod spec;
 
 use crate::app::App;
@@ -23,6 +24,7 @@ impl Command {
             Self::Resume { json, .. }
             | Self::Retry { json, .. }
             | Self::Status { json, .. }
+            | Self::Show { json, .. }
             | Self::List { json }
             | Self::Events { json, .. }
             | Self::Check { json, .. }
@@ -61,6 +63,9 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
             look::events(app, convoy.convoy.as_deref(), follow, json).await
         }
         Command::Logs { task, convoy, attempt } => logs::logs(app, &task, convoy.as_deref(), attempt).await,
+        Command::Show { task, convoy, attempt, json } => {
+            show::show(app, &task, convoy.as_deref(), attempt, json).await
+        }
         Command::Artifact { task, name, convoy } => {
             look::artifact(app, &task, &name, convoy.as_deref()).await
         }

@@ -14,11 +14,16 @@ pub(crate) fn describe(record: &EventRecord) -> String {
     match &record.event {
         Event::Convoy(event) => convoy(event),
         Event::Publish(event) => publish(event),
-        Event::Task { id, event, .. } => {
-            let attempt = record.worker_id().map_or(0, |worker| number_of(worker.as_str()));
-            format!("{}: {}", safe_line(id.as_str()), task(event, attempt, record.time))
+        Event::Task { id, .. } => {
+            format!("{}: {}", safe_line(id.as_str()), describe_task(record).unwrap_or_default())
         }
     }
+}
+
+/// The same without the task, for a reader who knows which; `None` for an event of no task.
+pub(super) fn describe_task(record: &EventRecord) -> Option<String> {
+    let Event::Task { event, attempt, .. } = &record.event else { return None };
+    Some(task(event, attempt.map_or(0, |attempt| attempt.0), record.time))
 }
 
 /// The event in words if a person who watches wants to know of it.
@@ -73,11 +78,6 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
         },
     };
     wanted.then(|| describe(record))
-}
-
-/// The attempt in `<convoy>.<task>.<attempt>`.
-fn number_of(worker: &str) -> u32 {
-    worker.rsplit('.').next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 fn short(commit: &Oid) -> &str {

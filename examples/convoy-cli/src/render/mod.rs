@@ -3,6 +3,7 @@
 //! Everything that comes from a spec, an agent, git or a file name goes through [`safe`] or
 //! [`safe_line`] on its way here.
 
+mod attempt;
 mod board;
 mod event;
 mod live;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use convoy_core::secret::printable;
 
+pub(crate) use self::attempt::attempt_lines;
 pub(crate) use self::board::Board;
 pub(crate) use self::event::{describe, notable};
 pub(crate) use self::live::Live;
