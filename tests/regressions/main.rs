@@ -5,6 +5,7 @@ mod artifacts;
 mod checks;
 mod conflicts;
 mod crashes;
+mod drift;
 mod gates;
 mod guard;
 mod hooks;

@@ -21,7 +21,7 @@ mod snapshot;
 mod steps;
 mod work;
 
-pub use self::check::{CheckReport, CheckRequest, Checked, GateReport, check};
+pub use self::check::{CheckReport, CheckRequest, Checked, DriftReport, GateReport, Rating, check};
 pub use self::context::{CleanTrees, Context, KeptRefs, WholeTrees};
 pub use self::dirs::Dirs;
 pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, secret_values};

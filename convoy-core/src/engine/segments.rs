@@ -8,8 +8,8 @@ use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, ReviewRecord, ReviewStarted,
-    StepFinished, StepStarted, Work,
+    AgentOutcome, BuiltInGateResult, DriftResult, GateResult, HookResult, RepositoryGuard, ReviewRecord,
+    ReviewStarted, StepFinished, StepStarted, Work,
 };
 use crate::gate::Verdict;
 use crate::git::{Blocked, PublishMove, PublishPlan, Published};
@@ -19,7 +19,7 @@ use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, InputArtifact, PrepareReport, PublishOrder, PublishReport,
     Report, SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
-use crate::state::{Moving, Prepared};
+use crate::state::{Moving, Prepared, Session};
 use crate::types::{AttemptNo, BoxFuture, Oid, TaskId, TaskIx};
 
 /// Most paths of a conflict or a blocked publish that are recorded; a message says how many more there are.
@@ -133,12 +133,7 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         attempt,
         base: order.base,
         agent: order.agent,
-        session: order.session.map(|kept| attempt::KeptSession {
-            id: kept.id,
-            agent: kept.agent,
-            adapter: kept.adapter,
-            account: kept.account,
-        }),
+        session: order.session.map(kept),
         feedback: order.feedback,
         conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
         inputs: order.inputs.into_iter().map(prompt_input).collect(),
@@ -242,6 +237,8 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
         passed_commands: order.passed.commands,
         passed_built_in: order.passed.built_in,
         missing_files: order.missing_files,
+        session: order.session.map(kept),
+        rated: order.rated.map(|(score, explanation)| attempt::Rating { score, explanation }),
     };
     let mut each = |said| reporter.report(task, attempt, check_report(said, &tree));
     let checked = attempt::check(context, &request, stop.token(), &mut each).await;
@@ -252,6 +249,11 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
     };
     reporter.report(task, attempt, report);
     Ok(())
+}
+
+fn kept(session: Session) -> attempt::KeptSession {
+    let Session { id, agent, adapter, account } = session;
+    attempt::KeptSession { id, agent, adapter, account }
 }
 
 fn guard_report(found: attempt::GuardReport) -> Report {
@@ -286,8 +288,23 @@ fn check_report(said: attempt::CheckReport, tree: &Oid) -> Report {
             let gate = gate.to_owned();
             Report::BuiltInGate(BuiltInGateResult { gate, level, passed, output, tree, reused: false })
         }
+        attempt::CheckReport::Drift(drift) => drift_report(drift),
         attempt::CheckReport::Review(note) => review_report(note, tree),
     }
+}
+
+fn drift_report(drift: attempt::DriftReport) -> Report {
+    Report::Drift(DriftResult {
+        checked: drift.score.is_some(),
+        asked: drift.asked,
+        score: drift.score,
+        threshold: drift.threshold,
+        explanation: drift.explanation,
+        drifted: drift.drifted,
+        reason: drift.reason,
+        duration_ms: u64::try_from(drift.elapsed.as_millis()).unwrap_or(u64::MAX),
+        usage: drift.usage,
+    })
 }
 
 fn review_report(note: attempt::ReviewNote, tree: Option<Oid>) -> Report {

@@ -4,6 +4,7 @@
 //! is written once and never changed; a new version of the engine reads every older event.
 
 mod convoy;
+mod drift;
 mod gate;
 mod hook;
 mod publish;
@@ -14,6 +15,7 @@ mod step;
 mod task;
 
 pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
+pub use self::drift::DriftResult;
 pub use self::gate::{BuiltInGateResult, GateResult, RepositoryGuard};
 pub use self::hook::HookResult;
 pub use self::publish::PublishEvent;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuiltInGateResult, Dispute, GateResult, HookResult, RepositoryGuard, ReviewRecord, ReviewStarted,
-    StepFinished, StepStarted, area,
+    BuiltInGateResult, Dispute, DriftResult, GateResult, HookResult, RepositoryGuard, ReviewRecord,
+    ReviewStarted, StepFinished, StepStarted, area,
 };
 use crate::spec::Approve;
 use crate::types::{
@@ -177,6 +177,18 @@ area! {
         BuiltInGate = "built_in_gate_result" (BuiltInGateResult),
         /// Somebody changed the repository while the attempt was at work.
         Guard = "repository_guard" (RepositoryGuard),
+        /// The agent was asked to rate its own work.
+        DriftChecked = "drift_check_result" (DriftResult),
+        /// Its rating is below what passes.
+        DriftDetected = "drift_detected" {
+            /// The rating.
+            score: f64,
+            /// The least one that passes.
+            threshold: f64,
+            /// Its words.
+            #[serde(default)]
+            explanation: String,
+        },
         /// Reviewers are about to look at the work.
         ReviewStarted = "review_started" (ReviewStarted),
         /// The review is over, or there was none. From here on it is not bought again for the same tree.

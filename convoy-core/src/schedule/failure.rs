@@ -38,6 +38,17 @@ impl Scheduler {
             return self.give_up(task, TaskStatus::Disputed, failure, stops, now, turn);
         }
         let spec = self.state.plan().spec_of(task);
+        if failure.kind == FailureKind::Drift && !state.drifted && self.state.stopped_by().is_none() {
+            let event = TaskEvent::Retried {
+                previous_status: exhausted_status(&failure.kind),
+                failure: Some(failure),
+                not_before: now,
+                retries: state.retries,
+                escalated_to: None,
+            };
+            self.emit_task(task, event, now, turn)?;
+            return self.is_over_budget(task, now, turn).map(drop);
+        }
         let may_retry = failure.kind.is_retried() && self.state.stopped_by().is_none();
         if may_retry && state.retries < spec.max_retries {
             let retries = state.retries + 1;

@@ -2,7 +2,7 @@
 
 use super::input::{Action, Input, Report, SnapshotReport, Stale};
 use super::queues::Queues;
-use crate::event::{AgentOutcome, ConvoyEvent, Event, TaskEvent, Work};
+use crate::event::{AgentOutcome, ConvoyEvent, DriftResult, Event, TaskEvent, Work};
 use crate::state::{IllegalEvent, RunState, Stage};
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
 
@@ -179,6 +179,7 @@ impl Scheduler {
             (Report::Snapshot(report), Stage::Snapshotting { .. }) => {
                 self.snapshot(task, report, now, turn)?;
             }
+            (Report::Drift(drift), Stage::Checking { .. }) => self.drift(task, drift, now, turn)?,
             (Report::CheckStopped, Stage::Checking { .. }) => {
                 if !self.end_early(task, now, turn)? {
                     self.queues.check_again(task);
@@ -251,6 +252,25 @@ impl Scheduler {
                 };
                 self.emit_task(task, event, now, turn)
             }
+        }
+    }
+
+    fn drift(
+        &mut self,
+        task: TaskIx,
+        drift: DriftResult,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let DriftResult { threshold, explanation, .. } = drift.clone();
+        let score = drift.score.filter(|_| drift.drifted);
+        self.emit_task(task, TaskEvent::DriftChecked(drift), now, turn)?;
+        match score {
+            Some(score) => {
+                let event = TaskEvent::DriftDetected { score, threshold, explanation };
+                self.emit_task(task, event, now, turn)
+            }
+            None => Ok(()),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
 use crate::event::{
-    AgentOutcome, AttemptKind, BuiltInGateResult, GateResult, HookResult, RepositoryGuard, Request,
-    ReviewRecord, ReviewStarted, StepFinished, StepStarted, Work,
+    AgentOutcome, AttemptKind, BuiltInGateResult, DriftResult, GateResult, HookResult, RepositoryGuard,
+    Request, ReviewRecord, ReviewStarted, StepFinished, StepStarted, Work,
 };
 use crate::state::{Conflict, Moving, Passed, Prepared, Session};
 use crate::types::{Artifact, AttemptNo, Failure, Oid, ReviewLevel, SessionId, TaskId, TaskIx, Usage};
@@ -79,6 +79,8 @@ pub enum Report {
     BuiltInGate(BuiltInGateResult),
     /// Somebody changed the repository while the attempt was at work.
     Guard(RepositoryGuard),
+    /// The agent was asked to rate its own work.
+    Drift(DriftResult),
     /// Reviewers are about to look at the work.
     ReviewStarted(ReviewStarted),
     /// The review is over, or there is none.
@@ -329,6 +331,10 @@ pub struct CheckOrder {
     pub review_tokens: u64,
     /// The files that it was to leave as artifacts and did not.
     pub missing_files: Vec<String>,
+    /// The session that the agent left.
+    pub session: Option<Session>,
+    /// What the agent said of this very work when it was asked before: its rating and its words.
+    pub rated: Option<(f64, String)>,
 }
 
 /// What is to be done to the user's branch.

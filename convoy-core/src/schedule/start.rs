@@ -154,6 +154,8 @@ impl Scheduler {
                 reviewed: state.review.passed.clone(),
                 review_tokens: self.state.review_tokens(),
                 missing_files: self.missing_files(task),
+                session: state.session.clone(),
+                rated: state.rated.clone(),
             })));
             self.queues.checking.insert(task);
         }

@@ -48,6 +48,7 @@ pub fn canonical(spec: &Spec) -> String {
     put("adapters", spec.adapters.iter().map(|(name, of)| (name.clone(), profile(of))).collect());
     let mut defaults = Map::new();
     defaults.insert("max_swarm_concurrency".to_owned(), json!(spec.max_swarm_concurrency));
+    defaults.insert("drift_threshold".to_owned(), json!(spec.drift_threshold));
     write_settings(&spec.reviews, &mut defaults);
     if let Some(breaker) = &spec.circuit_breaker {
         defaults.insert("circuit_breaker".to_owned(), circuit_breaker(breaker));
@@ -128,6 +129,7 @@ fn task(task: &Task) -> Value {
         "priority": task.priority,
         "locks": task.locks,
         "env": env(&task.env),
+        "detect_drift": task.detect_drift,
         "steps": task.steps.iter().map(step).collect::<Vec<_>>(),
         "on_step_failure": match task.on_step_failure {
             OnStepFailure::Stop => "stop",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::built_in::Written;
 use super::model::{
     Budget, CircuitBreaker, Concurrency, EnvValue, OnExceeded, OnExhausted, OnFailure, Retry, Spec,
-    UnsupportedField, Worktree,
+    UnsupportedField, Worktree, drift_threshold,
 };
 use super::places::Places;
 use super::problem::{Path, Problem, Problems};
@@ -37,6 +37,7 @@ pub(super) struct Defaults {
     pub(super) escalate_to: Option<String>,
     pub(super) gates: Vec<String>,
     pub(super) gate_timeout: Duration,
+    pub(super) detect_drift: bool,
     pub(super) built_in_gates: Written,
     pub(super) review: ReviewMode,
 }
@@ -77,6 +78,10 @@ impl Maker {
                 .record("defaults")
                 .and_then(|defaults| defaults.record("circuit_breaker"))
                 .map(circuit_breaker),
+            drift_threshold: record
+                .record("defaults")
+                .and_then(|d| d.number("drift_threshold"))
+                .unwrap_or_else(drift_threshold),
             tasks,
             locks: locks(record),
             env: self.env(record.map("env"), &Path::Key(&Path::Root, "env")),
@@ -137,6 +142,7 @@ impl Defaults {
             escalate_to: None,
             gates: Vec::new(),
             gate_timeout: Duration::from_secs(300),
+            detect_drift: false,
             built_in_gates: Written::defaults(None),
             review: ReviewMode::Auto,
         };
@@ -152,6 +158,7 @@ impl Defaults {
             escalate_to: record.text("escalate_to").map(str::to_owned),
             gates: record.texts("gates").unwrap_or_default(),
             gate_timeout: record.duration("gate_timeout").unwrap_or(built_in.gate_timeout),
+            detect_drift: record.bool("detect_drift").unwrap_or(built_in.detect_drift),
             built_in_gates: Written::defaults(record.record("built_in_gates")),
             review: review::mode(record).unwrap_or(built_in.review),
         }

@@ -37,6 +37,9 @@ pub struct Spec {
     pub budget: Option<Budget>,
     /// When a role that keeps failing is rested; `None` = never.
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// The least rating of its own work with which an agent's work passes, where it is asked for one.
+    #[serde(default = "drift_threshold")]
+    pub drift_threshold: f64,
     /// The tasks in file order.
     pub tasks: Vec<Task>,
     /// Permits of each lock.
@@ -51,6 +54,11 @@ pub struct Spec {
     /// Fields that are written and valid but not honoured by this version; the engine refuses to run
     /// them. Values that merely switch such a field off are not listed.
     pub unsupported: Vec<UnsupportedField>,
+}
+
+/// The default of [`Spec::drift_threshold`].
+pub(super) fn drift_threshold() -> f64 {
+    0.8
 }
 
 /// A field that is written and valid, but not built in this version.
@@ -180,6 +188,9 @@ pub struct Task {
     pub locks: Vec<String>,
     /// Environment on top of the convoy's.
     pub env: BTreeMap<String, EnvValue>,
+    /// Whether the agent rates its own work.
+    #[serde(default)]
+    pub detect_drift: bool,
     /// What the agent is asked one after the other, led by the prompt; empty: the prompt alone.
     #[serde(default)]
     pub steps: Vec<Step>,

@@ -88,6 +88,7 @@ impl Maker {
             priority: record.int("priority").unwrap_or(0),
             locks,
             env: self.env(record.map("env"), &Path::Key(&path, "env")),
+            detect_drift: record.bool("detect_drift").unwrap_or(defaults.detect_drift),
             steps: steps(record, max_retries),
             on_step_failure: on_step_failure(record),
             hooks: hooks(record, &[HookMoment::PostTask, HookMoment::PreTask]),

@@ -142,6 +142,7 @@ impl RunState {
             task.stage = Stage::Pending { not_before: None, repeats: false, parked: false, lacks_input };
             task.retries = 0;
             task.escalated = false;
+            task.drifted = false;
             task.conflicts = 0;
             task.conflict = None;
             task.no_changes = false;
@@ -220,6 +221,7 @@ impl RunState {
                 }
             }
             TaskEvent::AgentEnded { usage, .. } => self.spending.spend(usage),
+            TaskEvent::DriftChecked(drift) if drift.asked => self.spending.spend(&drift.usage),
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
             TaskEvent::ReviewVerdict(record) => {
@@ -347,6 +349,7 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
         }
         (TaskEvent::Hook(_) | TaskEvent::Guard(_), _) => stay(matches!(kind, K::Working | K::Checking)),
         (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
+        (TaskEvent::DriftChecked(_) | TaskEvent::DriftDetected { .. }, _) => stay(kind == K::Checking),
         (TaskEvent::ReviewStarted(_) | TaskEvent::ReviewVerdict(_), _) => stay(kind == K::Checking),
         (TaskEvent::DeadLettered(_) | TaskEvent::DisputeOpened(_), _) => stay(kind == K::Failed),
         (TaskEvent::DeadLetterResolved { dlq_id, .. }, _) => {

@@ -28,6 +28,7 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
         TaskEvent::Assigned { agent, .. } => {
             task.attempts += 1;
             task.agent = Some(agent.clone());
+            task.rated = None;
         }
         TaskEvent::Started { adapter, account, .. } => {
             task.started += 1;
@@ -39,6 +40,10 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.usage.add(usage);
         }
         TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
+        TaskEvent::DriftChecked(drift) => {
+            task.usage.add(&drift.usage);
+            task.rated = drift.score.map(|score| (score, drift.explanation.clone()));
+        }
         TaskEvent::Snapshot { files_changed, .. } => {
             task.files_changed = *files_changed;
             // A resolution is judged like any other work; the next conflict is a new one.
@@ -81,6 +86,7 @@ fn note_result(task: &mut TaskState, event: &TaskEvent) {
             task.escalated |= escalated_to.is_some();
             if let Some(failure) = failure {
                 task.failure = Some(failure.clone());
+                task.drifted |= failure.kind == FailureKind::Drift;
                 task.conflict = None;
                 task.taken.clear();
             }

@@ -43,6 +43,7 @@ pub(super) fn note(task: &mut TaskState, event: &TaskEvent) {
             task.attempts += 1;
             task.run_approved = true;
             (task.session, task.conflict, task.exit_code) = (None, None, None);
+            task.rated = None;
         }
         _ => {}
     }

@@ -246,6 +246,10 @@ pub struct TaskState {
     pub failure: Option<Failure>,
     /// Whether the last try was given to the role of `escalate_to`.
     pub escalated: bool,
+    /// Whether it was tried again because its agent rated its work too low.
+    pub drifted: bool,
+    /// What its agent said of the newest attempt's work: its rating and its words.
+    pub rated: Option<(f64, String)>,
     /// The role that made the newest attempt.
     pub agent: Option<String>,
     /// The adapter and the account that the newest attempt was made with.
@@ -293,6 +297,8 @@ impl TaskState {
             conflict: None,
             failure: None,
             escalated: false,
+            drifted: false,
+            rated: None,
             agent: None,
             adapter: None,
             session: None,

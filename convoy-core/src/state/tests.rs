@@ -195,6 +195,10 @@ fn attempts() -> Vec<Row> {
             stay(&["pending"]),
         ),
         (gate_event(), stay(&["checking"])),
+        (
+            TaskEvent::DriftDetected { score: 0.5, threshold: 0.75, explanation: String::new() },
+            stay(&["checking"]),
+        ),
         (step_event(), stay(&["assigned", "started"])),
         (hook_event(true), stay(&["assigned", "started", "snapshotting", "checking"])),
         (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),

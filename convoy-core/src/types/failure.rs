@@ -26,6 +26,8 @@ pub enum FailureKind {
     Timeout,
     /// The gate with this command or name failed.
     Gate(String),
+    /// The agent rates its own work below what passes.
+    Drift,
     /// The hook of this name or command failed.
     Hook(String),
     /// A review blocks the work, or was asked for and cannot be made.
@@ -65,7 +67,7 @@ pub enum FailureKind {
 #[error("{0:?} is no failure type")]
 pub struct InvalidFailureKind(pub String);
 
-const PLAIN: [(FailureKind, &str); 21] = [
+const PLAIN: [(FailureKind, &str); 22] = [
     (FailureKind::Error, "error"),
     (FailureKind::Refused, "refused"),
     (FailureKind::TurnLimit, "turn-limit"),
@@ -75,6 +77,7 @@ const PLAIN: [(FailureKind, &str); 21] = [
     (FailureKind::ReviewBlocked, "review-blocked"),
     (FailureKind::Worktree, "worktree-error"),
     (FailureKind::Snapshot, "snapshot-error"),
+    (FailureKind::Drift, "drift"),
     (FailureKind::MergeConflict, "merge-conflict"),
     (FailureKind::MergeError, "merge-error"),
     (FailureKind::SymlinkEscape, "symlink-escape"),
@@ -113,6 +116,8 @@ impl FailureKind {
             | Self::RateLimit => true,
             // What a hook keeps from happening, another attempt must not bring about either.
             Self::Hook(_) => false,
+            // It has a try of its own, once.
+            Self::Drift => false,
             // A conflict has two tries of its own before it comes here.
             Self::MergeConflict
             | Self::SymlinkEscape

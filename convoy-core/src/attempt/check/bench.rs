@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CheckReport, CheckRequest, programs};
 use crate::attempt::context::Context;
 use crate::attempt::environment::gate_env;
+use crate::attempt::guard::Guard;
 use crate::attempt::setup::{copy_in, run_setup};
 use crate::gate::Verdict;
 use crate::git::GitError;
@@ -171,6 +172,14 @@ impl<'a> Bench<'a> {
             Err(_) if self.cancel.is_cancelled() => Err(End::Stopped),
             Err(failure) => Err(End::Failed(failure)),
         }
+    }
+
+    /// Tells what was changed of the repository since the guard began; some of it does not pass.
+    pub(super) async fn look_around<T>(&mut self, guard: Guard, ran: Result<T, End>) -> Result<T, End> {
+        let (found, failure) = guard.end(self.context).await;
+        found.into_iter().for_each(|found| self.report(CheckReport::Guard(found)));
+        let ran = ran?;
+        failure.map_or(Ok(ran), |failure| Err(End::Failed(failure)))
     }
 
     /// Puts the files of the work back, and gives those that differed.

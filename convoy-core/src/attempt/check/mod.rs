@@ -3,15 +3,18 @@
 mod bench;
 mod built_in;
 mod commands;
+mod drift;
 mod programs;
 
 use tokio_util::sync::CancellationToken;
 
 use self::bench::{Bench, End};
 pub(super) use self::built_in::escapes;
+pub use self::drift::{DriftReport, Rating};
 use super::context::Context;
 use super::guard::{Guard, GuardReport};
 use super::review::{ReviewEnd, ReviewNote, ReviewOrder, review};
+use super::work::KeptSession;
 use crate::gate::{GateEnd, Verdict};
 use crate::git::GitError;
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, ReviewLevel, TaskIx};
@@ -39,6 +42,10 @@ pub struct CheckRequest {
     pub review_tokens: u64,
     /// The files that it was to leave as artifacts and did not.
     pub missing_files: Vec<String>,
+    /// The session that the agent left.
+    pub session: Option<KeptSession>,
+    /// Whether the agent rated the work before, and what it said.
+    pub rated: Option<Rating>,
 }
 
 /// What one gate said.
@@ -57,6 +64,8 @@ pub enum CheckReport {
     },
     /// Somebody changed the repository meanwhile.
     Guard(GuardReport),
+    /// What the agent says of its own work.
+    Drift(DriftReport),
     /// A review.
     Review(ReviewNote),
 }
@@ -124,11 +133,9 @@ async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
         bench.restore_worktree(&env).await?;
         let guard = Guard::begin(bench.context).await?;
         let ran = run_programs(bench).await;
-        let (found, failure) = guard.end(bench.context).await;
-        found.into_iter().for_each(|found| bench.report(CheckReport::Guard(found)));
-        ran?;
-        failure.map_or(Ok(()), |failure| Err(End::Failed(failure)))?;
+        bench.look_around(guard, ran).await?;
     }
+    drift::rate(bench).await?;
     review_stage(bench).await
 }
 

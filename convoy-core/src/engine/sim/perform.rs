@@ -12,7 +12,7 @@ use crate::event::{
 };
 use crate::plan::Plan;
 use crate::schedule::tests::build::artifacts;
-use crate::schedule::tests::world::{review_blocked, review_verdict, step_finished, step_started};
+use crate::schedule::tests::world::{drift, review_blocked, review_verdict, step_finished, step_started};
 use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report,
     SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
@@ -239,7 +239,7 @@ fn left(w: &super::world::Inner, order: &SnapshotOrder) -> (Vec<Artifact>, Optio
     if task.outputs.is_empty() || !order.succeeded || order.conflict.is_some() {
         return (Vec::new(), None);
     }
-    if w.fails(order.task, 12) {
+    if w.fails(order.task, 14) {
         return (Vec::new(), Some(Failure::new(FailureKind::Artifact, "one is missing")));
     }
     let nothing = w.luck(order.task, 13).percent(35);
@@ -280,8 +280,31 @@ async fn check(world: &World, order: &CheckOrder, stop: &Stop, reporter: &Report
         say(Report::Checked(Some(failure)));
         return Ok(());
     }
+    if rated_low(world, order, &say).await {
+        return Ok(());
+    }
     review(world, order, stop, &say).await;
     Ok(())
+}
+
+/// Whether the agent says that its work is not what it was asked for. Some are asked, once for the same work.
+async fn rated_low(world: &World, order: &CheckOrder, say: &(impl Fn(Report) + Sync)) -> bool {
+    if world.with(|w| w.luck(order.task, 13).below(3)) > 0 {
+        return false;
+    }
+    let low = match &order.rated {
+        Some((score, _)) => *score < 0.5,
+        None => {
+            let low = world.with(|w| w.fails(order.task, 14));
+            say(Report::Drift(drift(low)));
+            world.step(|| format!("{:?} {:?} rated its work", order.task, order.attempt)).await;
+            low
+        }
+    };
+    if low {
+        say(Report::Checked(Some(Failure::new(FailureKind::Drift, "it rates its work low"))));
+    }
+    low
 }
 
 /// Reviewers look at work that passed its gates.

@@ -114,6 +114,12 @@ impl Watch {
                 assert!(!held && state.ended().is_none(), "nothing starts while the convoy is held");
                 assert!(state.stopped_by().is_none() || goes_on, "a stop lets nothing new start: {kind:?}");
             }
+            TaskEvent::Retried { failure: Some(failure), retries, .. }
+                if failure.kind == FailureKind::Drift =>
+            {
+                assert!(state.stopped_by().is_none(), "no retries after a stop");
+                assert!(*retries == task.retries && !task.drifted, "one try of its own");
+            }
             TaskEvent::Retried { failure: Some(_), retries, escalated_to, .. } => {
                 assert!(state.stopped_by().is_none(), "no retries after a stop");
                 let spec = self.state.plan().spec_of(ix);

@@ -7,6 +7,7 @@ pub(crate) mod build;
 mod choose;
 mod conflict;
 mod control;
+mod drift;
 mod hooks;
 mod inject;
 

@@ -1,6 +1,6 @@
 //! Answers of segments, with nothing in them that matters.
 
-use crate::event::{AgentOutcome, HookResult, ReviewRecord, StepFinished, StepStarted};
+use crate::event::{AgentOutcome, DriftResult, HookResult, ReviewRecord, StepFinished, StepStarted};
 use crate::schedule::{AgentEnd, Report, StartedReport};
 use crate::spec::{HookMoment, HookType};
 use crate::types::{Failure, FailureKind, Oid, ReviewLevel, ReviewVerdict, StepStatus, Usage};
@@ -11,6 +11,7 @@ pub(crate) fn is_last_word(report: &Report) -> bool {
         report,
         Report::Gate(_)
             | Report::BuiltInGate(_)
+            | Report::Drift(_)
             | Report::Hook(_)
             | Report::Guard(_)
             | Report::StepStarted(_)
@@ -18,6 +19,21 @@ pub(crate) fn is_last_word(report: &Report) -> bool {
             | Report::ReviewStarted(_)
             | Report::ReviewVerdict(_)
     )
+}
+
+/// What an agent says of its own work.
+pub(crate) fn drift(drifted: bool) -> DriftResult {
+    DriftResult {
+        checked: true,
+        asked: true,
+        score: Some(if drifted { 0.25 } else { 0.75 }),
+        threshold: 0.5,
+        explanation: "it says why".into(),
+        drifted,
+        reason: None,
+        duration_ms: 1,
+        usage: Usage { output: Some(1), ..Usage::default() },
+    }
 }
 
 /// The end of a review.

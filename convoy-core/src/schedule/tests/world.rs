@@ -8,7 +8,8 @@ use super::build::{START, artifacts, oid};
 use super::choose::Choices;
 use super::invariants::Watch;
 pub(crate) use super::reports::{
-    agent_end, hook, is_last_word, review_blocked, review_verdict, started, step_finished, step_started,
+    agent_end, drift, hook, is_last_word, review_blocked, review_verdict, started, step_finished,
+    step_started,
 };
 use crate::event::{
     AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, RepositoryGuard, Request, RequestKind,
@@ -324,6 +325,9 @@ impl World {
             return review_blocked();
         }
         if choices.one_in(12) {
+            return Report::Drift(drift(choices.one_in(2)));
+        }
+        if choices.one_in(12) {
             return Report::Hook(hook(HookMoment::PostTask, choices.one_in(2)));
         }
         let level = if choices.one_in(3) { ReviewLevel::Fast } else { ReviewLevel::Panel };
@@ -340,6 +344,9 @@ impl World {
                 let gate = ["one", "two", "three"][choices.pick(3)];
                 let tree = (!choices.one_in(4)).then(|| tree.clone());
                 Report::Gate(GateResult { tree, ..GateResult::new(gate, !choices.one_in(3), None, 1) })
+            }
+            6 if choices.one_in(3) => {
+                Report::Checked(Some(Failure::new(FailureKind::Drift, "it rates its work low")))
             }
             6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
             7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),

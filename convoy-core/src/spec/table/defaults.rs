@@ -54,11 +54,10 @@ pub(in crate::spec) static DEFAULTS: Section = Section {
         field("review_heuristics", Kind::Record(&REVIEW_HEURISTICS), "Which review `auto` chooses."),
         field("on_dispute", Kind::Choice(&["stop", "continue"]), "What three blocked panels do to the rest.")
             .default("stop"),
-        field("detect_drift", Kind::Bool, "The agent rates its own work.").default("false").unbuilt(SWITCH),
+        field("detect_drift", Kind::Bool, "The agent rates its own work, in its session.").default("false"),
         field("drift_threshold", Kind::Number { positive: false, max: 1.0 }, "Least score that passes.")
             .default("0.8")
-            .ours()
-            .unbuilt(NEVER),
+            .ours(),
         field("inject_lessons", Kind::Bool, "Lessons of earlier runs lead the prompt.")
             .default("true")
             .inactive(SWITCH, "defaults.inject_lessons"),

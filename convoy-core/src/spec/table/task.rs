@@ -27,7 +27,7 @@ pub(in crate::spec) static TASK: Section = Section {
         field("gates", COMMANDS, "Shell commands that judge the work; each must exit with 0."),
         field("gate_timeout", Kind::Seconds, "Limit of each gate and each setup command, in seconds.").ours(),
         field("review", REVIEW, "Who reviews the work."),
-        field("detect_drift", Kind::Bool, "The agent rates its own work.").unbuilt(SWITCH),
+        field("detect_drift", Kind::Bool, "The agent rates its own work, in its session."),
         field("built_in_gates", Kind::Record(&BUILT_IN_GATES), "Checks that the engine brings."),
         field("browser_test", Kind::Record(&BROWSER_TEST), "Pages for the gate `browser_test`.")
             .unbuilt(NEVER),

@@ -1,9 +1,9 @@
 //! Convoys and events to store.
 
 use crate::event::{
-    AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, EVENT_FORMAT, End, Event,
-    GateResult, HookResult, PublishEvent, RepositoryGuard, RunOptions, Started, StepFinished, StepStarted,
-    TaskEvent, Work,
+    AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, DriftResult, EVENT_FORMAT, End,
+    Event, GateResult, HookResult, PublishEvent, RepositoryGuard, RunOptions, Started, StepFinished,
+    StepStarted, TaskEvent, Work,
 };
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
@@ -232,7 +232,20 @@ pub fn every_kind() -> Vec<Event> {
 
 /// What steps and hooks say.
 fn said_on_the_way() -> Vec<TaskEvent> {
+    let (score, threshold, explanation) = (0.25, 0.5, "日本".to_owned());
     vec![
+        TaskEvent::DriftChecked(DriftResult {
+            checked: false,
+            asked: true,
+            score: None,
+            threshold,
+            explanation: String::new(),
+            drifted: false,
+            reason: Some("the agent left no session".into()),
+            duration_ms: 0,
+            usage: Usage::default(),
+        }),
+        TaskEvent::DriftDetected { score, threshold, explanation },
         TaskEvent::StepStarted(StepStarted {
             step: "one".into(),
             index: 0,

@@ -1,8 +1,8 @@
 //! Events as lines.
 
 use convoy_core::event::{
-    AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, Event, EventRecord, GateResult, PublishEvent,
-    ReviewRecord, TaskEvent,
+    AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DriftResult, Event, EventRecord, GateResult,
+    PublishEvent, ReviewRecord, TaskEvent,
 };
 use convoy_core::spec::Approve;
 use convoy_core::types::{Failure, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, Timestamp};
@@ -71,6 +71,8 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             TaskEvent::Guard(_) => true,
             TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
             TaskEvent::Hook(hook) => !hook.passed,
+            TaskEvent::DriftChecked(drift) => !drift.checked,
+            TaskEvent::DriftDetected { .. } => true,
             TaskEvent::StepStarted(step) => step.of > 1,
             TaskEvent::StepFinished(step) => step.status != StepStatus::Passed,
             TaskEvent::Snapshot { rebased, .. } => *rebased,
@@ -254,6 +256,10 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
                 _ => format!("somebody changed the repository, which no task may do: {what}"),
             }
         }
+        TaskEvent::DriftChecked(drift) => rating(drift),
+        TaskEvent::DriftDetected { score, threshold, explanation } => {
+            format!("the agent rates its work {score}, less than {threshold}: {}", safe_line(explanation))
+        }
         TaskEvent::ReviewStarted(review) => {
             let by = safe_line(&review.reviewer);
             format!("{} review by {by} ({})", review.level, safe_line(&review.reason))
@@ -274,6 +280,18 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
             format!("the conflict in {} stays unresolved after {tries}", some_of(conflicting_files))
         }
         _ => end(event, time),
+    }
+}
+
+fn rating(drift: &DriftResult) -> String {
+    match drift.score {
+        Some(score) => format!("the agent rates its work {score}"),
+        None => {
+            format!(
+                "the agent's work was not rated: {}",
+                safe_line(drift.reason.as_deref().unwrap_or_default())
+            )
+        }
     }
 }
 
