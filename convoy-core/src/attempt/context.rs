@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::dirs::Dirs;
+use super::host::HostCode;
 use super::review::Reviews;
 use crate::agent::Registry;
 use crate::git::Repository;
@@ -49,6 +50,8 @@ pub struct Context {
     pub kept: KeptRefs,
     /// The host's own reviewer, where it has one.
     pub reviewer: Option<Arc<dyn ReviewRunner>>,
+    /// The code that the host has registered.
+    pub host: Arc<HostCode>,
     /// What all reviews share.
     pub reviews: Reviews,
 }

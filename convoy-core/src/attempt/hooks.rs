@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
+use super::host::{self, HookCall};
 use super::log::{Log, last_bytes};
 use crate::agent::{AgentOutcome, AgentReport, AgentRequest, AgentSink};
 use crate::clock::Stopwatch;
@@ -25,6 +26,8 @@ const ANSWER: usize = 4096;
 /// Where a hook runs, and with what.
 #[derive(Debug, Clone)]
 pub struct HookPlace<'a> {
+    /// The task and the attempt; `None` at the end of the convoy.
+    pub of: Option<(TaskIx, AttemptNo)>,
     /// The worktree.
     pub worktree: &'a Path,
     /// The complete environment of shell commands.
@@ -33,7 +36,7 @@ pub struct HookPlace<'a> {
     pub agent_env: &'a BTreeMap<String, String>,
     /// The file that output goes to, redacted.
     pub log: &'a Path,
-    /// The longest that a shell command may run.
+    /// The longest that a shell command, or code of the host, may run.
     pub timeout: Duration,
     /// Marks everything that is started.
     pub worker: WorkerId,
@@ -84,7 +87,7 @@ pub enum HookEnd {
     Stopped,
 }
 
-/// Runs a shell or agent hook to its end; nothing of it is left then. A review is none of these and fails here.
+/// Runs a hook to its end: a shell command, an agent, code of the host; nothing of it is left then. A review is none of these and fails here.
 pub async fn run_hook(
     context: &Context,
     hook: &Hook,
@@ -98,6 +101,7 @@ pub async fn run_hook(
         }
         HookType::Agent => ask_agent(context, hook, place, cancel).await,
         HookType::Review => Some(Said::not_run("a review cannot be made here")),
+        HookType::Host => ask_host(context, hook, place, cancel).await,
     };
     let Some(said) = run else { return HookEnd::Stopped };
     HookEnd::Ended(told(context, hook, said, watch.elapsed()))
@@ -169,6 +173,38 @@ async fn run_shell(
             output,
             usage: Usage::default(),
         },
+    })
+}
+
+async fn ask_host(
+    context: &Context,
+    hook: &Hook,
+    place: &HookPlace<'_>,
+    cancel: &CancellationToken,
+) -> Option<Said> {
+    let Some(code) = context.host.find_hook(hook.label()) else {
+        let text = "the program that runs the convoy has registered no hook of this name";
+        return Some(Said::not_run(text));
+    };
+    let call = |stop| HookCall {
+        convoy: context.convoy.clone(),
+        task: place.of.map(|(task, attempt)| (context.plan.spec_of(task).clone(), attempt)),
+        on: hook.on,
+        worktree: place.worktree.to_owned(),
+        stop,
+    };
+    let ended = host::ask(code, call, place.timeout, context.grace, cancel).await;
+    let told = host::told(ended, place.timeout)?;
+    let mut log = match Log::open(place.log, &context.redactor) {
+        Ok(log) => log,
+        Err(error) => return Some(Said::not_run(error)),
+    };
+    log.title(&context.redactor, &format!("hook `{}` of the host: {}", hook.label(), told.how));
+    log.push(told.output.as_bytes());
+    let (output, lost) = log.finish();
+    Some(match lost {
+        Some(error) => Said::not_run(format!("its log could not be written: {error}")),
+        None => Said { passed: told.passed, how: told.how, exit_code: None, output, usage: Usage::default() },
     })
 }
 
@@ -292,6 +328,7 @@ pub(super) async fn task_hooks(
             }
         };
         let place = HookPlace {
+            of: Some((task, attempt)),
             worktree: &worktree,
             shell_env: &shell_env,
             agent_env: &agent_env,

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::guard::{Guard, GuardReport};
 use super::hooks::{Halt, HookReport, task_hooks};
+use super::host::prompt_parts;
 use super::inputs::{self, PromptInput};
 use super::prompt::{Feedback, Prompt, render};
 use super::setup::{copy_in, run_setup};
@@ -229,7 +230,8 @@ async fn prepare(
         Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
     })?;
     let session = choose_session(request, &*adapter);
-    Ok((Desk { adapter, worktree, env, gate_env: quiet_env, task: filled }, session))
+    let host = prompt_parts(context, request, &worktree, cancel).await?;
+    Ok((Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, host }, session))
 }
 
 /// The prompt of an attempt, with the step that is asked first. Without its feedback where the agent knows it.
@@ -248,7 +250,7 @@ pub(super) fn attempt_prompt(
         kept_ref: kept_ref.as_deref().unwrap_or_default(),
     });
     let conflict = request.conflict.as_ref().map(|conflict| conflict.files.as_slice());
-    render(&desk.task, Prompt { feedback, agent: Some(&request.agent), conflict, step })
+    render(&desk.task, Prompt { feedback, agent: Some(&request.agent), conflict, step, host: &desk.host })
 }
 
 /// The session to continue, and what is said of it. A session belongs to the role, the adapter and the account

@@ -14,7 +14,7 @@ use crate::event::RunOptions;
 use crate::git::{Expected, Head, RefUpdate};
 use crate::plan::{Plan, check};
 use crate::secret::Redactor;
-use crate::spec::{Concurrency, Problem, ReviewMode};
+use crate::spec::{Concurrency, HostName, Problem, ReviewMode, host_names};
 use crate::types::Oid;
 
 /// How long a probe of an agent program may take.
@@ -159,6 +159,29 @@ pub(super) async fn choose_adapter(
 pub(super) fn has_variables(parts: &Parts, plan: &Plan) -> Result<(), Error> {
     check_variables(&parts.env, plan.spec())
         .map_err(|missing| Error::new(ErrorKind::InvalidArgument, missing.to_string()))
+}
+
+/// Refuses to run what names code that the host has not registered.
+pub(super) fn has_host_code(parts: &Parts, plan: &Plan) -> Result<(), Error> {
+    must_be_registered(parts, host_names(plan.spec()))
+}
+
+/// Refuses names of code that the host has not registered.
+pub(super) fn must_be_registered(parts: &Parts, names: Vec<HostName>) -> Result<(), Error> {
+    let missing: Vec<HostName> = names.into_iter().filter(|wanted| !parts.host.has(wanted)).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let more = match missing.len() - 1 {
+        0 => String::new(),
+        more => format!(" ({more} more names are unknown, too)"),
+    };
+    let text = format!(
+        "{}: this program has registered no {} `{}`{more}; run the convoy with the program that has, or remove the name",
+        first.path, first.kind, first.name
+    );
+    let details = missing
+        .iter()
+        .map(|of| serde_json::json!({"path": of.path, "kind": of.kind.to_string(), "name": of.name}));
+    Err(Error::new(ErrorKind::Unsupported, text).with_details(details.collect()))
 }
 
 pub(super) fn redactor_for(parts: &Parts, plan: &Plan) -> Redactor {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::accept::{accept, choose_adapter, choose_branch, has_variables, redactor_for, registry_for};
+use super::accept::{
+    accept, choose_adapter, choose_branch, has_host_code, has_variables, must_be_registered, redactor_for,
+    registry_for,
+};
 use super::builder::prepare_state_dir;
 use super::driver::store_error;
 use super::handle::Inner;
@@ -17,7 +20,7 @@ use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
 use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, Request, RequestKind, RunOptions, Started};
 use crate::schedule::Input;
-use crate::spec::{Spec, inactive_defaults};
+use crate::spec::{Spec, host_names_of, inactive_defaults};
 use crate::state::RunState;
 use crate::store::NewConvoy;
 use crate::types::{ConvoyId, TaskId, TaskIx};
@@ -26,6 +29,7 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
     let parts = &inner.parts;
     let accepted = accept(spec_text, &options)?;
     has_variables(parts, &accepted)?;
+    has_host_code(parts, &accepted)?;
     let redactor = redactor_for(parts, &accepted);
     let stored = to_stored(accepted.spec(), &redactor)?;
     let plan = from_stored(&stored)?;
@@ -97,6 +101,7 @@ pub(super) async fn resume(inner: &Arc<Inner>, convoy: Option<ConvoyId>) -> Resu
     take_up(inner, &convoy, |state| {
         if state.ended().is_none() {
             has_variables(parts, state.plan())?;
+            has_host_code(parts, state.plan())?;
         }
         Ok(vec![Input::Begin { resumed: true }])
     })
@@ -108,6 +113,7 @@ pub(super) async fn retry(inner: &Arc<Inner>, convoy: &ConvoyId, tasks: &[TaskId
     take_up(inner, convoy, |state| {
         must_have_ended(state, "retried")?;
         has_variables(&inner.parts, state.plan())?;
+        has_host_code(&inner.parts, state.plan())?;
         let find = |id: &TaskId| {
             let missing = || Error::new(ErrorKind::NotFound, format!("convoy {convoy} has no task {id}"));
             state.plan().find(id).ok_or_else(missing)
@@ -155,6 +161,11 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
     let parts = &inner.parts;
     let request = Request { actor: parts.actor.clone(), kind };
     if let Some(mut run) = inner.host.runs.get(convoy) {
+        if let RequestKind::Inject { tasks, .. } = &request.kind {
+            let names =
+                tasks.iter().enumerate().flat_map(|(n, task)| host_names_of(task, &format!("tasks[{n}]")));
+            must_be_registered(parts, names.collect())?;
+        }
         if run.messages.send(Message::Input(Input::Request(request.clone()))).is_ok() {
             return Ok(());
         }

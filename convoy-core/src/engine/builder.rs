@@ -9,6 +9,7 @@ use super::driver::store_error;
 use super::host::{Host, Parts};
 use super::{Engine, git_open_error};
 use crate::agent::{AgentAdapter, Registry};
+use crate::attempt::{Answer, GateCall, HookCall, HostCode, PromptCall, PromptPart};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
 use crate::git::{GitOptions, Repository};
@@ -29,6 +30,7 @@ pub struct EngineBuilder {
     registry: Registry,
     queue: Option<Arc<dyn MergeQueue>>,
     reviewer: Option<Arc<dyn ReviewRunner>>,
+    host: HostCode,
     store: Option<Arc<dyn Store>>,
     clock: Arc<dyn Clock>,
     actor: String,
@@ -44,6 +46,7 @@ impl std::fmt::Debug for EngineBuilder {
             .field("state_dir", &self.state_dir)
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("adapters", &self.registry)
+            .field("host", &self.host)
             .finish_non_exhaustive()
     }
 }
@@ -58,6 +61,7 @@ impl EngineBuilder {
             registry: Registry::built_in(),
             queue: None,
             reviewer: None,
+            host: HostCode::default(),
             store: None,
             clock: Arc::new(SystemClock),
             actor: "host".to_owned(),
@@ -107,6 +111,106 @@ impl EngineBuilder {
     #[must_use]
     pub fn review_runner(mut self, reviewer: Arc<dyn ReviewRunner>) -> Self {
         self.reviewer = Some(reviewer);
+        self
+    }
+
+    /// A gate in code, for tasks that name it in `host_gates`. It is asked after the task's commands, in a worktree with
+    /// the files of the work, and has the task's `gate_timeout`. It may be asked twice about the same work when the
+    /// engine is stopped meanwhile; one that passed is not asked again about the same tree.
+    ///
+    /// Code that panics has failed, as has code that takes too long: nothing happens to the engine. (A panic is also
+    /// told to the panic hook of the process, as everywhere.) It runs on a thread of its own and may block it; what
+    /// still blocks a moment after [`GateCall::stop`] was cancelled is left behind, and keeps its thread.
+    ///
+    /// ```no_run
+    /// use convoy_core::attempt::Answer;
+    /// use convoy_core::engine::Engine;
+    ///
+    /// # async fn example() -> Result<(), convoy_core::error::Error> {
+    /// let engine = Engine::builder("/path/to/repository")
+    ///     .gate("small-files", |call| async move {
+    ///         let is_large = |path: &&String| {
+    ///             std::fs::metadata(call.worktree.join(path)).is_ok_and(|file| file.len() > 100_000)
+    ///         };
+    ///         match call.changed_files.iter().find(is_large) {
+    ///             Some(path) => Answer::fail(format!("{path} is larger than 100 kB")),
+    ///             None => Answer::Pass,
+    ///         }
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// let spec = "{name: n, version: 1, tasks: [{id: a, prompt: p, host_gates: [small-files]}]}";
+    /// let run = engine.start(spec, Default::default()).await?;
+    /// # drop(run); Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn gate<F>(
+        mut self,
+        name: impl Into<String>,
+        gate: impl Fn(GateCall) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.host.gate(name, gate);
+        self
+    }
+
+    /// A prompt source in code, for tasks that name it in `host_prompts`. It is asked in every attempt, when the worktree
+    /// is set up; what it gives stands before the prompt of the task, and is looked through for secrets with it. An
+    /// error is a failure of the attempt, which is retried as any other. Limits and panics are as with
+    /// [`gate`](Self::gate).
+    ///
+    /// ```no_run
+    /// use convoy_core::attempt::PromptPart;
+    /// use convoy_core::engine::Engine;
+    ///
+    /// let builder = Engine::builder("/path/to/repository").prompt("style-guide", |call| async move {
+    ///     match std::fs::read_to_string(call.worktree.join("STYLE.md")) {
+    ///         Ok(text) => Ok(PromptPart::Data(text)),
+    ///         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(PromptPart::Nothing),
+    ///         Err(error) => Err(error.to_string()),
+    ///     }
+    /// });
+    /// # drop(builder);
+    /// ```
+    #[must_use]
+    pub fn prompt<F>(
+        mut self,
+        name: impl Into<String>,
+        prompt: impl Fn(PromptCall) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<PromptPart, String>> + Send + 'static,
+    {
+        self.host.prompt(name, prompt);
+        self
+    }
+
+    /// A hook in code, for hooks of type `host` that name it. Where it fails, the task is `hook-failed`. As any hook, it
+    /// runs again where a crash cut it off. Limits and panics are as with [`gate`](Self::gate).
+    ///
+    /// ```no_run
+    /// use convoy_core::attempt::Answer;
+    /// use convoy_core::engine::Engine;
+    ///
+    /// let builder = Engine::builder("/path/to/repository").hook("format", |call| async move {
+    ///     // Written before the work is taken, it becomes part of it.
+    ///     Answer::from(std::fs::write(call.worktree.join("BUILD"), "1\n"))
+    /// });
+    /// let spec = "{name: n, version: 1, tasks: [{id: a, prompt: p, hooks: [{type: host, name: format}]}]}";
+    /// # drop(builder);
+    /// ```
+    #[must_use]
+    pub fn hook<F>(
+        mut self,
+        name: impl Into<String>,
+        hook: impl Fn(HookCall) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.host.hook(name, hook);
         self
     }
 
@@ -198,6 +302,7 @@ impl EngineBuilder {
             registry: self.registry,
             queue: self.queue,
             reviewer: self.reviewer,
+            host: Arc::new(self.host),
             secrets: self.secrets,
             env: Arc::new(self.env),
             state_dir,

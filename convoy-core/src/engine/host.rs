@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::perform::Message;
 use super::run::Finish;
 use crate::agent::Registry;
+use crate::attempt::HostCode;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
@@ -34,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) queue: Option<Arc<dyn MergeQueue>>,
     pub(crate) reviewer: Option<Arc<dyn ReviewRunner>>,
+    pub(crate) host: Arc<HostCode>,
     pub(crate) secrets: Vec<String>,
     pub(crate) env: Arc<BTreeMap<String, String>>,
     pub(crate) state_dir: PathBuf,

@@ -239,6 +239,7 @@ async fn make_context(
         clean: CleanTrees::default(),
         kept: KeptRefs::default(),
         reviewer: parts.reviewer.clone(),
+        host: parts.host.clone(),
         reviews: Reviews::new(state.plan().spec().reviews.max_concurrent),
     })
 }

@@ -236,6 +236,7 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
         review_tokens: order.review_tokens,
         passed_commands: order.passed.commands,
         passed_built_in: order.passed.built_in,
+        passed_host: order.passed.host,
         missing_files: order.missing_files,
         session: order.session.map(kept),
         rated: order.rated.map(|(score, explanation)| attempt::Rating { score, explanation }),
@@ -264,16 +265,17 @@ fn guard_report(found: attempt::GuardReport) -> Report {
 fn check_report(said: attempt::CheckReport, tree: &Oid) -> Report {
     let tree = Some(tree.clone());
     match said {
-        attempt::CheckReport::Gate(attempt::GateReport { gate, end, output, changed_files }) => {
+        attempt::CheckReport::Gate(attempt::GateReport { gate, host, end, output, changed_files }) => {
             let duration_ms = u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX);
             let result = GateResult::new(gate, end.passed, end.exit_code, duration_ms);
-            Report::Gate(GateResult { output, tree, changed_files, ..result })
+            Report::Gate(GateResult { output, tree, changed_files, host, ..result })
         }
         attempt::CheckReport::Guard(found) => guard_report(found),
-        attempt::CheckReport::Known { gate, built_in: false } => {
-            Report::Gate(GateResult { tree, reused: true, ..GateResult::new(gate, true, None, 0) })
+        attempt::CheckReport::Known { gate, by: by @ (attempt::Judge::Command | attempt::Judge::Host) } => {
+            let host = by == attempt::Judge::Host;
+            Report::Gate(GateResult { tree, reused: true, host, ..GateResult::new(gate, true, None, 0) })
         }
-        attempt::CheckReport::Known { gate, built_in: true } => {
+        attempt::CheckReport::Known { gate, by: attempt::Judge::BuiltIn } => {
             let output = String::new();
             Report::BuiltInGate(BuiltInGateResult {
                 gate,

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{GateLevel, Oid};
 
-/// What a command said of the work.
+/// What a command, or code of the host, said of the work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateResult {
-    /// The command.
+    /// The command, or the name of the host's code.
     pub gate: String,
     /// Whether it passed.
     pub passed: bool,
@@ -28,6 +28,9 @@ pub struct GateResult {
     /// It was not run: it had passed this very tree before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reused: bool,
+    /// It is code of the host, not a command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub host: bool,
 }
 
 /// What somebody changed of the repository while an attempt was at work: what configures it for everybody, or refs.
@@ -51,6 +54,7 @@ impl GateResult {
             tree: None,
             changed_files: Vec::new(),
             reused: false,
+            host: false,
         }
     }
 }

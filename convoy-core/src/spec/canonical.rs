@@ -118,6 +118,8 @@ fn task(task: &Task) -> Value {
             OnExhausted::Stop => "stop",
         },
         "gates": task.gates,
+        "host_gates": task.host_gates,
+        "host_prompts": task.host_prompts,
         "gate_timeout": task.gate_timeout.as_secs_f64(),
         "built_in_gates": built_in::canonical(&task.built_in_gates),
         "review": mode_text(task.review),
@@ -170,7 +172,7 @@ fn hook(hook: &Hook) -> Value {
     match hook.kind {
         HookType::Command | HookType::Validate | HookType::Guard => value["command"] = json!(hook.text),
         HookType::Agent => value["prompt"] = json!(hook.text),
-        HookType::Review => {}
+        HookType::Review | HookType::Host => {}
     }
     if let Some(name) = &hook.name {
         value["name"] = json!(name);

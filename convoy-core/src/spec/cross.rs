@@ -59,6 +59,7 @@ fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Probl
         let needs = match hook.text("type") {
             Some("command" | "validate" | "guard") => "command",
             Some("agent") => "prompt",
+            Some("host") => "name",
             _ => continue,
         };
         if hook.slot(needs).is_none() {

@@ -12,10 +12,10 @@ pub struct Hook {
     /// What it is.
     #[serde(rename = "type")]
     pub kind: HookType,
-    /// Of an agent the role; else shown to people.
+    /// Of an agent the role, of the host's code the name it is registered under; else shown to people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The shell command, or what the agent is asked; empty for a review.
+    /// The shell command, or what the agent is asked; empty for a review and for the host's code.
     pub text: String,
     /// When it runs.
     pub on: HookMoment,
@@ -35,6 +35,8 @@ pub enum HookType {
     Agent,
     /// One fast review.
     Review,
+    /// Code of the program that embeds the engine, by its name.
+    Host,
 }
 
 /// When a hook runs.
@@ -74,6 +76,7 @@ impl HookType {
             Self::Guard => "guard",
             Self::Agent => "agent",
             Self::Review => "review",
+            Self::Host => "host",
         }
     }
 }
@@ -108,12 +111,17 @@ fn hook(record: &Record, moments: &[HookMoment]) -> Option<Hook> {
         "guard" => HookType::Guard,
         "agent" => HookType::Agent,
         "review" => HookType::Review,
+        "host" => HookType::Host,
         _ => return None,
     };
     let text = match kind {
         HookType::Command | HookType::Validate | HookType::Guard => record.text("command")?,
         HookType::Agent => record.text("prompt")?,
         HookType::Review => "",
+        HookType::Host => {
+            record.text("name")?;
+            ""
+        }
     };
     let on = match record.text("on") {
         Some(on) => *moments.iter().find(|moment| moment.as_str() == on)?,

@@ -13,6 +13,7 @@ mod cross;
 mod decode;
 mod formula;
 mod hook;
+mod host;
 mod inactive;
 mod model;
 mod near;
@@ -37,6 +38,7 @@ pub use self::built_in::{BlastRadius, BuiltInGates, Partition, RegressionTest, S
 pub use self::canonical::canonical;
 pub use self::decode::{Decoded, MAX_BYTES, decode, decode_bytes};
 pub use self::hook::{Hook, HookMoment, HookType};
+pub use self::host::{HostKind, HostName, host_names, host_names_of};
 pub use self::inactive::inactive_defaults;
 pub use self::model::{
     Approve, Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted,

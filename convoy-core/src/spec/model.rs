@@ -163,6 +163,12 @@ pub struct Task {
     pub escalate_to: Option<String>,
     /// Shell commands that judge the work.
     pub gates: Vec<String>,
+    /// Code of the host that judges the work, by the names it is registered under.
+    #[serde(default)]
+    pub host_gates: Vec<String>,
+    /// Code of the host that adds to the prompt, by the names it is registered under.
+    #[serde(default)]
+    pub host_prompts: Vec<String>,
     /// Limit of each gate, and of each setup command.
     pub gate_timeout: Duration,
     /// The checks that the engine brings.

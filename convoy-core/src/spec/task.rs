@@ -77,6 +77,8 @@ impl Maker {
             on_exhausted: on_exhausted(record).unwrap_or(defaults.on_exhausted),
             escalate_to: own(record, "escalate_to", &defaults.escalate_to),
             gates: record.texts("gates").unwrap_or_else(|| defaults.gates.clone()),
+            host_gates: record.texts("host_gates").unwrap_or_else(|| defaults.host_gates.clone()),
+            host_prompts: record.texts("host_prompts").unwrap_or_else(|| defaults.host_prompts.clone()),
             gate_timeout,
             built_in_gates: defaults.built_in_gates.of_task(record.record("built_in_gates"), gate_timeout),
             review: review::mode(record).unwrap_or(defaults.review),

@@ -11,6 +11,7 @@ use crate::types::Oid;
 pub struct Verdicts {
     tree: Option<Oid>,
     commands: BTreeSet<String>,
+    host: BTreeSet<String>,
     /// With the commit where the work began: it configures them.
     built_in: BTreeMap<String, Oid>,
 }
@@ -20,6 +21,8 @@ pub struct Verdicts {
 pub struct Passed {
     /// Commands.
     pub commands: Vec<String>,
+    /// Code of the host.
+    pub host: Vec<String>,
     /// Gates of the engine.
     pub built_in: Vec<String>,
 }
@@ -33,6 +36,7 @@ impl Verdicts {
         let judged_alike = self.built_in.iter().filter(|(_, base)| **base == work.base);
         Passed {
             commands: self.commands.iter().cloned().collect(),
+            host: self.host.iter().cloned().collect(),
             built_in: judged_alike.map(|(gate, _)| gate.clone()).collect(),
         }
     }
@@ -40,9 +44,10 @@ impl Verdicts {
     pub(super) fn note_command(&mut self, work: &Work, result: &GateResult) {
         if result.tree.as_ref() == Some(&work.tree) {
             self.of_tree(&work.tree);
+            let passed = if result.host { &mut self.host } else { &mut self.commands };
             match result.passed {
-                true => self.commands.insert(result.gate.clone()),
-                false => self.commands.remove(&result.gate),
+                true => passed.insert(result.gate.clone()),
+                false => passed.remove(&result.gate),
             };
         }
     }
@@ -96,6 +101,15 @@ mod tests {
         verdicts.note_command(&one, &command("x", true, Some('1')));
         verdicts.note_command(&work('2', 'a'), &command("y", true, Some('2')));
         assert_eq!(verdicts.of(&one), Passed::default(), "another tree voids them");
+    }
+
+    #[test]
+    fn a_command_is_not_taken_for_code_of_the_same_name() {
+        let (mut verdicts, one) = (Verdicts::default(), work('1', 'a'));
+        verdicts.note_command(&one, &GateResult { host: true, ..command("lint", true, Some('1')) });
+        assert_eq!(verdicts.of(&one), Passed { host: vec!["lint".to_owned()], ..Passed::default() });
+        verdicts.note_command(&one, &command("lint", false, Some('1')));
+        assert_eq!(verdicts.of(&one).host, ["lint"]);
     }
 
     #[test]

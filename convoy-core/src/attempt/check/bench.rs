@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CheckReport, CheckRequest, programs};
+use super::{CheckReport, CheckRequest, Judge, programs};
 use crate::attempt::context::Context;
 use crate::attempt::environment::gate_env;
 use crate::attempt::guard::Guard;
@@ -63,38 +63,37 @@ impl<'a> Bench<'a> {
 
     /// Whether anything has to be run, rather than only read.
     pub(super) fn runs_programs(&self) -> bool {
-        let (commands, built_in) = self.programs();
-        !commands.is_empty() || !built_in.is_empty()
+        !self.programs().is_empty()
     }
 
     /// Whether everything that would have to be run has passed this very tree before. A part of it is no use: what
     /// runs may need what the programs before it left behind, in a worktree that is not there any more.
     pub(super) fn has_passed_all(&self) -> bool {
-        let (commands, built_in) = self.programs();
-        let known = |gate: &String| self.request.passed_commands.contains(gate);
-        let known_built_in = |gate: &&str| self.request.passed_built_in.iter().any(|known| known == gate);
-        let any = !commands.is_empty() || !built_in.is_empty();
-        any && commands.iter().all(known) && built_in.iter().all(known_built_in)
+        let programs = self.programs();
+        let is_known = |(gate, by): &(String, Judge)| match by {
+            Judge::Command => self.request.passed_commands.contains(gate),
+            Judge::BuiltIn => self.request.passed_built_in.contains(gate),
+            Judge::Host => self.request.passed_host.contains(gate),
+        };
+        !programs.is_empty() && programs.iter().all(is_known)
     }
 
     /// Tells that nothing had to be run.
     pub(super) fn report_known(&mut self) {
-        let (commands, built_in) = self.programs();
-        for gate in commands {
-            self.report(CheckReport::Known { gate, built_in: false });
-        }
-        for gate in built_in {
-            self.report(CheckReport::Known { gate: gate.to_owned(), built_in: true });
+        for (gate, by) in self.programs() {
+            self.report(CheckReport::Known { gate, by });
         }
     }
 
     /// Everything that has to be run, under the names that it is reported by.
-    fn programs(&self) -> (Vec<String>, Vec<&'static str>) {
+    fn programs(&self) -> Vec<(String, Judge)> {
         let gates = &self.task.built_in_gates;
         let audit = (gates.dependency_audit != Switch::Off).then_some(programs::AUDIT);
         let tests = (gates.regression_test != RegressionTest::Off).then_some(programs::TESTS);
-        let commands = self.task.gates.iter().map(|gate| self.clean(gate)).collect();
-        (commands, audit.into_iter().chain(tests).collect())
+        let commands = self.task.gates.iter().map(|gate| (self.clean(gate), Judge::Command));
+        let host = self.task.host_gates.iter().map(|gate| (self.clean(gate), Judge::Host));
+        let built_in = audit.into_iter().chain(tests).map(|gate| (gate.to_owned(), Judge::BuiltIn));
+        commands.chain(host).chain(built_in).collect()
     }
 
     /// The folder of the worktree, which need not exist.

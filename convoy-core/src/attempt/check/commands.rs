@@ -33,7 +33,7 @@ pub(super) async fn gates(bench: &mut Bench<'_>) -> Result<(), End> {
         let changed_files = bench.clean_paths(restored.as_deref().unwrap_or_default());
         let gate = bench.clean(gate);
         let failure = (!end.passed).then(|| gate_failure(&gate, &end, &output));
-        bench.report(CheckReport::Gate(GateReport { gate, end, output, changed_files }));
+        bench.report(CheckReport::Gate(GateReport { gate, host: false, end, output, changed_files }));
         if let Some(failure) = failure {
             return Err(End::Failed(failure));
         }

@@ -4,6 +4,7 @@ mod bench;
 mod built_in;
 mod commands;
 mod drift;
+mod host;
 mod programs;
 
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ pub struct CheckRequest {
     pub passed_commands: Vec<String>,
     /// The gates of the engine that passed its very tree before, configured by the same commit.
     pub passed_built_in: Vec<String>,
+    /// The host's gates that passed its very tree before.
+    pub passed_host: Vec<String>,
     /// Its tree.
     pub tree: Oid,
     /// A tree of the task that passed a review, and how thorough that was.
@@ -55,12 +58,12 @@ pub enum CheckReport {
     Gate(GateReport),
     /// A gate of the engine; its text redacted.
     BuiltIn(Verdict),
-    /// A command, or a gate of the engine, that passed this very tree before and was not run.
+    /// A gate that passed this very tree before and was not run.
     Known {
         /// The command, or the name of the gate.
         gate: String,
-        /// Whether it is one of the engine's.
-        built_in: bool,
+        /// What it is.
+        by: Judge,
     },
     /// Somebody changed the repository meanwhile.
     Guard(GuardReport),
@@ -70,11 +73,24 @@ pub enum CheckReport {
     Review(ReviewNote),
 }
 
-/// What a command said.
+/// What a gate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// A command.
+    Command,
+    /// One of the engine's.
+    BuiltIn,
+    /// Code of the host.
+    Host,
+}
+
+/// What a command, or code of the host, said.
 #[derive(Debug, Clone)]
 pub struct GateReport {
-    /// The command.
+    /// The command, or the name of the code.
     pub gate: String,
+    /// Whether it is code of the host.
+    pub host: bool,
     /// How it ended.
     pub end: GateEnd,
     /// The ends of its output, redacted.
@@ -119,6 +135,7 @@ pub async fn check(
 /// What runs foreign programs: tests that the agent wrote among them.
 async fn run_programs(bench: &mut Bench<'_>) -> Result<(), End> {
     commands::gates(bench).await?;
+    host::gates(bench).await?;
     programs::program_gates(bench).await
 }
 

@@ -189,6 +189,20 @@ impl ReviewLog for ReviewerLog {
     }
 }
 
+/// What differs between two commits as a patch, redacted; at most `max` bytes of it.
+pub(in crate::attempt) async fn diff_text(
+    repository: &Repository,
+    redactor: &Redactor,
+    (from, to): (&Oid, &Oid),
+    max: usize,
+) -> Result<DiffText, GitError> {
+    let patch = repository.patch_text(from, to, max).await?;
+    let text = String::from_utf8_lossy(&patch.bytes);
+    // Characters that would hide something, such as those that turn the direction of text, are shown.
+    let text = printable(&redactor.redact(&text)).into_owned();
+    Ok(DiffText { text, truncated: patch.truncated })
+}
+
 /// The changes of a commit, redacted.
 struct RepositoryDiff {
     repository: Repository,
@@ -210,11 +224,9 @@ impl DiffSource for RepositoryDiff {
             let failed =
                 |error: GitError| DiffError { message: error.to_string(), source: Some(Box::new(error)) };
             let from = self.repository.diff_base(&self.base, &self.commit).await.map_err(failed)?;
-            let patch = self.repository.patch_text(&from, &self.commit, max_bytes).await.map_err(failed)?;
-            let text = String::from_utf8_lossy(&patch.bytes);
-            // Characters that would hide something, such as those that turn the direction of text, are shown.
-            let text = printable(&self.redactor.redact(&text)).into_owned();
-            Ok(DiffText { text, truncated: patch.truncated })
+            diff_text(&self.repository, &self.redactor, (&from, &self.commit), max_bytes)
+                .await
+                .map_err(failed)
         })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::case::diff_text;
 use self::case::{Case, reviewer};
 use super::context::Context;
 use crate::git::{Change, ChangedPath, GitError};

@@ -26,6 +26,8 @@ pub(crate) fn task(id: &str) -> Task {
         on_exhausted: OnExhausted::Dlq,
         escalate_to: None,
         gates: Vec::new(),
+        host_gates: Vec::new(),
+        host_prompts: Vec::new(),
         gate_timeout: Duration::from_secs(60),
         built_in_gates: crate::spec::BuiltInGates::default(),
         review: crate::spec::ReviewMode::None,

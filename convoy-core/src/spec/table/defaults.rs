@@ -1,6 +1,7 @@
 //! `defaults`: the values for tasks that do not set their own.
 
 use super::checks::{BROWSER_TEST, BUILT_IN_GATES, CIRCUIT_BREAKER, MCP_SERVER, REVIEW_HEURISTICS};
+use super::task::IDS;
 use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
@@ -18,6 +19,18 @@ pub(in crate::spec) static DEFAULTS: Section = Section {
         field("agent", AGENT, "The role that frames the prompt.").default("developer").nullable(),
         field("adapter", Kind::Text(Rule::Any), "The agent program.").nullable(),
         field("gates", COMMANDS, "Shell commands that judge the work; each must exit with 0."),
+        field(
+            "host_gates",
+            IDS,
+            "Code of the program that embeds the engine which judges the work, by name.",
+        )
+        .ours(),
+        field(
+            "host_prompts",
+            IDS,
+            "Code of the program that embeds the engine which adds to the prompt, by name.",
+        )
+        .ours(),
         field("gate_timeout", Kind::Seconds, "Limit of each gate and each setup command, in seconds.")
             .default("300"),
         field(

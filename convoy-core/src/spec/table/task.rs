@@ -6,7 +6,7 @@ use super::defaults::{ON_EXHAUSTED, RETRY, REVIEW, TIMEOUT};
 use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
-const IDS: Kind = Kind::List(&Kind::Text(Rule::Name), Least::Zero);
+pub(super) const IDS: Kind = Kind::List(&Kind::Text(Rule::Name), Least::Zero);
 
 pub(in crate::spec) static TASK: Section = Section {
     name: "task",
@@ -25,6 +25,18 @@ pub(in crate::spec) static TASK: Section = Section {
         field("timeout", TIMEOUT, "Limit of the agent's running time."),
         field("max_retries", Kind::Int(0, COUNT), "Retries after the first attempt."),
         field("gates", COMMANDS, "Shell commands that judge the work; each must exit with 0."),
+        field(
+            "host_gates",
+            IDS,
+            "Code of the program that embeds the engine which judges the work, by name.",
+        )
+        .ours(),
+        field(
+            "host_prompts",
+            IDS,
+            "Code of the program that embeds the engine which adds to the prompt, by name.",
+        )
+        .ours(),
         field("gate_timeout", Kind::Seconds, "Limit of each gate and each setup command, in seconds.").ours(),
         field("review", REVIEW, "Who reviews the work."),
         field("detect_drift", Kind::Bool, "The agent rates its own work, in its session."),
@@ -141,11 +153,12 @@ pub(super) static HOOK: Section = Section {
     fields: &[
         field(
             "type",
-            Kind::Choice(&["command", "validate", "guard", "agent", "review"]),
-            "`command`, `validate`, `guard`: a shell command; `agent`: a prompt; `review`: one fast review.",
+            Kind::Choice(&["command", "validate", "guard", "agent", "review", "host"]),
+            "`command`, `validate`, `guard`: a shell command; `agent`: a prompt; `review`: one fast review; `host` (new): code \
+             of the program that embeds the engine, by `name`.",
         )
         .required(),
-        field("name", Kind::Loose(Rule::Filled), "`agent`: the role; otherwise shown to people."),
+        field("name", Kind::Loose(Rule::Filled), "`agent`: the role; `host`: the name of the code; otherwise shown to people."),
         field("prompt", Kind::Text(Rule::Filled), "`agent`: what it is asked."),
         field("command", Kind::Text(Rule::Filled), "The shell command."),
         field(

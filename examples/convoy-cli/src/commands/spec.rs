@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_core::agent::{Registry, canonical_name};
 use convoy_core::plan::{Checked, Plan, check_bytes, check_formula};
-use convoy_core::spec::{EnvValue, MAX_BYTES, Problem, Severity, Spec};
+use convoy_core::spec::{EnvValue, MAX_BYTES, Pos, Problem, Severity, Spec, host_names};
 
 use crate::app::App;
 use crate::args::SourceArgs;
@@ -54,7 +54,8 @@ pub(super) fn look(app: &App, source: &SourceArgs) -> Result<Looked, Failure> {
             }
         }
         let filled = check_formula(&read(app, file)?, &values);
-        return Ok(Looked { file: file.clone(), checked: filled.checked, text: filled.text });
+        let checked = with_host_names(filled.checked);
+        return Ok(Looked { file: file.clone(), checked, text: filled.text });
     }
     if !source.set.is_empty() {
         return Err(Failure::usage(
@@ -65,7 +66,20 @@ pub(super) fn look(app: &App, source: &SourceArgs) -> Result<Looked, Failure> {
         return Err(Failure::usage("name a convoy file, or a formula with --formula FILE".to_owned()));
     };
     let bytes = read(app, file)?;
-    Ok(Looked { file: file.clone(), checked: check_bytes(&bytes), text: String::from_utf8(bytes).ok() })
+    let checked = with_host_names(check_bytes(&bytes));
+    Ok(Looked { file: file.clone(), checked, text: String::from_utf8(bytes).ok() })
+}
+
+/// Refuses what asks for code of the program that embeds the engine: this one has none. Such a name may stand in
+/// `defaults`, so only the field that has it is told.
+fn with_host_names(mut checked: Checked) -> Checked {
+    let names = checked.spec.as_deref().map(host_names).unwrap_or_default();
+    checked.problems.extend(names.into_iter().map(|of| {
+        let message = format!("`convoy` has no {} of its own that is called `{}`", of.kind, of.name);
+        let problem = Problem::error(Pos::START, of.path, message);
+        problem.with_hint("run the file with the program that has registered it, or remove the name")
+    }));
+    checked
 }
 
 /// Looks at a convoy for a run. Says every problem; refuses errors and fields that are not built yet.
@@ -140,6 +154,22 @@ mod tests {
     use crate::testing::Place;
 
     const GOOD: &str = "name: x\ntasks:\n  - id: a\n    prompt: p\n";
+
+    #[test]
+    fn code_that_only_another_program_can_have_is_refused() {
+        let place = Place::new();
+        let hooks = "hooks: [{type: host, name: tell}]";
+        place.write("f.yml", &format!("version: 1\n{GOOD}    host_gates: [small]\n    {hooks}\n"));
+        let (mut app, captured) = place.app();
+        let failure = usable(&mut app, &file("f.yml")).err().expect("refused");
+        assert!(failure.message.contains("2 errors"), "{}", failure.message);
+        let said = captured.stderr();
+        let wanted = [
+            "f.yml:1:1: error: tasks[0].host_gates[0]: `convoy` has no gate of its own that is called `small`",
+            "f.yml:1:1: error: tasks[0].hooks[0]: `convoy` has no hook of its own that is called `tell`",
+        ];
+        assert!(wanted.iter().all(|line| said.contains(line)), "{said}");
+    }
 
     #[test]
     fn a_good_file_is_usable_and_a_warning_is_said() {
