@@ -5,6 +5,7 @@ mod formula;
 mod full;
 mod hooks;
 mod kill;
+mod letters;
 mod load;
 mod output;
 mod people;

@@ -132,31 +132,6 @@ pub(super) async fn publish(inner: &Arc<Inner>, convoy: &ConvoyId) -> Result<Run
     .await
 }
 
-pub(super) async fn resolve(
-    inner: &Arc<Inner>,
-    convoy: &ConvoyId,
-    dlq_id: &str,
-    resolution: String,
-) -> Result<(), Error> {
-    let actor = inner.parts.actor.clone();
-    let run = take_up(inner, convoy, |state| {
-        must_have_ended(state, "changed")?;
-        let mut tasks = state.plan().indices();
-        let found = tasks
-            .find_map(|ix| state.task(ix).dead_letter.as_ref().filter(|l| l.0 == dlq_id).map(|l| (ix, l.1)));
-        match found {
-            Some((task, true)) => Ok(vec![Input::ResolveDeadLetter { task, actor, resolution }]),
-            Some((_, false)) => Err(Error::new(ErrorKind::State, format!("{dlq_id} is closed already"))),
-            None => Err(Error::new(
-                ErrorKind::NotFound,
-                format!("convoy {convoy} has no open dead letter {dlq_id}"),
-            )),
-        }
-    })
-    .await?;
-    run.wait().await.map(drop)
-}
-
 pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
     let parts = &inner.parts;
     let request = Request { actor: parts.actor.clone(), kind };

@@ -9,19 +9,19 @@ use super::stored::load_from;
 use crate::attempt::Context;
 use crate::error::Error;
 use crate::state::{RunState, view};
-use crate::store::{DisputesFile, ExportError, NdjsonExport, RunRecord};
+use crate::store::{ExportError, NdjsonExport, PeopleFiles, RunRecord};
 use crate::types::ConvoyId;
 
 /// The folder of the text files, below the state directory.
 const LOGS: &str = "logs";
 
 /// Brings the text files up to date whenever the run has recorded something, until it has ended.
-pub(super) async fn keep_text_files(parts: &Parts, live: &Live, disputes: &SharedDisputes) {
+pub(super) async fn keep_text_files(parts: &Parts, live: &Live, people: &SharedFiles) {
     let mut reached = live.watch();
     loop {
         // What cannot be written now is written later, or told at the end of the run.
         drop(sync_events(parts).await);
-        drop(sync_disputes(parts, disputes).await);
+        drop(sync_people(parts, people).await);
         tokio::select! {
             () = live.ended() => return,
             changed = reached.changed() => if changed.is_err() { return },
@@ -39,19 +39,19 @@ async fn sync_events(parts: &Parts) -> Option<ExportError> {
     on_files(move || NdjsonExport::new(logs).sync(&*store).err()).await.flatten()
 }
 
-/// The file of disputes, with what is known to stand in it.
-pub(super) type SharedDisputes = Arc<Mutex<DisputesFile>>;
+/// The files for people, with what is known to stand in them.
+pub(super) type SharedFiles = Arc<Mutex<PeopleFiles>>;
 
-/// The file of disputes, for one run of a convoy.
-pub(super) fn disputes_file(parts: &Parts, convoy: &ConvoyId) -> SharedDisputes {
-    Arc::new(Mutex::new(DisputesFile::new(&parts.state_dir, convoy.clone())))
+/// The files for people, for one run of a convoy.
+pub(super) fn people_files(parts: &Parts, convoy: &ConvoyId) -> SharedFiles {
+    Arc::new(Mutex::new(PeopleFiles::new(&parts.state_dir, convoy.clone())))
 }
 
-async fn sync_disputes(parts: &Parts, disputes: &SharedDisputes) -> Option<ExportError> {
-    let (store, disputes) = (parts.store.clone(), disputes.clone());
+async fn sync_people(parts: &Parts, people: &SharedFiles) -> Option<ExportError> {
+    let (store, people) = (parts.store.clone(), people.clone());
     let sync = move || {
-        // After a panic the file is looked at again by the next run.
-        disputes.lock().unwrap_or_else(PoisonError::into_inner).sync(&*store).err()
+        // After a panic the files are looked at again by the next run.
+        people.lock().unwrap_or_else(PoisonError::into_inner).sync(&*store).err()
     };
     on_files(sync).await.flatten()
 }
@@ -61,12 +61,12 @@ pub(super) async fn conclude(
     parts: &Parts,
     context: &Context,
     ended: Result<RunState, Error>,
-    disputes: &SharedDisputes,
+    people: &SharedFiles,
 ) -> Finish {
     let told = |error: &Error| (error.kind(), error.chain());
     let mut warnings = Vec::new();
     warnings.extend(sync_events(parts).await.map(|error| error.to_string()));
-    warnings.extend(sync_disputes(parts, disputes).await.map(|error| error.to_string()));
+    warnings.extend(sync_people(parts, people).await.map(|error| error.to_string()));
     let state = ended.as_ref().map_err(told)?;
     if state.ended().is_some() {
         // The convoy has ended; a folder that cannot be deleted changes nothing of that.

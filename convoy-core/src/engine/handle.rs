@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::builder::EngineBuilder;
+use super::close::{Kept, close};
 use super::disputes::DisputeView;
 use super::host::{Host, Parts};
 use super::query::DeadLetterView;
@@ -199,10 +200,12 @@ impl Engine {
         self.on_runtime(async move { query::dead_letters(&inner.parts, &convoy).await }).await
     }
 
-    /// Closes a dead letter of an ended convoy without a retry.
+    /// Closes a dead letter without a retry. Where an engine runs the convoy it is asked to, and has not done it
+    /// yet when this returns; where the convoy has ended it is done here.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::State`] when it is closed already, [`ErrorKind::Busy`].
+    /// [`ErrorKind::NotFound`], [`ErrorKind::State`] when it is closed already, or when the convoy has neither
+    /// ended nor an engine.
     pub async fn resolve_dead_letter(
         &self,
         convoy: &ConvoyId,
@@ -210,8 +213,8 @@ impl Engine {
         resolution: &str,
     ) -> Result<(), Error> {
         let (inner, convoy) = (self.inner.clone(), convoy.clone());
-        let (dlq_id, resolution) = (dlq_id.to_owned(), resolution.to_owned());
-        self.on_runtime(async move { begin::resolve(&inner, &convoy, &dlq_id, resolution).await }).await
+        let (letter, resolution) = (Kept::Letter(dlq_id.to_owned()), resolution.to_owned());
+        self.on_runtime(async move { close(&inner, &convoy, letter, &resolution).await }).await
     }
 
     /// The disputes of a convoy, in the order in which they were opened.
@@ -236,9 +239,8 @@ impl Engine {
         resolution: &str,
     ) -> Result<(), Error> {
         let (inner, convoy) = (self.inner.clone(), convoy.clone());
-        let (dispute_id, resolution) = (dispute_id.to_owned(), resolution.to_owned());
-        self.on_runtime(async move { disputes::resolve(&inner, &convoy, &dispute_id, &resolution).await })
-            .await
+        let (dispute, resolution) = (Kept::Dispute(dispute_id.to_owned()), resolution.to_owned());
+        self.on_runtime(async move { close(&inner, &convoy, dispute, &resolution).await }).await
     }
 
     /// The log file of an attempt (`None`: the newest). What setup and gates printed stands beside it, in

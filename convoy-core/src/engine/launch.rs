@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::accept::{redactor_for, registry_for};
 use super::builder::prepare_state_dir;
-use super::conclude::{conclude, disputes_file, keep_text_files};
+use super::conclude::{conclude, keep_text_files, people_files};
 use super::driver::{Driver, store_error};
 use super::git_open_error;
 use super::handle::Inner;
@@ -179,9 +179,9 @@ pub(super) async fn launch(
     let task = {
         let (parts, convoy, live) = (parts.clone(), convoy.clone(), live.clone());
         async move {
-            let disputes = disputes_file(&parts, &convoy);
-            let (ended, ()) = tokio::join!(driver.run(first), keep_text_files(&parts, &live, &disputes));
-            let finish = conclude(&parts, &context, ended, &disputes).await;
+            let people = people_files(&parts, &convoy);
+            let (ended, ()) = tokio::join!(driver.run(first), keep_text_files(&parts, &live, &people));
+            let finish = conclude(&parts, &context, ended, &people).await;
             runs.remove(&convoy);
             finished.send_replace(Some(finish));
         }

@@ -6,6 +6,7 @@
 mod accept;
 mod begin;
 mod builder;
+mod close;
 mod conclude;
 mod disputes;
 mod driver;

@@ -81,6 +81,13 @@ pub enum RequestKind {
     },
     /// Try again to publish what landed.
     Publish,
+    /// Close a dead letter without trying its task again.
+    ResolveDeadLetter {
+        /// Its id.
+        dlq_id: String,
+        /// Why or how.
+        resolution: String,
+    },
     /// Close a dispute.
     ResolveDispute {
         /// Its id.

@@ -52,6 +52,16 @@ impl Scheduler {
                 self.queues.publish_again = true;
                 Ok(())
             }
+            RequestKind::ResolveDeadLetter { dlq_id, resolution } => {
+                let of = |ix: &TaskIx| {
+                    let letter = self.state.task(*ix).dead_letter.as_ref();
+                    letter.is_some_and(|(id, _)| *id == dlq_id)
+                };
+                match self.state.plan().indices().find(of) {
+                    Some(task) => self.resolve_dead_letter(task, actor, resolution, now, turn),
+                    None => Ok(()),
+                }
+            }
             RequestKind::ResolveDispute { dispute_id, resolution } => {
                 self.resolve_dispute(&dispute_id, &actor, &resolution, now, turn)
             }
@@ -184,7 +194,8 @@ impl Scheduler {
             && all().all(|dep| revived.contains(dep) || matches!(self.state.task(*dep).stage, Stage::Done))
     }
 
-    pub(super) fn resolve_dead_letter(
+    /// Closes the dead letter of a task, unless it is closed or there is none.
+    fn resolve_dead_letter(
         &mut self,
         task: TaskIx,
         actor: String,
@@ -192,9 +203,6 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        if task.index() >= self.state.plan().len() {
-            return Ok(());
-        }
         match &self.state.task(task).dead_letter {
             Some((dlq_id, true)) => {
                 let event = TaskEvent::DeadLetterResolved { dlq_id: dlq_id.clone(), actor, resolution };

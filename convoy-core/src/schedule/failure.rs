@@ -184,7 +184,7 @@ impl Scheduler {
             agent: state.agent.clone().unwrap_or_else(|| spec.agent.clone()),
             failure_type: failure.kind.to_string(),
             attempts: state.attempts,
-            error: failure.message.clone(),
+            error: told(failure),
         };
         self.emit_task(task, TaskEvent::DeadLettered(letter), now, turn)
     }
@@ -275,6 +275,14 @@ fn dead_letter_id(convoy: &ConvoyId, task: TaskIx, attempts: u32, before: Option
             let number: u32 = number.trim_start_matches('-').parse().unwrap_or(1);
             format!("{id}-{}", number.saturating_add(1))
         }
+    }
+}
+
+/// What failed, and the end of what it printed.
+fn told(failure: &Failure) -> String {
+    match failure.output_tail.trim_end() {
+        "" => failure.message.clone(),
+        tail => format!("{}\n\n{tail}", failure.message),
     }
 }
 

@@ -74,9 +74,6 @@ impl Scheduler {
             Input::Publish(report) => self.publish_report(report, now, &mut turn)?,
             Input::Request(request) => self.request(request, now, &mut turn)?,
             Input::Retry { tasks, actor } => self.retry(&tasks, actor, now, &mut turn)?,
-            Input::ResolveDeadLetter { task, actor, resolution } => {
-                self.resolve_dead_letter(task, actor, resolution, now, &mut turn)?;
-            }
         }
         self.pump(now, &mut turn)?;
         Ok(turn)

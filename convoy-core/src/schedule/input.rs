@@ -38,15 +38,6 @@ pub enum Input {
         /// Who asks.
         actor: String,
     },
-    /// A person closes a dead letter.
-    ResolveDeadLetter {
-        /// The task.
-        task: TaskIx,
-        /// Who closes it.
-        actor: String,
-        /// Why or how.
-        resolution: String,
-    },
 }
 
 /// What a segment of an attempt says.

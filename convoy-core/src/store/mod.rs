@@ -16,7 +16,7 @@ mod wait;
 pub use self::api::{
     Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
 };
-pub use self::export::{DisputesFile, ExportError, NdjsonExport, RunRecord, RunTask, Synced};
+pub use self::export::{ExportError, NdjsonExport, PeopleFiles, RunRecord, RunTask, Synced};
 pub use self::memory::{MemoryStore, When};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::LateStore;

@@ -310,11 +310,9 @@ impl Fate {
     /// What the next engine begins with; `None` when nothing is left to do.
     fn next_life(&mut self) -> Option<Vec<Input>> {
         let resumed = Input::Begin { resumed: true };
-        let (ended, published, letters) = self.world.with(|w| {
+        let (ended, published, letter) = self.world.with(|w| {
             let state = w.record.state();
-            let open = |ix: &TaskIx| state.task(*ix).dead_letter.as_ref().is_some_and(|(_, open)| *open);
-            let letters: Vec<TaskIx> = w.plan.indices().filter(open).collect();
-            (state.ended().is_some(), state.is_published(), letters)
+            (state.ended().is_some(), state.is_published(), w.record.open_letter())
         });
         let actor = "me".to_owned();
         if !ended {
@@ -323,9 +321,9 @@ impl Fate {
         }
         if self.retries > 0 {
             self.retries -= 1;
-            if let (Some(task), true) = (letters.first(), self.rng.one_in(3)) {
+            if let (Some(dlq_id), true) = (letter, self.rng.one_in(3)) {
                 let resolution = "by hand".into();
-                return Some(vec![Input::ResolveDeadLetter { task: *task, actor, resolution }]);
+                return Some(vec![asked(RequestKind::ResolveDeadLetter { dlq_id, resolution })]);
             }
             let few = self.rng.one_in(2);
             let all = self.world.with(|w| w.plan.indices());

@@ -20,6 +20,10 @@ pub(super) fn requests(world: &World) -> Option<RequestKind> {
         1 => Some(K::Unpause),
         2 => Some(K::Publish),
         3 => Some(interrupt),
+        4 => {
+            let letter = w.record.open_letter();
+            letter.map(|dlq_id| K::ResolveDeadLetter { dlq_id, resolution: "by hand".into() })
+        }
         8..=10 => {
             let name = w.rng.below(2);
             Some(injection(name))

@@ -60,6 +60,13 @@ impl Record {
     }
 
     /// The first dispute that nobody has closed.
+    /// A dead letter that nobody has closed.
+    pub(super) fn open_letter(&self) -> Option<String> {
+        let mut tasks = self.state().plan().indices().map(|ix| self.state().task(ix));
+        let open = |letter: &(String, bool)| letter.1.then(|| letter.0.clone());
+        tasks.find_map(|task| task.dead_letter.as_ref().and_then(open))
+    }
+
     pub(super) fn open_dispute(&self) -> Option<String> {
         let mut tasks = self.state().plan().indices().map(|ix| self.state().task(ix));
         let open = |dispute: &(String, bool)| dispute.1.then(|| dispute.0.clone());

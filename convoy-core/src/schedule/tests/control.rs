@@ -155,11 +155,8 @@ fn an_answer_for_a_task_that_does_not_exist_changes_nothing() {
     let mut world = World::new(&planned(three()));
     let turn = world.input(Input::worker(TaskIx(99), AttemptNo(1), Report::Checked(None)));
     assert_eq!(turn, Turn::default());
-    let (actor, resolution) = ("me".to_owned(), "seen".to_owned());
-    assert_eq!(
-        world.input(Input::ResolveDeadLetter { task: TaskIx(99), actor, resolution }),
-        Turn::default()
-    );
+    let (dlq_id, resolution) = ("dlq-9".to_owned(), "seen".to_owned());
+    assert_eq!(world.request(RequestKind::ResolveDeadLetter { dlq_id, resolution }), Turn::default());
 }
 
 #[test]

@@ -78,8 +78,8 @@ fn a_retry_closes_the_dead_letter_and_starts_with_fresh_retries_and_the_feedback
 fn a_dead_letter_is_closed_once() {
     let mut world = ended();
     let close = |world: &mut World| {
-        let (actor, resolution) = ("me".to_owned(), "not needed".to_owned());
-        world.input(Input::ResolveDeadLetter { task: world.ix("bad"), actor, resolution })
+        let (dlq_id, _) = world.task("bad").dead_letter.clone().expect("a letter");
+        world.request(RequestKind::ResolveDeadLetter { dlq_id, resolution: "not needed".to_owned() })
     };
     assert_eq!(names(&close(&mut world)), ["dlq_entry_resolved"]);
     assert_eq!(close(&mut world), Turn::default());

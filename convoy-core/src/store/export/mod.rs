@@ -2,19 +2,21 @@
 //!
 //! `convoy-events.ndjson` holds every event of the store, in order, each once. `convoys.ndjson` holds a
 //! line for each end of a convoy. Both are derived: whatever a crash tears off is written again, and a
-//! file that is deleted comes back with the next call. `DISPUTES.md` is for people: entries are added to
-//! it, and what they write there stays. Several processes may write them all.
+//! file that is deleted comes back with the next call. `AGENT-FAILURES.md` and `DISPUTES.md` are for people:
+//! entries are added to them, and what people write there stays. Several processes may write them all.
 
 mod disputes;
 mod entries;
 mod events;
+mod failures;
 mod lines;
+mod people;
 mod run_record;
 
 use std::path::{Path, PathBuf};
 
-pub use self::disputes::DisputesFile;
 pub use self::events::Synced;
+pub use self::people::PeopleFiles;
 pub use self::run_record::{RunRecord, RunTask};
 use super::StoreError;
 

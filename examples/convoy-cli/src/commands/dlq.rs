@@ -57,7 +57,11 @@ fn rows(letters: &[DeadLetterView]) -> Vec<String> {
 async fn resolve(app: &mut App, id: &str, reason: &str, wanted: Option<&str>) -> Result<Exit, Failure> {
     let (engine, convoy, _) = holding(app, &[id.to_owned()], wanted).await?;
     engine.resolve_dead_letter(&convoy, id, reason).await?;
-    app.out.line(format!("dead letter {} is closed", safe_line(id)));
+    let how = match engine.is_running(&convoy).await? {
+        true => "will be closed by the engine that runs its convoy",
+        false => "is closed",
+    };
+    app.out.line(format!("dead letter {} {how}", safe_line(id)));
     Ok(Exit::Success)
 }
 
