@@ -23,4 +23,5 @@ mod review;
 pub(crate) mod shape;
 mod shown;
 mod steps;
+mod table;
 pub(crate) mod world;
