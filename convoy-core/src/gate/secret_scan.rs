@@ -34,9 +34,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// Looks for secrets in every line that the work added, however much it is, binary files included; also in
-/// those that an earlier commit of the work added and a later one took away, because they land with it. It
-/// names them by kind and place, never by their text. What the repository allows is read from `judge`, a commit
+/// Looks for secrets in every line that the work added, however much it is, binary files included, and in the names
+/// of its files; also in the messages of its commits and in what an earlier commit added and a later one took away,
+/// because they land with it. It names them by kind and place, never by their text. What the repository allows is read from `judge`, a commit
 /// that the work cannot have changed.
 ///
 /// # Errors
@@ -109,7 +109,16 @@ impl<'a> Search<'a> {
                 self.finish_part();
                 self.commit = Some(id.chars().take(10).collect());
             }
+            Added::Message => {
+                self.finish_part();
+                self.path = format!("the message of commit {}", self.commit.take().unwrap_or_default());
+                self.line = 1;
+            }
             Added::File(path) => {
+                self.finish_part();
+                "the name of a file".clone_into(&mut self.path);
+                self.line = 1;
+                self.text.extend_from_slice(path.as_bytes());
                 self.finish_part();
                 path.clone_into(&mut self.path);
             }
@@ -213,6 +222,24 @@ mod tests {
         let verdict = judged(&s, &base).await;
         let place = format!("github-token in a:2 (added by commit {}", &first.as_str()[..10]);
         assert!(!verdict.passed && verdict.output.contains(&place), "{}", verdict.output);
+    }
+
+    #[tokio::test]
+    async fn messages_of_commits_and_names_of_files_are_looked_at() {
+        let s = Scratch::new().await;
+        let base = s.commit("base").await;
+        s.write(&format!("a/{}.txt", token()), "1\n");
+        let verdict = judged(&s, &base).await;
+        assert_eq!(
+            verdict.output.lines().skip(1).collect::<Vec<_>>(),
+            ["github-token in the name of a file:1"]
+        );
+        let base = s.commit("empty").await;
+        let leak = s.write("b", "1\n").commit(&format!("Say more\n\nwith {}", token())).await;
+        s.write("c", "1\n");
+        let verdict = judged(&s, &base).await;
+        let place = format!("github-token in the message of commit {}:3", &leak.as_str()[..10]);
+        assert_eq!(verdict.output.lines().skip(1).collect::<Vec<_>>(), [place]);
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@
 //! | `git WORDS`, `sh TEXT` | must succeed; what they print is printed |
 //! | `say TEXT`, `err TEXT`, `raw TEXT` | an answer; a line on standard error; a line on standard output as it is |
 //! | `verdict pass\|block TEXT` | as a reviewer: the judgement, with the nonce that the prompt asks for |
+//! | `say @FILE`, `verdict pass\|block @FILE` | the same with the text of a file, which then stands in no prompt |
 //! | `flood BYTES [err]` | that many bytes, in lines |
 //! | `count FILE [TEXT]` | appends a line, at once: who ran, and in what order; also into a fifo |
 //! | `listen FILE` | reads it to its end: on a fifo, until somebody writes and closes |
@@ -163,10 +164,10 @@ impl Agent<'_> {
 
     fn print(&mut self, name: &str, words: &mut Words<'_>) -> Result<bool, String> {
         match name {
-            "say" => self.report.say(&words.text()?),
+            "say" => self.report.say(&spoken(&words.text()?)?),
             "verdict" => {
                 let verdict = words.word()?;
-                let answer = self.verdict(&verdict, &words.text()?)?;
+                let answer = self.verdict(&verdict, &spoken(&words.text()?)?)?;
                 self.report.say(&answer);
             }
             "err" => self.report.error_line(&words.text()?),
@@ -240,6 +241,14 @@ impl Agent<'_> {
 
 fn io<T>(result: io::Result<T>) -> Result<T, String> {
     result.map_err(|error| error.to_string())
+}
+
+/// The text, or that of the file after an `@`.
+fn spoken(text: &str) -> Result<String, String> {
+    match text.strip_prefix('@') {
+        Some(file) => io(fs::read_to_string(file)),
+        None => Ok(text.to_owned()),
+    }
 }
 
 fn make_parent(path: &str) -> Result<(), String> {
