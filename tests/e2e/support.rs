@@ -39,6 +39,27 @@ pub(crate) fn convoy_file(repo: &ScratchRepo, name: &str, head: &str, tasks: &st
     path
 }
 
+/// The same with the agent `critic`, which may only read, as the reviewer.
+pub(crate) fn reviewed_file(repo: &ScratchRepo, name: &str, head: &str, tasks: &str) -> PathBuf {
+    let head = format!("defaults: {{reviewer_adapter: critic, retry: {{backoff: 0s}}}}\n{head}");
+    let path = convoy_file(repo, name, &head, tasks);
+    let critic = format!(
+        "adapters:\n  critic:\n    command: [{}, --json]\n    read_only: [--only-read]\n    output: json\n    \
+         fields: {{result: /result, terminal: /type=result}}\n",
+        Value::from(AGENT)
+    );
+    let text = fs::read_to_string(&path).expect("it was written").replace("adapters:\n", &critic);
+    fs::write(&path, text).expect("a convoy file is written");
+    path
+}
+
+/// A task whose work is reviewed: it has more lines than pass by themselves. `review`: what the reviewer does.
+pub(crate) fn reviewed_task(id: &str, fields: &str, review: &str) -> String {
+    let lines = (1..=20).map(|n| format!("append {id}.txt line {n}\n")).collect::<String>();
+    let text = format!("Do {id}.\n```script\n{lines}```\n```review\n{review}\n```\n");
+    format!("  - {{id: {id}, {fields}, prompt: {}}}\n", Value::from(text))
+}
+
 /// `convoy status --json` of the newest convoy.
 pub(crate) fn status(repo: &ScratchRepo) -> Value {
     let outcome = convoy(repo, &["status", "--json"]).run().expect_code(0);

@@ -176,14 +176,14 @@ async fn what_is_asked_in_the_moment_of_an_interrupt_is_done_by_the_next_run() {
     let engine = engine(&repo).adapter(agent).store(store.clone()).build().await.expect("an engine");
     let run = engine.start(TWO, RunOptions::default()).await.expect("started");
     // Nothing is under way when it is interrupted: `a` is done, and `b` must not start.
-    run.request(RequestKind::Pause);
+    run.request(RequestKind::Pause).expect("asked");
     recorded(&run, "convoy_paused").await;
     go.notify_one();
     recorded(&run, "task_done").await;
     let asks = run.clone();
-    let hook = Box::new(move || asks.request(RequestKind::Cancel));
+    let hook = Box::new(move || asks.request(RequestKind::Cancel).expect("asked"));
     *store.at_interrupt.lock().expect("no panic") = Some(hook);
-    run.request(RequestKind::Interrupt { reason: "test".into() });
+    run.request(RequestKind::Interrupt { reason: "test".into() }).expect("asked");
     let outcome = run.wait().await.expect("an outcome");
     assert_ne!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
     *store.at_interrupt.lock().expect("no panic") = None;
@@ -213,7 +213,7 @@ async fn an_interrupt_that_came_too_late_for_a_run_does_not_meet_the_next_one() 
     let engine = engine(&repo).adapter(agent).store(store.clone()).build().await.expect("an engine");
     let run = engine.start(TWO, RunOptions::default()).await.expect("started");
     goes.notified().await;
-    run.request(RequestKind::Interrupt { reason: "test".into() });
+    run.request(RequestKind::Interrupt { reason: "test".into() }).expect("asked");
     run.wait().await.expect("an outcome");
     let ask = async |kind| {
         let request = Request { actor: "somebody".to_owned(), kind };
@@ -226,7 +226,7 @@ async fn an_interrupt_that_came_too_late_for_a_run_does_not_meet_the_next_one() 
     recorded(&resumed, "convoy_paused").await;
     go.notify_one();
     go.notify_one();
-    resumed.request(RequestKind::Unpause);
+    resumed.request(RequestKind::Unpause).expect("asked");
     let release = go.clone();
     let outcome = tokio::select! {
         outcome = resumed.wait() => outcome.expect("an outcome"),

@@ -60,7 +60,7 @@ async fn an_agent_that_fails_because_it_was_stopped_is_interrupted_and_repeated(
     while let Some(event) = events.next().await.expect("an event") {
         match event {
             RunEvent::Recorded(record) if record.event.type_name() == "task_started" => {
-                run.request(RequestKind::Interrupt { reason: "test".to_owned() });
+                run.request(RequestKind::Interrupt { reason: "test".to_owned() }).expect("asked");
             }
             _ => {}
         }
@@ -95,7 +95,7 @@ async fn checks_that_were_cut_off_begin_again_in_a_fresh_worktree() {
     let head = "worktree: {setup: [touch .set-up]}";
     let run = engine.start(&spec(head, &tasks), RunOptions::default()).await.expect("started");
     tokio::task::spawn_blocking(move || std::fs::read(fifo)).await.expect("a thread").expect("the gate runs");
-    run.request(RequestKind::Interrupt { reason: "test".to_owned() });
+    run.request(RequestKind::Interrupt { reason: "test".to_owned() }).expect("asked");
     assert_eq!(run.wait().await.expect("an outcome").ended, Ended::Interrupted);
     let resumed = engine.resume(None).await.expect("resumed").wait().await.expect("an outcome");
     assert_eq!(resumed.view.status, ConvoyStatus::Done, "{:#?}", resumed.view);

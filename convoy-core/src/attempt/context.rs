@@ -26,6 +26,8 @@ pub struct Context {
     pub registry: Arc<Registry>,
     /// Knows every secret value of this convoy.
     pub redactor: Redactor,
+    /// The values that the host calls secret.
+    pub secrets: Arc<[String]>,
     /// The environment that the host passes.
     pub host_env: Arc<BTreeMap<String, String>>,
     /// The plan.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::agent::misleads;
+use crate::secret::Redactor;
 use crate::spec::{EnvValue, Spec, Task};
 
 /// Variables that hold the keys of agent programs, or give access to the user's other machines. What is
@@ -91,8 +92,13 @@ pub fn check_variables(host: &BTreeMap<String, String>, spec: &Spec) -> Result<(
     })
 }
 
+/// Knows what the host calls secret, and the values that the spec takes from the host's environment.
+pub fn redactor(secrets: &[String], host: &BTreeMap<String, String>, spec: &Spec) -> Redactor {
+    Redactor::with_values(secrets.iter().cloned().chain(secret_values(host, spec)))
+}
+
 /// The values that the spec takes from the host's environment: they are secrets, wherever they turn up.
-pub fn secret_values(host: &BTreeMap<String, String>, spec: &Spec) -> Vec<String> {
+fn secret_values(host: &BTreeMap<String, String>, spec: &Spec) -> Vec<String> {
     let tasks = spec.tasks.iter().flat_map(|task| task.env.values());
     let profiles = spec.adapters.values().flat_map(|profile| profile.env.values());
     let values = spec.env.values().chain(tasks).chain(profiles);

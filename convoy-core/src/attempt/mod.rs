@@ -25,7 +25,7 @@ mod work;
 pub use self::check::{CheckReport, CheckRequest, Checked, DriftReport, GateReport, Judge, Rating, check};
 pub use self::context::{CleanTrees, Context, KeptRefs, WholeTrees};
 pub use self::dirs::Dirs;
-pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, secret_values};
+pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, redactor};
 pub use self::guard::GuardReport;
 pub use self::hooks::{HookEnd, HookPlace, HookReport, run_hook};
 pub use self::host::{Answer, GateCall, HookCall, HostCode, PromptCall, PromptPart};

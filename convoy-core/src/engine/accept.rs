@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::git_open_error;
 use super::host::Parts;
 use crate::agent::{ProbeContext, Registry, canonical_name};
-use crate::attempt::{agent_env, check_variables, secret_values};
+use crate::attempt::{self, agent_env, check_variables};
 use crate::error::{Error, ErrorKind};
 use crate::event::RunOptions;
 use crate::git::{Expected, Head, RefUpdate};
@@ -185,6 +185,5 @@ pub(super) fn must_be_registered(parts: &Parts, names: Vec<HostName>) -> Result<
 }
 
 pub(super) fn redactor_for(parts: &Parts, plan: &Plan) -> Redactor {
-    let values = parts.secrets.iter().cloned().chain(secret_values(&parts.env, plan.spec()));
-    Redactor::with_values(values)
+    attempt::redactor(&parts.secrets, &parts.env, plan.spec())
 }

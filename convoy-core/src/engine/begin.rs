@@ -7,6 +7,7 @@ use super::accept::{
     accept, choose_adapter, choose_branch, has_host_code, has_variables, must_be_registered, redactor_for,
     registry_for,
 };
+use super::asked;
 use super::builder::prepare_state_dir;
 use super::driver::store_error;
 use super::handle::Inner;
@@ -134,14 +135,15 @@ pub(super) async fn publish(inner: &Arc<Inner>, convoy: &ConvoyId) -> Result<Run
 
 pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
     let parts = &inner.parts;
-    let request = Request { actor: parts.actor.clone(), kind };
+    let from = |kind| Request { actor: parts.actor.clone(), kind };
     if let Some(mut run) = inner.host.runs.get(convoy) {
-        if let RequestKind::Inject { tasks, .. } = &request.kind {
+        if let RequestKind::Inject { tasks, .. } = &kind {
             let names =
                 tasks.iter().enumerate().flat_map(|(n, task)| host_names_of(task, &format!("tasks[{n}]")));
             must_be_registered(parts, names.collect())?;
         }
-        if run.messages.send(Message::Input(Input::Request(request.clone()))).is_ok() {
+        let request = from(asked::clean(kind.clone(), &run.redactor)?);
+        if run.messages.send(Message::Input(Input::Request(request))).is_ok() {
             return Ok(());
         }
         // It ends in this very moment, and is then like one that ended before. An error says that it has.
@@ -152,6 +154,7 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
         let text = format!("convoy {convoy} is over: {}", loaded.state.status());
         return Err(Error::new(ErrorKind::State, text));
     }
+    let request = from(asked::clean(kind, &redactor_for(parts, loaded.state.plan()))?);
     if query::is_running(parts, convoy).await? || is_kept(&request.kind) {
         parts.store.submit(convoy, request, parts.clock.now()).await.map_err(store_error)?;
         return Ok(());

@@ -303,7 +303,7 @@ impl EngineBuilder {
             queue: self.queue,
             reviewer: self.reviewer,
             host: Arc::new(self.host),
-            secrets: self.secrets,
+            secrets: self.secrets.into(),
             env: Arc::new(self.env),
             state_dir,
             actor: self.actor,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::accept::redactor_for;
+use super::asked;
 use super::driver::store_error;
 use super::handle::Inner;
 use super::launch::take_up;
@@ -12,12 +13,8 @@ use super::stored::load_from;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
 use crate::schedule::Input;
-use crate::secret::printable;
 use crate::state::RunState;
 use crate::types::ConvoyId;
-
-/// Longest reason for closing something, in bytes.
-const MAX_RESOLUTION: usize = 4096;
 
 /// What is closed.
 #[derive(Debug, Clone)]
@@ -39,9 +36,7 @@ pub(super) async fn close(
     let (loaded, _) = load_from(&*parts.store, convoy).await?;
     must_be_open(&loaded.state, &kept)?;
     let redactor = redactor_for(parts, loaded.state.plan());
-    let mut resolution = printable(&redactor.redact(resolution)).into_owned();
-    let end = (0..=MAX_RESOLUTION.min(resolution.len())).rev().find(|at| resolution.is_char_boundary(*at));
-    resolution.truncate(end.unwrap_or(0));
+    let resolution = asked::clean_text(resolution, &redactor);
     let kind = match kept.clone() {
         Kept::Letter(dlq_id) => RequestKind::ResolveDeadLetter { dlq_id, resolution },
         Kept::Dispute(dispute_id) => RequestKind::ResolveDispute { dispute_id, resolution },

@@ -21,6 +21,7 @@ use crate::git::Repository;
 use crate::merge::MergeQueue;
 use crate::review::ReviewRunner;
 use crate::schedule::Input;
+use crate::secret::Redactor;
 use crate::store::{Holder, Lease, Store, StoreError};
 use crate::types::ConvoyId;
 
@@ -36,7 +37,7 @@ pub(crate) struct Parts {
     pub(crate) queue: Option<Arc<dyn MergeQueue>>,
     pub(crate) reviewer: Option<Arc<dyn ReviewRunner>>,
     pub(crate) host: Arc<HostCode>,
-    pub(crate) secrets: Vec<String>,
+    pub(crate) secrets: Arc<[String]>,
     pub(crate) env: Arc<BTreeMap<String, String>>,
     pub(crate) state_dir: PathBuf,
     pub(crate) actor: String,
@@ -98,6 +99,7 @@ pub(crate) struct Host {
 #[derive(Debug, Clone)]
 pub(crate) struct LiveRun {
     pub(crate) messages: mpsc::UnboundedSender<Message>,
+    pub(crate) redactor: Redactor,
     pub(crate) finish: watch::Receiver<Option<Finish>>,
 }
 

@@ -161,7 +161,7 @@ pub(super) async fn launch(
         lease,
         last_seq,
         clock: parts.clock.clone(),
-        performer: Arc::new(Segments { context: context.clone() }),
+        performer: Arc::new(Segments::new(context.clone())),
         live: live.clone(),
         messages,
         sender: sender.clone(),
@@ -173,8 +173,9 @@ pub(super) async fn launch(
         left: parts.left.clone(),
         failed: None,
     };
-    let run = LiveRun { messages: sender.clone(), finish: finish.clone() };
-    inner.host.runs.insert(convoy.clone(), run);
+    let redactor = context.redactor.clone();
+    let run = LiveRun { messages: sender, redactor, finish };
+    inner.host.runs.insert(convoy.clone(), run.clone());
     let runs = inner.host.runs.clone();
     let task = {
         let (parts, convoy, live) = (parts.clone(), convoy.clone(), live.clone());
@@ -187,17 +188,16 @@ pub(super) async fn launch(
         }
     };
     inner.host.tasks.spawn_on(task, inner.host.runtime());
-    let run = RunInner {
+    let inner = RunInner {
         convoy,
         plan,
         actor: parts.actor.clone(),
         first_seq,
         store: parts.store.clone(),
-        messages: sender,
         live,
-        finish,
+        run,
     };
-    Ok(Run::new(Arc::new(run)))
+    Ok(Run::new(Arc::new(inner)))
 }
 
 async fn make_context(
@@ -227,6 +227,7 @@ async fn make_context(
         queue,
         registry: Arc::new(registry),
         redactor: redactor_for(parts, state.plan()),
+        secrets: parts.secrets.clone(),
         host_env: parts.env.clone(),
         plan: state.plan().clone(),
         dirs: Dirs::new(&parts.state_dir, convoy.clone()),

@@ -4,6 +4,7 @@
 //! is one loop: inputs are drained, decided on, recorded in one transaction, published, acted upon.
 
 mod accept;
+mod asked;
 mod begin;
 mod builder;
 mod close;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::asked;
+use super::host::LiveRun;
 use super::perform::Message;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, Request, RequestKind};
@@ -126,16 +128,15 @@ pub(crate) struct RunInner {
     pub(crate) actor: String,
     pub(crate) first_seq: u64,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) messages: mpsc::UnboundedSender<Message>,
     pub(crate) live: Live,
-    pub(crate) finish: watch::Receiver<Option<Finish>>,
+    pub(crate) run: LiveRun,
 }
 
 impl Drop for RunInner {
     fn drop(&mut self) {
         let kind = RequestKind::Interrupt { reason: "its handle was dropped".to_owned() };
         let request = Request { actor: self.actor.clone(), kind };
-        drop(self.messages.send(Message::Input(Input::Request(request))));
+        drop(self.run.messages.send(Message::Input(Input::Request(request))));
     }
 }
 
@@ -170,15 +171,20 @@ impl Run {
             page: Vec::new().into_iter(),
             reached: self.inner.live.reached.subscribe(),
             output: self.inner.live.output.subscribe(),
-            finish: self.inner.finish.clone(),
+            finish: self.inner.run.finish.clone(),
         }
     }
 
-    /// Asks the run for something; it follows in a later turn.
-    pub fn request(&self, kind: RequestKind) {
+    /// Asks the run for something; it follows in a later turn. Texts are stored without the secrets in them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`] when tasks to be added hold a secret anywhere but in a prompt.
+    pub fn request(&self, kind: RequestKind) -> Result<(), Error> {
+        let kind = asked::clean(kind, &self.inner.run.redactor)?;
         let request = Request { actor: self.inner.actor.clone(), kind };
         // A run that is over has nobody to ask.
-        drop(self.inner.messages.send(Message::Input(Input::Request(request))));
+        drop(self.inner.run.messages.send(Message::Input(Input::Request(request))));
+        Ok(())
     }
 
     /// Waits for the end of the run. May be called from any executor and more than once.
@@ -186,7 +192,7 @@ impl Run {
     /// # Errors
     /// When the engine had to stop without an end; the convoy can be resumed.
     pub async fn wait(&self) -> Result<Outcome, Error> {
-        let mut finish = self.inner.finish.clone();
+        let mut finish = self.inner.run.finish.clone();
         let closed =
             || Error::new(ErrorKind::Closed, "the engine ended without recording the end of the run");
         let finish = finish.wait_for(Option::is_some).await.map_err(|_| closed())?.clone();

@@ -1,7 +1,7 @@
 //! Performs actions by the segments of an attempt: the border between their types and the scheduler's.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::perform::{Perform, Reporter, Stop};
 use crate::agent::AgentOutcome as Said;
@@ -28,7 +28,7 @@ const MOST_PATHS: usize = 200;
 /// The real performer.
 #[derive(Debug)]
 pub(crate) struct Segments {
-    pub(crate) context: Arc<Context>,
+    context: Mutex<Arc<Context>>,
 }
 
 impl Perform for Segments {
@@ -61,12 +61,19 @@ impl Perform for Segments {
 }
 
 impl Segments {
-    /// What the segments share, with the plan as it is now.
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context: Mutex::new(context) }
+    }
+
+    /// What the segments share, with the plan as it is now. Tasks that were added may have brought secrets.
     fn with_plan(&self, plan: Arc<Plan>) -> Arc<Context> {
-        if Arc::ptr_eq(&plan, &self.context.plan) {
-            return self.context.clone();
+        // Whole at every moment, also after a panic elsewhere.
+        let mut shared = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&plan, &shared.plan) {
+            let redactor = attempt::redactor(&shared.secrets, &shared.host_env, plan.spec());
+            *shared = Arc::new(Context { plan, redactor, ..Context::clone(&shared) });
         }
-        Arc::new(Context { plan, ..Context::clone(&self.context) })
+        shared.clone()
     }
 }
 

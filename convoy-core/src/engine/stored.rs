@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{ConvoyEvent, Event};
 use crate::plan::{Plan, plan};
 use crate::secret::Redactor;
-use crate::spec::Spec;
+use crate::spec::{Spec, Task};
 use crate::state::RunState;
 use crate::store::StoredConvoy;
 
@@ -26,15 +26,32 @@ pub(crate) fn to_stored(spec: &Spec, redactor: &Redactor) -> Result<String, Erro
     let mut value = serde_json::to_value(spec).map_err(internal)?;
     let mut found = Vec::new();
     redact(&mut value, &mut String::new(), redactor, &mut found);
-    found.retain(|path| !(path.starts_with("tasks[") && path.ends_with("].prompt")));
-    if !found.is_empty() {
-        let text = format!(
-            "the convoy file holds a secret in {}; write it as {{from_env: NAME}} under `env` instead",
-            found.join(", ")
-        );
-        return Err(Error::new(ErrorKind::InvalidSpec, text));
-    }
+    only_in_prompts("the convoy file holds", found)?;
     Ok(value.to_string())
+}
+
+/// Tasks to be added as they are stored, as the tasks of a spec.
+///
+/// # Errors
+/// As those of [`to_stored`].
+pub(super) fn to_stored_tasks(tasks: Vec<Task>, redactor: &Redactor) -> Result<Vec<Task>, Error> {
+    let internal =
+        |error| Error::new(ErrorKind::Internal, "the tasks cannot be written as JSON").because(error);
+    let mut value = serde_json::to_value(tasks).map_err(internal)?;
+    let (mut path, mut found) = ("tasks".to_owned(), Vec::new());
+    redact(&mut value, &mut path, redactor, &mut found);
+    only_in_prompts("a task to be added holds", found)?;
+    serde_json::from_value(value).map_err(internal)
+}
+
+fn only_in_prompts(who: &str, mut found: Vec<String>) -> Result<(), Error> {
+    found.retain(|path| !(path.starts_with("tasks[") && path.ends_with("].prompt")));
+    if found.is_empty() {
+        return Ok(());
+    }
+    let places = found.join(", ");
+    let text = format!("{who} a secret in {places}; write it as {{from_env: NAME}} under `env` instead");
+    Err(Error::new(ErrorKind::InvalidSpec, text))
 }
 
 fn redact(value: &mut Value, path: &mut String, redactor: &Redactor, found: &mut Vec<String>) {

@@ -151,6 +151,8 @@ struct Patch {
     state: State,
     /// Lines of the hunk that are still to come: deleted and added ones.
     left: (u64, u64),
+    /// The file that the lines are of, and whether it was told.
+    file: (Vec<u8>, bool),
     /// A line that says that something was not compared.
     unread: Option<String>,
 }
@@ -211,13 +213,30 @@ impl Patch {
         };
     }
 
+    fn tell_file(&mut self, each: &mut (dyn FnMut(Added<'_>) + Send)) {
+        if !std::mem::replace(&mut self.file.1, true) {
+            each(Added::File(&show_path(&self.file.0)));
+        }
+    }
+
     /// A whole line between hunks.
     fn head_line(&mut self, each: &mut (dyn FnMut(Added<'_>) + Send)) {
         let line = std::mem::take(&mut self.line);
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        if let Some(name) = line.strip_prefix(b"+++ ") {
+        if let Some(names) = line.strip_prefix(b"diff --git ") {
+            // The same name twice, unless it is a rename.
+            self.file = (path_in(&names[names.len() / 2 + 1..]).unwrap_or_default(), false);
+        } else if line.starts_with(b"new file mode ") {
+            // One that is empty has no lines that would name it.
+            self.tell_file(each);
+        } else if let Some(name) = line.strip_prefix(b"rename to ") {
+            self.file = (unquoted(name), false);
+            self.tell_file(each);
+        } else if let Some(name) = line.strip_prefix(b"+++ ") {
             if let Some(path) = path_in(name) {
-                each(Added::File(&show_path(&path)));
+                self.file.1 &= self.file.0 == path;
+                self.file.0 = path;
+                self.tell_file(each);
             }
         } else if let Some((deleted, first, added)) = hunk(line) {
             self.left = (deleted, added);
@@ -253,11 +272,15 @@ fn hunk(line: &[u8]) -> Option<(u64, u64, u64)> {
 fn path_in(name: &[u8]) -> Option<Vec<u8>> {
     // A name with a blank is followed by a tab.
     let name = name.strip_suffix(b"\t").unwrap_or(name);
-    let unquoted = match name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")) {
+    unquoted(name).strip_prefix(b"b/").map(<[u8]>::to_vec)
+}
+
+/// A name without git's quotes, where it has them.
+fn unquoted(name: &[u8]) -> Vec<u8> {
+    match name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")) {
         Some(quoted) => unquote(quoted),
         None => name.to_vec(),
-    };
-    unquoted.strip_prefix(b"b/").map(<[u8]>::to_vec)
+    }
 }
 
 /// Undoes git's quoting of names.

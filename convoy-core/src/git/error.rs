@@ -88,6 +88,13 @@ pub enum GitError {
         /// Where they are, relative to the root.
         paths: Vec<String>,
     },
+    /// Files are larger than any host of repositories takes.
+    #[error("files of more than 2 GiB are not recorded: {}: delete or ignore them, or have a filter such as Git LFS \
+             store them", paths.join(", "))]
+    TooLarge {
+        /// Where they are, relative to the root.
+        paths: Vec<String>,
+    },
     /// Two commits have no common ancestor.
     #[error("{ours} and {theirs} have no common history: they cannot be merged")]
     UnrelatedHistories {

@@ -39,6 +39,9 @@ pub struct Snapshot {
     pub rebased: bool,
 }
 
+/// A file of more bytes is not recorded, unless a filter stores it elsewhere. The largest push that GitHub takes.
+const LARGEST: u64 = 2 * 1024 * 1024 * 1024;
+
 /// Files in a worktree's git directory that tell of an operation that is not finished.
 const UNFINISHED: &[(&str, &str)] = &[
     ("rebase-merge", "rebase"),
@@ -79,7 +82,7 @@ impl Repository {
     /// # Errors
     /// [`GitError::Unfinished`] in the middle of a merge, rebase or the like, or with unmerged paths;
     /// [`GitError::EmbeddedRepository`] when a repository lies in the tree that the base does not have as a
-    /// submodule; [`GitError::NotAWorktree`]. The files are untouched then, and no ref has moved.
+    /// submodule; [`GitError::TooLarge`]; [`GitError::NotAWorktree`]. The files are untouched then, and no ref has moved.
     pub async fn snapshot(&self, worktree: &Path, request: &SnapshotRequest) -> Result<Snapshot, GitError> {
         let files = self.worktree(worktree).await?;
         for lock in ["index.lock", "HEAD.lock"] {
@@ -135,7 +138,7 @@ impl Repository {
             let operation = operation.unwrap_or("merge");
             return Err(GitError::Unfinished { path: files.root.clone(), operation, unmerged });
         }
-        self.refuse_embedded(&call, &request.exclude).await?;
+        self.refuse_files(files, &call, &request.exclude).await?;
         // Entries may be marked as never changing; they are looked at all the same. Code 1: some changed.
         self.run(call("update-index").args(["-q", "--really-refresh"])).await?;
         self.ok(call("add").args(["-A", "--sparse"])).await?;
@@ -143,18 +146,37 @@ impl Repository {
         self.ok(call("write-tree")).await?.oid()
     }
 
-    /// Repositories among the untracked files. git lists them as a folder, with a slash, where it would go
-    /// into any other.
-    async fn refuse_embedded(
+    /// Repositories among the untracked files, which git lists as a folder, with a slash, where it would go into any
+    /// other; and untracked or changed files that are too large.
+    async fn refuse_files(
         &self,
+        files: &Files,
         call: &impl Fn(&'static str) -> Call,
         exclude: &[PathBuf],
     ) -> Result<(), GitError> {
-        let others = self.ok(call("ls-files").args(["-o", "-z", "--exclude-standard"])).await?;
-        let folders = others.fields().filter_map(|path| path.strip_suffix(b"/"));
+        let listed = self.ok(call("ls-files").args(["-o", "-m", "-z", "--exclude-standard"])).await?;
         let kept_out = |path: &[u8]| exclude.iter().any(|out| path_of(path).starts_with(out));
-        let paths: Vec<String> = folders.filter(|path| !kept_out(path)).map(show_path).collect();
-        if paths.is_empty() { Ok(()) } else { Err(GitError::EmbeddedRepository { paths }) }
+        let fields = listed.fields().filter(|path| !kept_out(path));
+        let (folders, listed): (Vec<_>, Vec<_>) = fields.partition(|path| path.ends_with(b"/"));
+        if !folders.is_empty() {
+            let paths = folders.iter().map(|path| show_path(&path[..path.len() - 1])).collect();
+            return Err(GitError::EmbeddedRepository { paths });
+        }
+        let is_large = |path: &&[u8]| {
+            let found = std::fs::symlink_metadata(files.root.join(path_of(path)));
+            found.is_ok_and(|found| found.is_file() && found.len() > LARGEST)
+        };
+        let mut paths = Vec::new();
+        for path in listed.into_iter().filter(is_large) {
+            let attribute =
+                self.ok(call("check-attr").args(["-z", "filter", "--"]).arg(path_of(path))).await?;
+            if attribute.fields().nth(2).is_none_or(|value| [&b"unspecified"[..], b"unset"].contains(&value))
+            {
+                paths.push(show_path(path));
+            }
+        }
+        paths.dedup();
+        if paths.is_empty() { Ok(()) } else { Err(GitError::TooLarge { paths }) }
     }
 
     /// Makes the entries of the excluded paths in an index those of the base.

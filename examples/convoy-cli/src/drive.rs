@@ -96,8 +96,10 @@ async fn follow(
 }
 
 fn interrupt(run: &Run, screen: &mut Screen<'_>, signal: &str) {
-    run.request(RequestKind::Interrupt { reason: signal.to_owned() });
-    screen.note(&format!("{signal}: ending the agents; once more kills them at once"));
+    match run.request(RequestKind::Interrupt { reason: signal.to_owned() }) {
+        Ok(()) => screen.note(&format!("{signal}: ending the agents; once more kills them at once")),
+        Err(error) => screen.note(&error.to_string()),
+    }
 }
 
 /// Where a run is shown: JSON lines, plain lines, or plain lines above a live board.

@@ -204,6 +204,30 @@ async fn repositories_in_the_tree_are_refused_but_not_ignored_ones_nor_submodule
 }
 
 #[tokio::test]
+async fn a_file_that_no_host_would_take_is_refused_unless_it_is_stored_elsewhere_or_ignored() {
+    let (s, base, path) = start().await;
+    for name in ["new ü", "turns"] {
+        // Without blocks: it takes no space, and is only looked at.
+        let file = std::fs::File::create(path.join(name)).expect("creates");
+        file.set_len((2 << 30) + 1).expect("grows");
+        let error = s.repo.snapshot(&path, &request(&base)).await.expect_err("refused");
+        let GitError::TooLarge { paths } = &error else { panic!("{error}") };
+        assert_eq!(paths, &[name]);
+        std::fs::remove_file(path.join(name)).expect("removes");
+    }
+    s.git(&["config", "filter.elsewhere.clean", "echo pointer"]).await;
+    for name in ["disk.tmp", "stored"] {
+        let file = std::fs::File::create(path.join(name)).expect("creates");
+        file.set_len((2 << 30) + 1).expect("grows");
+    }
+    write(&path, ".gitattributes", "stored filter=elsewhere\n");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, [".gitattributes", "stored", "turns"]);
+    let blob = s.git(&["show", &format!("{}:stored", found.commit)]).await;
+    assert_eq!(blob, "pointer");
+}
+
+#[tokio::test]
 async fn excluded_paths_enter_neither_the_tree_nor_the_history() {
     let (s, base, path) = start().await;
     let mut request = request(&base);

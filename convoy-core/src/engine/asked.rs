@@ -1,0 +1,77 @@
+//! What people ask, as it is stored: without secrets, printable, bounded.
+
+use super::stored::to_stored_tasks;
+use crate::error::Error;
+use crate::event::RequestKind;
+use crate::secret::{Redactor, printable};
+
+/// Longest reason in bytes; the rest is cut off.
+const LONGEST: usize = 4096;
+
+/// A person's text.
+pub(super) fn clean_text(text: &str, redactor: &Redactor) -> String {
+    let mut text = printable(&redactor.redact(text)).into_owned();
+    text.truncate(text.floor_char_boundary(LONGEST));
+    text
+}
+
+/// The request with clean texts.
+///
+/// # Errors
+/// [`ErrorKind::InvalidSpec`](crate::error::ErrorKind::InvalidSpec) when tasks to be added hold a secret anywhere but
+/// in a prompt. (One in a prompt fails its task, unsent.)
+pub(super) fn clean(mut kind: RequestKind, redactor: &Redactor) -> Result<RequestKind, Error> {
+    let clean = |text: &mut String| *text = clean_text(text, redactor);
+    match &mut kind {
+        RequestKind::Pause | RequestKind::Unpause | RequestKind::Cancel | RequestKind::Publish => {}
+        RequestKind::Interrupt { reason }
+        | RequestKind::Approve { reason, .. }
+        | RequestKind::Reject { reason, .. }
+        | RequestKind::Skip { reason, .. }
+        | RequestKind::Accept { reason, .. }
+        | RequestKind::ResolveDeadLetter { resolution: reason, .. }
+        | RequestKind::ResolveDispute { resolution: reason, .. } => clean(reason),
+        RequestKind::Inject { tasks, source, idempotency_key } => {
+            clean(source);
+            idempotency_key.as_mut().map(clean);
+            *tasks = to_stored_tasks(std::mem::take(tasks), redactor)?;
+        }
+    }
+    Ok(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::decode;
+
+    const TOKEN: &str = concat!("ghp_", "0123456789abcdefghijABCDEFGHIJ012345");
+
+    #[test]
+    fn what_people_write_is_stored_without_secrets_and_control_characters_and_not_at_any_length() {
+        let redactor = Redactor::with_values(std::iter::once("correct horse".to_owned()));
+        let text = format!("see {TOKEN}\u{7}, correct horse");
+        assert_eq!(
+            clean_text(&text, &redactor),
+            "see [REDACTED:github-token]\u{fffd}, [REDACTED:registered]"
+        );
+        assert_eq!(clean_text(&"ü".repeat(LONGEST), &redactor).len(), LONGEST);
+    }
+
+    #[test]
+    fn a_secret_of_an_added_task_is_refused_unless_it_is_in_a_prompt_which_is_stored_without() {
+        let inject = |fields: &str| {
+            let text = format!("name: n\ntasks: [{{id: a, prompt: p, {fields}}}]\n");
+            let tasks = decode(&text).spec.expect("valid").tasks.clone();
+            let kind =
+                RequestKind::Inject { tasks, source: "test".into(), idempotency_key: Some(TOKEN.into()) };
+            clean(kind, &Redactor::new())
+        };
+        let refused = inject(&format!("description: {TOKEN}")).expect_err("a secret");
+        assert!(refused.to_string().contains("tasks[0].description"), "{refused}");
+        for fields in [format!("steps: [{{prompt: use {TOKEN}}}]"), "priority: 2".to_owned()] {
+            let kept = format!("{:?}", inject(&fields).expect("accepted"));
+            assert!(!kept.contains(TOKEN) && kept.contains("REDACTED"), "{kept}");
+        }
+    }
+}
