@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use convoy_core::event::{AgentOutcome, RunOptions, Started, Work};
 use convoy_core::plan::Plan;
 use convoy_core::schedule::{
-    Action, AdvanceReport, AgentEnd, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
-    SnapshotReport, StartedReport,
+    Action, AdvanceReport, AgentEnd, EndOrder, EndReport, Input, PrepareReport, PublishOrder, PublishReport,
+    Report, Scheduler, SnapshotReport, StartedReport,
 };
 use convoy_core::state::{Prepared, RunState};
 use convoy_core::types::{ConvoyId, ConvoyStatus, Oid, Timestamp, Usage};
@@ -140,7 +140,10 @@ fn answers(action: Action) -> Vec<Input> {
         Action::Publish(PublishOrder::Move { moving, .. }) => {
             vec![Input::Publish(PublishReport::Done(moving))]
         }
-        Action::Stop { .. } => Vec::new(),
+        Action::End(EndOrder::Gates { round, .. }) => vec![Input::End(EndReport::GatesOver { round })],
+        Action::End(EndOrder::Guard) => vec![Input::End(EndReport::Guarded { found: Vec::new() })],
+        Action::End(order) => panic!("not asked for here: {order:?}"),
+        Action::Stop { .. } | Action::StopEnd { .. } => Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The program `convoy` on real repositories, with real processes: what a person who runs it can rely on.
 
+mod end;
 mod follow;
 mod formula;
 mod full;

@@ -1,5 +1,6 @@
 //! The engine through its Rust interface, on real repositories, with agents written in Rust.
 
+mod end;
 mod faults;
 mod host_code;
 mod leases;

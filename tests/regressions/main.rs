@@ -6,6 +6,7 @@ mod checks;
 mod conflicts;
 mod crashes;
 mod drift;
+mod end;
 mod gates;
 mod guard;
 mod hooks;

@@ -18,7 +18,6 @@ pub mod conformance;
 mod dialect;
 mod environment;
 mod error;
-mod fence;
 mod fields;
 mod judge;
 mod lines;
@@ -33,5 +32,5 @@ pub use self::adapter::{
 pub use self::cli::CliAdapter;
 pub use self::environment::{misleads, scrub};
 pub use self::error::AgentError;
-pub use self::fence::write_fenced;
 pub use self::registry::{Registry, RegistryError, canonical_name};
+pub use crate::types::write_fenced;

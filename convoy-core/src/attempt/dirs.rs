@@ -65,6 +65,17 @@ impl Dirs {
         self.logs(plan, task).join(format!("attempt-{attempt}.said.txt"))
     }
 
+    /// The worktree of the merged result, for what runs at the end of the convoy. No task has a folder of this
+    /// name.
+    pub fn end_worktree(&self) -> PathBuf {
+        self.worktrees().join("end")
+    }
+
+    /// What a stage of the end printed.
+    pub fn end_log(&self, stage: &str) -> PathBuf {
+        self.state.join("logs").join(self.convoy.as_str()).join("end").join(format!("{stage}.log"))
+    }
+
     /// The state directory.
     pub fn state(&self) -> &Path {
         &self.state

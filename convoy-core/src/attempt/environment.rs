@@ -45,9 +45,16 @@ pub fn agent_env(
     spec: &Spec,
     task: &Task,
 ) -> Result<BTreeMap<String, String>, MissingVariable> {
+    env_with(host, spec.env.iter().chain(&task.env))
+}
+
+fn env_with<'a>(
+    host: &BTreeMap<String, String>,
+    values: impl Iterator<Item = (&'a String, &'a EnvValue)>,
+) -> Result<BTreeMap<String, String>, MissingVariable> {
     let mut env = host.clone();
     env.retain(|name, _| !misleads(name));
-    for (name, value) in spec.env.iter().chain(&task.env) {
+    for (name, value) in values {
         env.insert(name.clone(), resolve(host, value)?);
     }
     Ok(env)
@@ -63,12 +70,40 @@ pub fn gate_env(
     task: &Task,
 ) -> Result<BTreeMap<String, String>, MissingVariable> {
     let mut env = agent_env(host, spec, task)?;
+    without_keys(&mut env, spec, &task.env);
+    Ok(env)
+}
+
+/// The environment of an agent that belongs to no task.
+///
+/// # Errors
+/// As [`agent_env`].
+pub(super) fn convoy_agent_env(
+    host: &BTreeMap<String, String>,
+    spec: &Spec,
+) -> Result<BTreeMap<String, String>, MissingVariable> {
+    env_with(host, spec.env.iter())
+}
+
+/// The environment of what judges the whole convoy: as [`gate_env`], without what a task adds.
+///
+/// # Errors
+/// As [`agent_env`].
+pub(super) fn convoy_env(
+    host: &BTreeMap<String, String>,
+    spec: &Spec,
+) -> Result<BTreeMap<String, String>, MissingVariable> {
+    let mut env = env_with(host, spec.env.iter())?;
+    without_keys(&mut env, spec, &BTreeMap::new());
+    Ok(env)
+}
+
+fn without_keys(env: &mut BTreeMap<String, String>, spec: &Spec, own: &BTreeMap<String, EnvValue>) {
     let keys: Vec<&String> = spec.adapters.values().flat_map(|profile| profile.env.keys()).collect();
     env.retain(|name, _| {
-        let named = spec.env.contains_key(name) || task.env.contains_key(name);
+        let named = spec.env.contains_key(name) || own.contains_key(name);
         named || !(NOT_FOR_GATES.contains(&name.as_str()) || keys.contains(&name))
     });
-    Ok(env)
 }
 
 fn resolve(host: &BTreeMap<String, String>, value: &EnvValue) -> Result<String, MissingVariable> {
@@ -140,6 +175,9 @@ mod tests {
         let gate = gate_env(&host, &spec, &spec.tasks[0]).expect("complete");
         // What the spec itself sets is wanted, whatever it is called.
         assert_eq!(names(gate), "A GIT_AUTHOR_NAME GIT_SSH_COMMAND OPENAI_API_KEY PATH SECRET TOKEN");
+        let convoy = convoy_env(&host, &spec).expect("complete");
+        assert_eq!(convoy["A"], "a");
+        assert_eq!(names(convoy), "A GIT_AUTHOR_NAME GIT_SSH_COMMAND PATH SECRET TOKEN");
         let none = BTreeMap::new();
         let missing = agent_env(&none, &spec, &spec.tasks[0]).expect_err("nothing there");
         assert!(missing.to_string().contains("SECRET"), "{missing}");

@@ -8,10 +8,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::log::Log;
-use crate::gate::{self, GateCommand, GateOutcome};
-use crate::process::{Next, Sink, Stream};
-use crate::types::{AttemptNo, Failure, FailureKind, TaskIx};
+use super::shell::Shell;
+use crate::gate::GateOutcome;
+use crate::types::{AttemptNo, Failure, TaskIx};
 
 /// Copies the untracked files that the spec names from the user's checkout into a worktree. What the
 /// worktree has already, because it is tracked, stays as it is.
@@ -64,7 +63,7 @@ fn copy_tree(from: &Path, to: &Path, root: &Path) -> io::Result<()> {
     std::fs::copy(from, to).map(drop)
 }
 
-/// Runs the spec's setup commands in a worktree, each within the task's `gate_timeout`.
+/// Runs the spec's setup commands in the worktree of an attempt, each within the task's `gate_timeout`.
 pub(super) async fn run_setup(
     context: &Context,
     task: TaskIx,
@@ -73,25 +72,7 @@ pub(super) async fn run_setup(
     env: BTreeMap<String, String>,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    for command in &context.plan.spec().worktree.setup {
-        let run = ShellRun { task, attempt, worktree, env: &env, command };
-        let (outcome, output) = run.run(context, cancel).await?;
-        match outcome {
-            GateOutcome::Ended(end) if end.passed => {}
-            GateOutcome::Ended(end) => {
-                let message =
-                    context.redactor.redact(&format!("setup `{command}` failed: {}", end.how)).into_owned();
-                let mut failure = Failure::new(FailureKind::Worktree, message);
-                failure.exit_code = end.exit_code;
-                failure.output_tail = output;
-                return Err(failure);
-            }
-            GateOutcome::Cancelled => {
-                return Err(Failure::new(FailureKind::Worktree, "stopped during setup"));
-            }
-        }
-    }
-    Ok(())
+    Shell::of_attempt(context, task, attempt, worktree, &env).setup(context, cancel).await
 }
 
 /// A shell command of an attempt, logged to its check log.
@@ -110,7 +91,8 @@ impl ShellRun<'_> {
         context: &Context,
         cancel: &CancellationToken,
     ) -> Result<(GateOutcome, String), Failure> {
-        self.run_within(context, cancel, context.plan.spec_of(self.task).gate_timeout).await
+        let timeout = context.plan.spec_of(self.task).gate_timeout;
+        self.run_within(context, cancel, timeout).await
     }
 
     /// As [`run`](Self::run), with another limit.
@@ -120,35 +102,7 @@ impl ShellRun<'_> {
         cancel: &CancellationToken,
         timeout: Duration,
     ) -> Result<(GateOutcome, String), Failure> {
-        let path = context.dirs.check_log(&context.plan, self.task, self.attempt);
-        let trouble = |error: &(dyn std::error::Error + 'static)| {
-            context.failure(FailureKind::Worktree, &format!("cannot run `{}`", self.command), error)
-        };
-        let mut log = Log::open(&path, &context.redactor).map_err(|error| trouble(&error))?;
-        log.heading(&context.redactor, self.command);
-        let gate = GateCommand {
-            command: self.command.to_owned(),
-            cwd: self.worktree.to_owned(),
-            env: self.env.clone(),
-            timeout,
-            grace: context.grace,
-            worker: context.worker(self.task, self.attempt),
-        };
-        let mut sink = ToLog(log);
-        let outcome = gate::run(&gate, cancel, &mut sink).await.map_err(|error| trouble(&error))?;
-        let (output, log_error) = sink.0.finish();
-        match log_error {
-            Some(error) => Err(trouble(&error)),
-            None => Ok((outcome, output)),
-        }
-    }
-}
-
-struct ToLog(Log);
-
-impl Sink for ToLog {
-    fn output(&mut self, _stream: Stream, chunk: &[u8]) -> Next {
-        self.0.push(chunk);
-        Next::Continue
+        let shell = Shell::of_attempt(context, self.task, self.attempt, self.worktree, self.env);
+        Shell { timeout, ..shell }.run(context, self.command, cancel).await
     }
 }

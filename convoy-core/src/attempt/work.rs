@@ -271,7 +271,10 @@ fn choose_session(request: &WorkRequest, adapter: &dyn AgentAdapter) -> ChosenSe
     (None, format!("fresh: {because}"))
 }
 
-fn adapter_of(context: &Context, task: &Task) -> Result<std::sync::Arc<dyn AgentAdapter>, Failure> {
+pub(super) fn adapter_of(
+    context: &Context,
+    task: &Task,
+) -> Result<std::sync::Arc<dyn AgentAdapter>, Failure> {
     let Some(name) = task.adapter.as_deref().or(context.adapter.as_deref()) else {
         let text = "no agent adapter is set and none was found; set `adapter:` in the convoy file";
         return Err(Failure::new(FailureKind::NotInstalled, text));

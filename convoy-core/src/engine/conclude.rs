@@ -6,7 +6,7 @@ use super::git_open_error;
 use super::host::Parts;
 use super::run::{Ended, Finish, Live, Outcome};
 use super::stored::load_from;
-use crate::attempt::Context;
+use crate::attempt::{Context, clean_up};
 use crate::error::Error;
 use crate::state::{RunState, view};
 use crate::store::{ExportError, NdjsonExport, PeopleFiles, RunRecord};
@@ -70,32 +70,12 @@ pub(super) async fn conclude(
     let state = ended.as_ref().map_err(told)?;
     if state.ended().is_some() {
         // The convoy has ended; a folder that cannot be deleted changes nothing of that.
-        warnings.extend(remove_worktrees(context, state).await.err().map(|error| error.chain()));
+        let context = Context { plan: state.plan().clone(), ..Context::clone(context) };
+        warnings.extend(clean_up(&context).await.err().map(|error| git_open_error(error).chain()));
         warnings.extend(append_record(parts, state).await.map_err(|error| told(&error))?);
     }
     let ended = if state.ended().is_some() { Ended::Finished } else { Ended::Interrupted };
     Ok(Outcome { ended, view: view(state), warnings })
-}
-
-/// Removes the worktrees of an ended convoy: their work is kept by refs. Those that were put aside, because
-/// git could not take them, stay.
-async fn remove_worktrees(context: &Context, state: &RunState) -> Result<(), Error> {
-    let folder = context.dirs.worktrees();
-    if !folder.exists() {
-        return Ok(());
-    }
-    for task in state.plan().indices() {
-        let (plan, dirs) = (state.plan(), &context.dirs);
-        for path in [dirs.worktree(plan, task), dirs.review_checkout(plan, task)] {
-            if path.exists() {
-                context.repository.remove_worktree(&path).await.map_err(git_open_error)?;
-            }
-        }
-    }
-    context.repository.empty_trash(&folder).await.map_err(git_open_error)?;
-    // Stays when something was put aside in it.
-    drop(std::fs::remove_dir(&folder));
-    Ok(())
 }
 
 /// Appends the line of this run to `convoys.ndjson`. Returns what kept it from being written.

@@ -48,8 +48,15 @@ pub(crate) struct Driver {
 
 /// An action that is being performed.
 pub(crate) struct InFlight {
-    stoppable: Option<TaskIx>,
+    stoppable: Option<Stoppable>,
     stop: Stop,
+}
+
+/// What can be asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stoppable {
+    Task(TaskIx),
+    End,
 }
 
 /// Why a driver stopped waiting.
@@ -236,18 +243,21 @@ impl Driver {
         Ok(())
     }
 
+    fn stop(&self, what: Stoppable, resumable: bool) {
+        for action in self.in_flight.values().filter(|action| action.stoppable == Some(what)) {
+            action.stop.ask(resumable);
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the engine is the one that spawns tasks")]
     fn act(&mut self, action: Action) {
         let stoppable = match &action {
-            Action::Stop { task, resumable } => {
-                for other in self.in_flight.values().filter(|other| other.stoppable == Some(*task)) {
-                    other.stop.ask(*resumable);
-                }
-                return;
-            }
-            Action::Work(order) => Some(order.task),
-            Action::Snapshot(order) => Some(order.task),
-            Action::Check(order) => Some(order.task),
+            Action::Stop { task, resumable } => return self.stop(Stoppable::Task(*task), *resumable),
+            Action::StopEnd { resumable } => return self.stop(Stoppable::End, *resumable),
+            Action::Work(order) => Some(Stoppable::Task(order.task)),
+            Action::Snapshot(order) => Some(Stoppable::Task(order.task)),
+            Action::Check(order) => Some(Stoppable::Task(order.task)),
+            Action::End(_) => Some(Stoppable::End),
             // Short, and cut off in between they would only have to be repeated.
             Action::Prepare { .. } | Action::Advance { .. } | Action::Publish(_) => None,
         };

@@ -11,6 +11,7 @@ mod close;
 mod conclude;
 mod disputes;
 mod driver;
+mod ending;
 mod handle;
 mod host;
 mod launch;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::plan::Plan;
-use crate::schedule::{Action, Input, PublishReport, Report};
+use crate::schedule::{Action, EndReport, Input, PublishReport, Report};
 use crate::types::{AttemptNo, BoxFuture, TaskId, TaskIx};
 
 /// Performs actions. Every action is answered by exactly one closing report (see
@@ -89,6 +89,11 @@ impl Reporter {
     /// Reports on the user's branch.
     pub(crate) fn publish(&self, report: PublishReport) {
         self.send(Message::Input(Input::Publish(report)));
+    }
+
+    /// Reports on the end of the convoy.
+    pub(crate) fn end(&self, report: EndReport) {
+        self.send(Message::Input(Input::End(report)));
     }
 
     /// Shows live output of an agent to whoever watches.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::ending;
 use super::perform::{Perform, Reporter, Stop};
 use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
@@ -52,8 +53,9 @@ impl Perform for Segments {
                     advance(&context, task, attempt, prepared, &reporter).await?;
                 }
                 Action::Publish(order) => publish(&context, order, &reporter).await?,
+                Action::End(order) => ending::perform(&context, order, &stop, &reporter).await?,
                 // The driver answers these itself.
-                Action::Stop { .. } => {}
+                Action::Stop { .. } | Action::StopEnd { .. } => {}
             }
             Ok(())
         })
@@ -78,7 +80,7 @@ impl Segments {
 }
 
 /// A failure of git where nobody may guess: the engine stops and the convoy is resumed later.
-fn git_error(doing: &str, error: crate::git::GitError) -> Error {
+pub(super) fn git_error(doing: &str, error: crate::git::GitError) -> Error {
     Error::new(ErrorKind::Repository, format!("git could not {doing}; mend the repository, then resume"))
         .because(error)
 }

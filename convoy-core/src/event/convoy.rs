@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::area;
 use crate::spec::{Concurrency, Task};
-use crate::types::{BreakerState, ConvoyStatus, Measure, Oid, TaskId, TaskIx, Timestamp, Totals};
+use crate::types::{BreakerState, ConvoyStatus, Measure, Oid, TaskId, TaskIx, Timestamp, Totals, Usage};
 
 /// What a host may set for one run on top of the spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +206,92 @@ area! {
             agent: String,
             /// The state now: `closed`.
             state: BreakerState,
+        },
+        /// The gates of the convoy begin on the merged result.
+        GatesStarted = "convoy_gates_started" {
+            /// Which time they run, from 1.
+            round: u32,
+            /// The merged result.
+            commit: Oid,
+        },
+        /// A gate of the convoy was run.
+        Gate = "convoy_gate_result" {
+            /// The command.
+            gate: String,
+            /// Whether it passed.
+            passed: bool,
+            /// Its exit code, where there is one.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            exit_code: Option<i32>,
+            /// How long it ran.
+            duration_ms: u64,
+            /// The ends of its output, bounded.
+            #[serde(default)]
+            output: String,
+            /// The round.
+            round: u32,
+            /// The merged result.
+            commit: Oid,
+        },
+        /// All gates of the convoy have judged the merged result.
+        GatesFinished = "convoy_gates_finished" {
+            /// The round.
+            round: u32,
+            /// The merged result.
+            commit: Oid,
+            /// Whether all passed.
+            passed: bool,
+        },
+        /// A hook at the end of the convoy begins.
+        HookStarted = "post_convoy_hook_started" {
+            /// What people call it.
+            hook: String,
+            /// Its position in the list, from 0.
+            index: u32,
+            /// The merged result that it runs on.
+            commit: Oid,
+        },
+        /// A hook at the end of the convoy did what it is for.
+        HookPassed = "post_convoy_hook_passed" {
+            /// What people call it.
+            hook: String,
+            /// Its position in the list, from 0.
+            index: u32,
+            /// How long it ran.
+            duration_ms: u64,
+            /// The ends of what it printed, or what its agent said; bounded.
+            #[serde(default)]
+            output: String,
+            /// What its agent consumed.
+            #[serde(default)]
+            usage: Usage,
+        },
+        /// A hook at the end of the convoy failed.
+        HookFailed = "post_convoy_hook_failed" {
+            /// What people call it.
+            hook: String,
+            /// Its position in the list, from 0.
+            index: u32,
+            /// What happened.
+            error: String,
+            /// Its exit code, where there is one.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            exit_code: Option<i32>,
+            /// How long it ran.
+            duration_ms: u64,
+            /// The ends of what it printed; bounded.
+            #[serde(default)]
+            output: String,
+            /// What its agent consumed.
+            #[serde(default)]
+            usage: Usage,
+        },
+        /// The books were looked at.
+        Guard = "convoy_guard" {
+            /// Whether nothing was found.
+            passed: bool,
+            /// What was found; bounded.
+            warnings: Vec<String>,
         },
         /// Every task is done.
         Finished = "convoy_finished" (End),

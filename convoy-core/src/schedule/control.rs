@@ -8,7 +8,7 @@ use super::input::Action;
 use super::people::{Person, Wish};
 use crate::event::{ConvoyEvent, Event, Request, RequestKind, TaskEvent};
 use crate::state::{IllegalEvent, Stage};
-use crate::types::{FailureKind, TaskIx, Timestamp};
+use crate::types::{ConvoyStatus, FailureKind, TaskIx, Timestamp};
 
 impl Scheduler {
     pub(super) fn request(
@@ -110,13 +110,17 @@ impl Scheduler {
     }
 
     fn stop_all(&self, resumable: bool, turn: &mut Turn) {
+        if self.queues.ending {
+            turn.actions.push(Action::StopEnd { resumable });
+        }
         let checking = self.queues.checking.iter().copied();
         let mut tasks: Vec<TaskIx> = self.queues.holders().chain(checking).collect();
         tasks.sort_unstable();
         turn.actions.extend(tasks.into_iter().map(|task| Action::Stop { task, resumable }));
     }
 
-    /// Takes final tasks up again, and with them what was skipped because of them.
+    /// Takes final tasks up again, and with them what was skipped because of them. Where every task is done, what
+    /// failed at the end is taken up.
     pub(super) fn retry(
         &mut self,
         named: &[TaskIx],
@@ -125,7 +129,8 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
         let tasks = self.revived_by(named);
-        if tasks.is_empty() || self.state.ended().is_none() {
+        let Some(end) = self.state.ended() else { return Ok(()) };
+        if tasks.is_empty() && end.status == ConvoyStatus::Done {
             return Ok(());
         }
         for task in &tasks {

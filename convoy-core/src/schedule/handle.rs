@@ -72,6 +72,7 @@ impl Scheduler {
                 let _: Result<(), Stale> = self.worker(task, attempt, report, now, &mut turn)?;
             }
             Input::Publish(report) => self.publish_report(report, now, &mut turn)?,
+            Input::End(report) => self.end_report(report, now, &mut turn)?,
             Input::Request(request) => self.request(request, now, &mut turn)?,
             Input::Retry { tasks, actor } => self.retry(&tasks, actor, now, &mut turn)?,
         }

@@ -11,6 +11,7 @@ mod breaker;
 mod budget;
 mod control;
 mod dispute;
+mod end;
 mod failure;
 mod handle;
 mod inject;
@@ -25,8 +26,9 @@ pub use self::failure::backoff;
 pub use self::handle::{Scheduler, Turn};
 pub use self::inject::MOST_INJECTED;
 pub use self::input::{
-    Action, AdvanceReport, AgentEnd, CheckOrder, Input, InputArtifact, PrepareReport, PublishOrder,
-    PublishReport, Report, SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,
+    Action, AdvanceReport, AgentEnd, CheckOrder, EndOrder, EndReport, GateReport, HookReport, Input,
+    InputArtifact, PrepareReport, PublishOrder, PublishReport, Report, SnapshotOrder, SnapshotReport, Stale,
+    StartedReport, WorkOrder,
 };
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub(super) struct Queues {
     pub(super) landing: Option<TaskIx>,
     /// Whether the user's branch is being looked at or moved.
     pub(super) publishing: bool,
+    /// Whether a stage of the end is under way.
+    pub(super) ending: bool,
     /// Whether a blocked publish is to be tried again although nothing new landed.
     pub(super) publish_again: bool,
 }
@@ -81,6 +83,7 @@ impl Queues {
             checking: HashSet::new(),
             landing: None,
             publishing: false,
+            ending: false,
             publish_again: true,
         };
         queues.know_providers(state);
@@ -101,6 +104,7 @@ impl Queues {
             checking: self.checking.clone(),
             landing: self.landing,
             publishing: self.publishing,
+            ending: self.ending,
             publish_again: self.publish_again,
             ..Self::new(state)
         }

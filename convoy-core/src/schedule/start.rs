@@ -1,10 +1,10 @@
-//! Who starts: filling slots, checks, landing, publishing, the end of the run.
+//! Who starts: filling slots, checks, landing, publishing.
 
 use super::handle::{Scheduler, Turn};
 use super::input::{Action, AgentEnd, CheckOrder, PublishOrder, SnapshotOrder, WorkOrder};
-use crate::event::{AgentOutcome, AttemptKind, ConvoyEvent, End, Event, TaskEvent};
+use crate::event::{AgentOutcome, AttemptKind, ConvoyEvent, Event, TaskEvent};
 use crate::state::{IllegalEvent, Stage, TaskState};
-use crate::types::{AttemptNo, ConvoyStatus, TaskIx, Timestamp};
+use crate::types::{AttemptNo, TaskIx, Timestamp};
 
 impl Scheduler {
     /// Whether no agent may start now.
@@ -47,7 +47,8 @@ impl Scheduler {
         }
         self.land_next(turn);
         self.publish_next(turn);
-        self.end(now, turn)
+        // A task that was added at the end is work like any other, and one stage may follow another at once.
+        if self.end(now, turn)? { self.pump(now, turn) } else { Ok(()) }
     }
 
     /// Says how many agents a swarm has grown or shrunk to. One that has nothing to do for a moment is not
@@ -174,20 +175,6 @@ impl Scheduler {
             Some(moving) => PublishOrder::Move { moving: moving.clone(), recover: true },
             None => PublishOrder::Plan { tip: self.state.tip().clone(), known: publish.known.clone() },
         }));
-    }
-
-    fn end(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
-        let busy = self.queues.open() > 0 || self.queues.publishing || !self.queues.checking.is_empty();
-        if busy || self.state.ended().is_some() {
-            return Ok(());
-        }
-        let end = End { status: self.state.final_status(), totals: self.state.totals() };
-        let event = match end.status {
-            ConvoyStatus::Done => ConvoyEvent::Finished(end),
-            ConvoyStatus::Cancelled => ConvoyEvent::Cancelled(end),
-            _ => ConvoyEvent::Failed(end),
-        };
-        self.emit(Event::Convoy(event), now, turn)
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::artifact::{canonical_inputs, canonical_outputs};
 use super::built_in;
+use super::guard::Guard;
 use super::hook::{Hook, HookType};
 use super::model::{
     Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted, OnFailure,
@@ -14,6 +15,7 @@ use super::model::{
 };
 use super::review::{mode_text, write_settings};
 use super::step::{OnStepFailure, Step};
+use super::table::DEFAULTS;
 
 /// A convoy file (in JSON, which is YAML) that decodes to the same spec: every value is written out, no
 /// default is left. Two specs mean the same exactly when their canonical texts are equal. Fields that
@@ -46,9 +48,7 @@ pub fn canonical(spec: &Spec) -> String {
         }
     }
     put("adapters", spec.adapters.iter().map(|(name, of)| (name.clone(), profile(of))).collect());
-    let mut defaults = Map::new();
-    defaults.insert("max_swarm_concurrency".to_owned(), json!(spec.max_swarm_concurrency));
-    defaults.insert("drift_threshold".to_owned(), json!(spec.drift_threshold));
+    let mut defaults = defaults(spec);
     write_settings(&spec.reviews, &mut defaults);
     if let Some(breaker) = &spec.circuit_breaker {
         defaults.insert("circuit_breaker".to_owned(), circuit_breaker(breaker));
@@ -57,11 +57,36 @@ pub fn canonical(spec: &Spec) -> String {
     if let Some(of) = &spec.budget {
         put("budget", budget(of));
     }
+    put("gates", json!(spec.gates));
+    put("gate_retries", json!(spec.gate_retries));
+    put("guard", guard(&spec.guard));
+    put("hooks", spec.hooks.iter().map(hook).collect());
     put("locks", json!(spec.locks));
     put("env", env(&spec.env));
     put("worktree", json!({"setup": spec.worktree.setup, "copy": spec.worktree.copy}));
     put("tasks", spec.tasks.iter().map(task).collect());
     format!("{:#}\n", Value::Object(top))
+}
+
+/// What the engine's own tasks are made of; the tasks of the file have all of it written out.
+fn defaults(spec: &Spec) -> Map<String, Value> {
+    let mut fields = match spec.task_defaults.as_deref().map(task) {
+        Some(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    fields.retain(|key, _| DEFAULTS.field(key).is_some());
+    fields.insert("max_swarm_concurrency".to_owned(), json!(spec.max_swarm_concurrency));
+    fields.insert("drift_threshold".to_owned(), json!(spec.drift_threshold));
+    fields
+}
+
+fn guard(guard: &Guard) -> Value {
+    let checks: Vec<&str> = guard.checks.iter().map(|check| check.as_str()).collect();
+    let mut value = json!({"enabled": guard.enabled, "checks": checks});
+    if let Some(agent) = &guard.agent {
+        value["agent"] = json!(agent);
+    }
+    value
 }
 
 fn millis(duration: Duration) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::built_in::Written;
+use super::guard::guard;
 use super::model::{
     Budget, CircuitBreaker, Concurrency, EnvValue, OnExceeded, OnExhausted, OnFailure, Retry, Spec,
     UnsupportedField, Worktree, drift_threshold,
@@ -55,6 +56,7 @@ impl Maker {
         let defaults = Defaults::of(record.record("defaults"));
         let adapter_of_tasks = defaults.adapter.clone().or_else(|| adapter.clone());
         let (tasks, places) = self.tasks(record, &defaults, adapter_of_tasks.as_deref());
+        let task_defaults = self.task_of_nothing(record.pos, &defaults).map(Box::new);
         let spec = Spec {
             name: record.text("name").unwrap_or_default().to_owned(),
             version: if record.int("version") == Some(2) { 2 } else { 1 },
@@ -89,6 +91,11 @@ impl Maker {
             env: self.env(record.map("env"), &Path::Key(&Path::Root, "env")),
             worktree: worktree(record.record("worktree")),
             reviews: review::settings(record.record("defaults")),
+            gates: record.texts("gates").unwrap_or_default(),
+            gate_retries: record.count("gate_retries").unwrap_or(0),
+            hooks: self.convoy_hooks(record),
+            guard: guard(record.record("guard")),
+            task_defaults,
             unsupported: Vec::new(),
         };
         (spec, places)

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::convoy::Maker;
+use super::model::UnsupportedField;
+use super::problem::{Path, Problem};
 use super::value::Record;
 
 /// Something that runs around a task, or at the end of the convoy.
@@ -104,6 +107,21 @@ pub(super) fn hooks(record: &Record, moments: &[HookMoment]) -> Vec<Hook> {
     record.records("hooks").filter_map(|(_, record)| hook(record, moments)).collect()
 }
 
+impl Maker {
+    /// The hooks at the end of the convoy. A review there is not built.
+    pub(super) fn convoy_hooks(&mut self, record: &Record) -> Vec<Hook> {
+        for (index, hook) in record.records("hooks").filter(|(_, hook)| hook.text("type") == Some("review")) {
+            let list = Path::Key(&Path::Root, "hooks");
+            let path = Path::Index(&list, index).to_string();
+            let message = "not supported yet: `type: review` at the end of the convoy";
+            self.problems.push(Problem::warning(hook.pos, &path, message));
+            let (line, column) = (hook.pos.line, hook.pos.column);
+            self.unsupported.push(UnsupportedField { path, line, column });
+        }
+        hooks(record, &[HookMoment::PostConvoy])
+    }
+}
+
 fn hook(record: &Record, moments: &[HookMoment]) -> Option<Hook> {
     let kind = match record.text("type")? {
         "command" => HookType::Command,
@@ -167,6 +185,17 @@ mod tests {
             assert_eq!(hooks, []);
             assert!(problems.len() == 1 && problems[0].contains(said), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn a_review_at_the_end_of_the_convoy_is_not_built() {
+        let text = "name: n\nversion: 1\ntasks: [{id: a, prompt: p}]\nhooks: [{type: review}, {type: validate, command: c}]\n";
+        let spec = decode(text).spec.expect("valid");
+        assert_eq!(
+            spec.unsupported.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(),
+            ["hooks[0]"]
+        );
+        assert_eq!((spec.hooks.len(), spec.hooks[1].on), (2, HookMoment::PostConvoy));
     }
 
     #[test]

@@ -37,10 +37,28 @@ impl fmt::Display for HostKind {
     }
 }
 
-/// Every name that a spec gives to code of the program that embeds the engine, in the order of the spec.
+/// Every name that a spec gives to code of the program that embeds the engine, in the order of the spec. Names that
+/// only the engine's own tasks at the end of the convoy have stand at `defaults`.
 pub fn host_names(spec: &Spec) -> Vec<HostName> {
     let tasks = spec.tasks.iter().enumerate();
-    tasks.flat_map(|(index, task)| host_names_of(task, &format!("tasks[{index}]"))).collect()
+    let mut names: Vec<HostName> =
+        tasks.flat_map(|(index, task)| host_names_of(task, &format!("tasks[{index}]"))).collect();
+    for of in spec.task_defaults.iter().flat_map(|task| host_names_of(task, "defaults")) {
+        if !names.iter().any(|known| (known.kind, &known.name) == (of.kind, &of.name)) {
+            names.push(of);
+        }
+    }
+    names.extend(hook_names(&spec.hooks, "hooks".to_owned()));
+    names
+}
+
+fn hook_names(hooks: &[Hook], list: String) -> impl Iterator<Item = HostName> {
+    let hooks = hooks.iter().enumerate().filter(|(_, hook)| hook.kind == HookType::Host);
+    hooks.map(move |(at, hook)| HostName {
+        kind: HostKind::Hook,
+        name: hook.label().to_owned(),
+        path: format!("{list}[{at}]"),
+    })
 }
 
 /// As [`host_names`], for a single task that stands at `path`.
@@ -57,13 +75,7 @@ pub fn host_names_of(task: &Task, path: &str) -> Vec<HostName> {
         };
         names.iter().enumerate().map(of)
     });
-    let hooks = task.hooks.iter().enumerate().filter(|(_, hook)| hook.kind == HookType::Host);
-    let of = |(at, hook): (usize, &Hook)| HostName {
-        kind: HostKind::Hook,
-        name: hook.label().to_owned(),
-        path: format!("{path}.hooks[{at}]"),
-    };
-    listed.chain(hooks.map(of)).collect()
+    listed.chain(hook_names(&task.hooks, format!("{path}.hooks"))).collect()
 }
 
 #[cfg(test)]
@@ -73,7 +85,8 @@ mod tests {
 
     const FILE: &str = "name: n\nversion: 1\ndefaults: {host_gates: [all], host_prompts: [style]}\ntasks:\n\
         - {id: a, prompt: p}\n\
-        - {id: b, prompt: p, host_gates: [one, two], host_prompts: [], hooks: [{type: command, command: c}, {type: host, name: tell, on: pre_task}]}\n";
+        - {id: b, prompt: p, host_gates: [one, two], host_prompts: [], hooks: [{type: command, command: c}, {type: host, name: tell, on: pre_task}]}\n\
+        hooks: [{type: host, name: bye}]\n";
 
     #[test]
     fn names_of_code_are_kept_in_the_spec_with_their_places() {
@@ -90,8 +103,14 @@ mod tests {
                 "tasks[1].host_gates[0]: gate one",
                 "tasks[1].host_gates[1]: gate two",
                 "tasks[1].hooks[1]: hook tell",
+                "hooks[0]: hook bye",
             ]
         );
+        let own = decode(&FILE.replace("id: a, prompt: p", "id: a, prompt: p, host_gates: []")).spec;
+        let own = host_names(&own.expect("valid"));
+        let own: Vec<&str> =
+            own.iter().map(|of| of.path.as_str()).filter(|path| path.contains("def")).collect();
+        assert_eq!(own, ["defaults.host_gates[0]"], "a task that mends what the gates found has it");
         let again = decode(&canonical(&spec)).spec.expect("the canonical text is valid");
         assert_eq!(again, spec);
     }

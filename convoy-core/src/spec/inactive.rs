@@ -23,7 +23,7 @@ mod tests {
     fn the_list_of_inactive_defaults_is_this_one() {
         let list = inactive_defaults();
         println!("{list:#?}");
-        let pinned = ["guard", "defaults.inject_lessons"];
+        let pinned = ["defaults.inject_lessons"];
         assert_eq!(list, pinned);
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::artifact::{Input, Output};
 use super::built_in::BuiltInGates;
+use super::guard::Guard;
 use super::hook::Hook;
 use super::review::{ReviewMode, ReviewSettings};
 use super::step::{OnStepFailure, Step};
@@ -51,6 +52,22 @@ pub struct Spec {
     /// How work is reviewed.
     #[serde(default)]
     pub reviews: ReviewSettings,
+    /// Shell commands that judge the merged result at the end.
+    #[serde(default)]
+    pub gates: Vec<String>,
+    /// How often failing `gates` are handed to a fixing task.
+    #[serde(default)]
+    pub gate_retries: u32,
+    /// What runs at the end, in order.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
+    /// What is looked after at the end.
+    #[serde(default)]
+    pub guard: Guard,
+    /// What a task has that says nothing itself; the engine's own tasks are made of it. Always there, except in
+    /// specs that were stored before there were such tasks.
+    #[serde(default)]
+    pub task_defaults: Option<Box<Task>>,
     /// Fields that are written and valid but not honoured by this version; the engine refuses to run
     /// them. Values that merely switch such a field off are not listed.
     pub unsupported: Vec<UnsupportedField>,

@@ -82,7 +82,6 @@ fn note(field: &Field) -> String {
             Off::Is(word) => format!("`{word}`"),
             Off::Number(number) => format!("`{number}`"),
             Off::Empty => "empty".to_owned(),
-            Off::Disabled(key) => format!("`{key}: false`"),
         })
         .collect();
     match words.as_slice() {

@@ -7,10 +7,11 @@ use super::cross;
 use super::hook::{HookMoment, hooks};
 use super::model::{Approve, Task, UnsupportedField};
 use super::places::{ListField, Place, Places, TaskPlaces};
-use super::problem::{Path, Problem, Shown};
+use super::problem::{Path, Pos, Problem, Shown};
 use super::review;
 use super::rules::normalise;
 use super::step::{on_step_failure, steps};
+use super::table::TASK;
 use super::value::Record;
 use crate::types::TaskId;
 
@@ -29,6 +30,17 @@ impl Maker {
             places.tasks.push(place);
         }
         (tasks, places)
+    }
+
+    /// The task that a mapping without any key would be.
+    pub(super) fn task_of_nothing(&mut self, pos: Pos, defaults: &Defaults) -> Option<Task> {
+        // What is wrong with it would be wrong with no line of the file.
+        let problems = std::mem::take(&mut self.problems);
+        let unsupported = std::mem::take(&mut self.unsupported);
+        let (task, _) = self.task(0, &Record { section: &TASK, pos, slots: Vec::new() }, defaults, None);
+        (self.problems, self.unsupported) = (problems, unsupported);
+        let nothing = TaskId::new("convoy").ok()?;
+        task.map(|task| Task { description: nothing.to_string(), id: nothing, ..task })
     }
 
     fn task(

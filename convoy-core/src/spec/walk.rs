@@ -230,7 +230,6 @@ fn is_off(off: Off, val: &Val) -> bool {
         (Off::Empty, Val::List(items)) => items.is_empty(),
         (Off::Empty, Val::Map(entries)) => entries.is_empty(),
         (Off::Empty, Val::Record(record)) => record.slots.is_empty(),
-        (Off::Disabled(key), Val::Record(record)) => record.bool(key) == Some(false),
         _ => false,
     }
 }

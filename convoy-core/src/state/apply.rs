@@ -10,6 +10,7 @@ use super::run::RunState;
 use super::stage::{Prepared, Stage, StageKind, TaskState, allowed};
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
+use crate::plan::PlanProblem;
 use crate::spec::Task;
 use crate::types::{Failure, FailureKind, TaskId, TaskIx, TaskStatus, Timestamp};
 
@@ -80,7 +81,7 @@ impl RunState {
                 self.spending = Spending::begun(time);
             }
             ConvoyEvent::TasksAdded { tasks, source, idempotency_key, .. } if !over => {
-                self.add(tasks, *source, event)?;
+                self.add(tasks, *source).map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?;
                 self.idempotency_keys.extend(idempotency_key.clone());
             }
             ConvoyEvent::BudgetExceeded { measure, .. } if !over => self.spending.exceeded(*measure),
@@ -104,30 +105,29 @@ impl RunState {
                 self.ended = Some(*end);
                 self.finished_at = Some(time);
             }
-            ConvoyEvent::Paused { .. }
-            | ConvoyEvent::Unpaused { .. }
-            | ConvoyEvent::CancelRequested { .. }
-            | ConvoyEvent::Retried { .. }
-            | ConvoyEvent::TasksAdded { .. }
-            | ConvoyEvent::InjectionReceived { .. }
-            | ConvoyEvent::BudgetExceeded { .. }
-            | ConvoyEvent::BreakerTripped { .. }
-            | ConvoyEvent::BreakerHalfOpen { .. }
-            | ConvoyEvent::BreakerClosed { .. }
-            | ConvoyEvent::SwarmConcurrency { .. }
-            | ConvoyEvent::Finished(_)
-            | ConvoyEvent::Failed(_)
-            | ConvoyEvent::Cancelled(_) => return illegal,
+            _ if !over && self.ending.apply(event) => match event {
+                ConvoyEvent::HookPassed { usage, .. } | ConvoyEvent::HookFailed { usage, .. }
+                    if !usage.is_empty() =>
+                {
+                    self.spending.spend(usage);
+                }
+                _ => {}
+            },
+            _ => return illegal,
         }
         Ok(())
     }
 
-    fn add(&mut self, tasks: &[Task], source: TaskSource, event: &ConvoyEvent) -> Result<(), IllegalEvent> {
-        let plan = self.plan.extended(tasks.to_vec());
-        self.plan = Arc::new(plan.map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?);
+    fn add(&mut self, tasks: &[Task], source: TaskSource) -> Result<(), Vec<PlanProblem>> {
+        self.plan = Arc::new(self.plan.extended(tasks.to_vec())?);
         self.tasks.resize_with(self.plan.len(), TaskState::new);
-        if source == TaskSource::Injected {
-            self.injected += u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        match source {
+            TaskSource::Injected => self.injected += u32::try_from(tasks.len()).unwrap_or(u32::MAX),
+            TaskSource::GateFix => {
+                self.ending.fixes += 1;
+                self.ending.fix = self.plan.indices().last();
+            }
+            TaskSource::Guard => self.ending.guard_task = true,
         }
         Ok(())
     }
@@ -155,6 +155,7 @@ impl RunState {
         self.stopped_by = None;
         self.parking.forgive();
         self.breakers.forgive();
+        self.ending = self.ending.retried();
         Ok(())
     }
 

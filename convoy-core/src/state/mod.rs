@@ -6,6 +6,8 @@
 mod apply;
 mod breaker;
 mod budget;
+mod ending;
+mod guard;
 mod note;
 mod parking;
 mod people;
@@ -22,6 +24,8 @@ mod tests;
 pub use self::apply::IllegalEvent;
 pub use self::breaker::{Admission, BreakerDue};
 pub use self::budget::BudgetView;
+pub use self::ending::{EndStage, Ending, FailedGate, GatesView, Round, Verdict};
+pub use self::guard::GuardView;
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::review::TaskReview;
 pub use self::run::RunState;

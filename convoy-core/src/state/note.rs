@@ -35,9 +35,9 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.adapter = Some((adapter.clone(), account.clone()));
         }
         TaskEvent::AgentEnded { outcome, exit_code, session, usage, .. } => {
+            task.count(before, outcome, usage);
             task.exit_code = *exit_code;
             keep_session(task, outcome, session.clone());
-            task.usage.add(usage);
         }
         TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
         TaskEvent::DriftChecked(drift) => {
@@ -46,6 +46,7 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
         }
         TaskEvent::Snapshot { files_changed, .. } => {
             task.files_changed = *files_changed;
+            task.gate_results = 0;
             // A resolution is judged like any other work; the next conflict is a new one.
             if matches!(task.stage, Stage::Checking { .. }) {
                 task.conflict = None;
@@ -99,6 +100,7 @@ fn note_result(task: &mut TaskState, event: &TaskEvent) {
             task.letter_due = true;
         }
         TaskEvent::Gate(result) => {
+            task.gate_results += 1;
             if let Stage::Checking { work } = &task.stage {
                 task.verdicts.note_command(work, result);
             }

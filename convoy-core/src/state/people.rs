@@ -44,6 +44,7 @@ pub(super) fn note(task: &mut TaskState, event: &TaskEvent) {
             task.run_approved = true;
             (task.session, task.conflict, task.exit_code) = (None, None, None);
             task.rated = None;
+            (task.ended, task.gate_results) = (task.ended + 1, 0);
         }
         _ => {}
     }

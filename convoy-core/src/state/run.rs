@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use super::breaker::Breakers;
 use super::budget::Spending;
+use super::ending::Ending;
 use super::parking::Parking;
 use super::publish::Publish;
 use super::stage::{Stage, TaskState};
 use crate::event::{End, Started};
 use crate::plan::Plan;
 use crate::spec::{Concurrency, Input};
-use crate::types::{
-    Artifact, ConvoyId, ConvoyStatus, MOST_ARTIFACTS, Oid, TaskIx, TaskStatus, Timestamp, Totals, Usage,
-};
+use crate::types::{Artifact, ConvoyId, ConvoyStatus, MOST_ARTIFACTS, Oid, TaskIx, Timestamp, Totals, Usage};
 
 /// The state of one convoy: what its events say. Two states made of the same events are equal.
 #[derive(Debug, Clone)]
@@ -43,6 +42,7 @@ pub struct RunState {
     /// When the newest event was recorded.
     pub(super) last_time: Timestamp,
     pub(super) review_tokens: u64,
+    pub(super) ending: Ending,
 }
 
 impl PartialEq for RunState {
@@ -68,6 +68,7 @@ impl PartialEq for RunState {
             && self.artifacts_held == other.artifacts_held
             && self.last_time == other.last_time
             && self.review_tokens == other.review_tokens
+            && self.ending == other.ending
     }
 }
 
@@ -101,6 +102,7 @@ impl RunState {
             artifacts_held: 0,
             last_time: created_at,
             review_tokens: 0,
+            ending: Ending::default(),
         }
     }
 
@@ -235,25 +237,13 @@ impl RunState {
         self.review_tokens
     }
 
-    /// What all attempts of all tasks consumed, their reviews included.
+    /// What all attempts of all tasks consumed, reviews included, and the hooks at the end.
     pub fn usage(&self) -> Usage {
-        let mut sum = Usage::default();
+        let mut sum = self.ending.usage;
         for task in &self.tasks {
             sum.add(&task.usage);
         }
         sum
-    }
-
-    /// The status that the convoy has once no task is open. A cancel that came too late to end anything
-    /// leaves it done.
-    pub fn final_status(&self) -> ConvoyStatus {
-        if self.tasks.iter().all(|task| task.stage.status() == TaskStatus::Done) {
-            ConvoyStatus::Done
-        } else if self.cancelling {
-            ConvoyStatus::Cancelled
-        } else {
-            ConvoyStatus::Failed
-        }
     }
 
     /// Whether another artifact of a task may be stored.

@@ -236,6 +236,14 @@ pub struct TaskState {
     pub attempts: u32,
     /// Attempts for which an agent was about to be called.
     pub started: u32,
+    /// Attempts of which the agent's end is recorded.
+    pub ended: u32,
+    /// Calls of agents that told how many tokens they consumed.
+    pub metered: u32,
+    /// Those that came to their own end and did not.
+    pub unmetered: u32,
+    /// Results of gates that are recorded for the newest work.
+    pub gate_results: u32,
     /// Retries used since the start or the last retry by a person.
     pub retries: u32,
     /// Conflicts met since the same moment.
@@ -292,6 +300,10 @@ impl TaskState {
             stage: Stage::fresh(),
             attempts: 0,
             started: 0,
+            ended: 0,
+            metered: 0,
+            unmetered: 0,
+            gate_results: 0,
             retries: 0,
             conflicts: 0,
             conflict: None,
@@ -333,6 +345,18 @@ impl TaskState {
     pub(super) fn artifacts_held(&self) -> u32 {
         let new = self.taken.iter().filter(|taken| self.artifact(&taken.name).is_none()).count();
         u32::try_from(self.artifacts.len() + new).unwrap_or(u32::MAX)
+    }
+
+    /// Counts an agent's end. One that was cut off could not say what it consumed.
+    pub(super) fn count(&mut self, before: &Stage, outcome: &AgentOutcome, usage: &Usage) {
+        self.usage.add(usage);
+        self.ended += 1;
+        let called = matches!(before, Stage::Working { started: true, .. });
+        let finished = matches!(outcome, AgentOutcome::Succeeded | AgentOutcome::Failed { .. });
+        match usage.total_tokens() {
+            Some(_) => self.metered += 1,
+            None => self.unmetered += u32::from(called && finished),
+        }
     }
 
     /// The newest attempt, or `None` when there was none.

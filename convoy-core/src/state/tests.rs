@@ -31,7 +31,11 @@ fn failure() -> Failure {
 }
 
 fn state() -> RunState {
-    let text = "name: n\nversion: 1\ntasks:\n  - id: a\n    prompt: p\n";
+    state_of("name: n\nversion: 1\ntasks:\n  - id: a\n    prompt: p\n")
+}
+
+/// The state right after the start of the convoy in this file.
+pub(super) fn state_of(text: &str) -> RunState {
     let plan = Arc::new(check(text).plan.expect("a valid file"));
     let started = Started {
         name: "n".into(),

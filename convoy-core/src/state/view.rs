@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::breaker::Admission;
 use super::budget::BudgetView;
+use super::ending::GatesView;
+use super::guard::GuardView;
 use super::run::RunState;
 use super::stage::Stage;
 use crate::types::{
@@ -21,6 +23,18 @@ pub struct ConvoyView {
     pub name: String,
     /// Its status.
     pub status: ConvoyStatus,
+    /// What the convoy itself does at its end: `running its gates (round 2)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// What its gates said last of the merged result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GatesView>,
+    /// The hooks at its end that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_hooks: Vec<String>,
+    /// What its guard found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardView>,
     /// The user's branch, such as `main`.
     pub branch: String,
     /// Its full name, such as `refs/heads/main`.
@@ -133,6 +147,10 @@ pub fn view(state: &RunState) -> ConvoyView {
         convoy_id: state.convoy.clone(),
         name: state.started.name.clone(),
         status: state.status(),
+        stage: state.stage_in_words(),
+        gates: state.gates_view(),
+        failed_hooks: state.ending.failed_hooks.clone(),
+        guard: state.ending.guard.clone(),
         branch: branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned(),
         branch_ref: branch.clone(),
         published: state.is_published(),

@@ -109,19 +109,20 @@ text_id!(
 );
 
 text_id!(
-    /// One attempt of one task of one convoy: `<convoy id>.<task index>.<attempt>`. It is the value of
-    /// `CONVOY_ATTEMPT` in the environment of everything that the attempt starts.
+    /// One attempt of one task of one convoy: `<convoy id>.<task index>.<attempt>`, or what runs at the convoy's
+    /// end: `<convoy id>.end.<number>`. It is the value of `CONVOY_ATTEMPT` in the environment of everything that
+    /// the attempt starts.
     WorkerId,
     "worker id",
     |text| {
         let mut parts = text.split('.');
         let convoy = parts.next().is_some_and(|c| ConvoyId::new(c).is_ok());
-        let task = parts.next().is_some_and(|n| n.parse::<u32>().is_ok());
+        let task = parts.next().is_some_and(|n| n == "end" || n.parse::<u32>().is_ok());
         let attempt = parts.next().is_some_and(|n| n.parse::<u32>().is_ok());
         if convoy && task && attempt && parts.next().is_none() {
             Ok(())
         } else {
-            Err("it must be a convoy id, a task index and an attempt number, joined by dots")
+            Err("it must be a convoy id, a task index (or `end`) and a number, joined by dots")
         }
     }
 );
@@ -165,6 +166,11 @@ impl WorkerId {
     /// The id of an attempt.
     pub fn of(convoy: &ConvoyId, task: TaskIx, attempt: AttemptNo) -> Self {
         Self(format!("{convoy}.{}.{}", task.0, attempt.0).into())
+    }
+
+    /// The id of what runs at the end of the convoy for this number.
+    pub fn of_end(convoy: &ConvoyId, number: u32) -> Self {
+        Self(format!("{convoy}.end.{number}").into())
     }
 }
 
@@ -241,6 +247,8 @@ mod tests {
         let worker = WorkerId::of(&convoy, TaskIx(3), AttemptNo(4));
         assert_eq!(WorkerId::new(worker.as_str()).expect("valid"), worker);
         assert!(worker.as_str().ends_with(".3.4"));
+        let end = WorkerId::of_end(&convoy, 5);
+        assert_eq!(WorkerId::new(end.as_str()).expect("valid"), end);
         let json = serde_json::to_string(&worker).expect("json");
         assert_eq!(serde_json::from_str::<WorkerId>(&json).expect("back"), worker);
     }

@@ -5,6 +5,7 @@
 mod artifact;
 mod breaker;
 mod failure;
+mod fence;
 mod gate;
 mod ids;
 mod review;
@@ -19,6 +20,7 @@ use std::pin::Pin;
 pub use self::artifact::{Artifact, ArtifactKind, MOST_ARTIFACT_BYTES, MOST_ARTIFACTS};
 pub use self::breaker::{BreakerState, Measure};
 pub use self::failure::{Failure, FailureKind, InvalidFailureKind};
+pub use self::fence::write_fenced;
 pub use self::gate::GateLevel;
 pub use self::ids::{AttemptNo, ConvoyId, InvalidId, Oid, SessionId, TaskId, TaskIx, WorkerId, slug};
 pub use self::review::{ReviewLevel, ReviewVerdict};

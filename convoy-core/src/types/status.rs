@@ -19,14 +19,30 @@ pub enum ConvoyStatus {
     Done,
     /// A task is not done.
     Failed,
+    /// Its gates did not pass on the merged result.
+    GateFailed,
+    /// A hook at its end failed.
+    HookFailed,
     /// Cancelled by a person.
     Cancelled,
 }
 
 impl ConvoyStatus {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Paused,
+        Self::Done,
+        Self::Failed,
+        Self::GateFailed,
+        Self::HookFailed,
+        Self::Cancelled,
+    ];
+
     /// Whether only a retry leaves it.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+        matches!(self, Self::Done | Self::Failed | Self::GateFailed | Self::HookFailed | Self::Cancelled)
     }
 
     /// The public text.
@@ -37,6 +53,8 @@ impl ConvoyStatus {
             Self::Paused => "paused",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::GateFailed => "gate-failed",
+            Self::HookFailed => "hook-failed",
             Self::Cancelled => "cancelled",
         }
     }
@@ -224,6 +242,9 @@ mod tests {
     #[test]
     fn texts_and_json_agree() {
         for status in TaskStatus::ALL {
+            assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
+        }
+        for status in ConvoyStatus::ALL {
             assert_eq!(serde_json::to_value(status).expect("json"), status.as_str());
         }
         let totals = Totals::of(TaskStatus::ALL);

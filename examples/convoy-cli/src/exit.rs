@@ -129,6 +129,8 @@ mod tests {
             (Ended::Finished, ConvoyStatus::Done, false, 5),
             (Ended::Finished, ConvoyStatus::Failed, true, 1),
             (Ended::Finished, ConvoyStatus::Failed, false, 1),
+            (Ended::Finished, ConvoyStatus::GateFailed, true, 1),
+            (Ended::Finished, ConvoyStatus::HookFailed, true, 1),
             (Ended::Finished, ConvoyStatus::Cancelled, true, 1),
             (Ended::Interrupted, ConvoyStatus::Running, false, 130),
             (Ended::Interrupted, ConvoyStatus::Paused, false, 130),

@@ -8,6 +8,7 @@
 //!
 //! A failure names its seed: [`tests::REPRODUCED`] lives that one alone.
 
+mod ending;
 mod git;
 mod life;
 mod people;

@@ -76,12 +76,13 @@ async fn act(world: &Arc<World>, action: Action, stop: &Stop, reporter: &Reporte
             }
         }
         Action::Publish(order) => publish(world, order, reporter).await?,
-        Action::Stop { .. } => {}
+        Action::End(order) => super::ending::perform(world, order, stop, reporter).await?,
+        Action::Stop { .. } | Action::StopEnd { .. } => {}
     }
     Ok(())
 }
 
-fn git_failed() -> Error {
+pub(super) fn git_failed() -> Error {
     Error::new(ErrorKind::Repository, "git failed in the simulation")
 }
 
@@ -102,7 +103,7 @@ fn stopped(stop: &Stop) -> AgentEnd {
 }
 
 /// Waits, unless asked to stop. An agent may come to its end all the same.
-async fn nap_unless_stopped(world: &World, stop: &Stop, most: u64) -> bool {
+pub(super) async fn nap_unless_stopped(world: &World, stop: &Stop, most: u64) -> bool {
     tokio::select! {
         biased;
         () = stop.token().cancelled() => world.with(|w| w.rng.one_in(4)),

@@ -7,7 +7,7 @@ use super::git::SimGit;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, EventRecord, PublishEvent, TaskEvent, Work};
 use crate::plan::Plan;
 use crate::schedule::tests::invariants::Watch;
-use crate::schedule::{Action, PublishOrder, SnapshotOrder, WorkOrder};
+use crate::schedule::{Action, EndOrder, PublishOrder, SnapshotOrder, WorkOrder};
 use crate::state::{Moving, Prepared, RunState};
 use crate::types::{AttemptNo, Oid, TaskIx};
 
@@ -214,7 +214,20 @@ impl Record {
             Action::Publish(PublishOrder::Move { moving, .. }) if !self.moves.contains(moving) => {
                 not("the branch is to move, and that is not recorded")
             }
-            Action::Publish(_) | Action::Stop { .. } => Ok(()),
+            Action::End(EndOrder::Gates { round, commit }) => match &self.state().ending().round {
+                Some(recorded) if recorded.number == *round && recorded.commit == *commit => Ok(()),
+                _ => not("gates of the convoy that are not recorded"),
+            },
+            Action::End(EndOrder::Hook { index, .. }) if self.state().ending().hook != Some(*index) => {
+                not("a hook that is not recorded")
+            }
+            Action::End(EndOrder::Guard) if self.state().totals().open > 0 => {
+                not("the guard looks too early")
+            }
+            Action::End(EndOrder::Guard | EndOrder::Hook { .. })
+            | Action::Publish(_)
+            | Action::Stop { .. }
+            | Action::StopEnd { .. } => Ok(()),
         }
     }
 

@@ -45,6 +45,7 @@ pub(super) enum Doing {
     Checking(TaskIx),
     Landing,
     Publishing,
+    Ending,
 }
 
 pub(super) struct Inner {
@@ -266,6 +267,14 @@ impl Inner {
         self.plan.spec_of(task).max_retries >= 2 && luck()
     }
 
+    /// Whether the seed lets a gate of the convoy fail. In a story that is not wild it follows how often something
+    /// was mended.
+    pub(super) fn gate_of_convoy_fails(&self, gate: u64) -> bool {
+        let ending = self.record.state().ending();
+        let turn = u64::from(if self.story.wild { ending.rounds } else { ending.fixes });
+        Rng::keyed(&[self.story.seed, 7, gate, turn]).percent(30)
+    }
+
     /// Whether an agent does not get a conflict resolved.
     pub(super) fn gives_up(&self, task: TaskIx) -> bool {
         self.story.wild && self.luck(task, 9).percent(40)
@@ -293,7 +302,8 @@ impl Inner {
             Action::Check(order) => Doing::Checking(order.task),
             Action::Prepare { .. } | Action::Advance { .. } => Doing::Landing,
             Action::Publish(_) => Doing::Publishing,
-            Action::Stop { .. } => return Err("a stop is the driver's".into()),
+            Action::End(_) => Doing::Ending,
+            Action::Stop { .. } | Action::StopEnd { .. } => return Err("a stop is the driver's".into()),
         };
         *self.doing.entry(doing).or_default() += 1;
         if self.story.watched {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::event::{EVENT_FORMAT, RunOptions, Started};
 use crate::plan::{Plan, plan};
 use crate::spec::{
-    Concurrency, Input, OnExhausted, OnFailure, OnStepFailure, Output, Retry, Spec, Task, Worktree,
+    Concurrency, Guard, Hook, HookMoment, HookType, Input, OnExhausted, OnFailure, OnStepFailure, Output,
+    Retry, Spec, Task, Worktree,
 };
 use crate::state::RunState;
 use crate::types::{Artifact, ArtifactKind, ConvoyId, Oid, TaskId, Timestamp};
@@ -107,8 +108,18 @@ pub(crate) fn spec(tasks: Vec<Task>) -> Spec {
         env: BTreeMap::new(),
         worktree: Worktree::default(),
         reviews: crate::spec::ReviewSettings::default(),
+        gates: Vec::new(),
+        gate_retries: 0,
+        hooks: Vec::new(),
+        guard: Guard::default(),
+        task_defaults: Some(Box::new(task("convoy"))),
         unsupported: Vec::new(),
     }
+}
+
+/// A shell command at the end.
+pub(crate) fn hook(name: &str) -> Hook {
+    Hook { kind: HookType::Command, name: Some(name.into()), text: "true".into(), on: HookMoment::PostConvoy }
 }
 
 /// The plan of a spec that is known to be valid.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::build::fresh;
 use super::world::{Open, attempt_of, task_of};
-use crate::event::{AttemptKind, ConvoyEvent, Event, TaskEvent};
+use crate::event::{AttemptKind, ConvoyEvent, Event, TaskEvent, TaskSource};
 use crate::plan::Plan;
 use crate::schedule::Action;
 use crate::spec::{Approve, OnExhausted};
-use crate::state::{Admission, RunState, Stage, StageKind, view};
-use crate::types::{AttemptNo, BreakerState, ConvoyStatus, FailureKind, TaskIx, TaskStatus, Timestamp};
+use crate::state::{Admission, EndStage, RunState, Stage, StageKind, view};
+use crate::types::{AttemptNo, BreakerState, ConvoyStatus, FailureKind, Oid, TaskIx, TaskStatus, Timestamp};
 
 /// What one attempt has recorded.
 #[derive(Debug, Default)]
@@ -33,6 +33,16 @@ pub(crate) struct Watch {
     tries: HashMap<String, HashSet<TaskIx>>,
     /// Tasks whose agent was rested.
     blocked: HashSet<TaskIx>,
+    /// What the convoy's gates said last, of which commit, since the start or the last retry.
+    pub(super) gates: Option<(Oid, bool)>,
+    /// Whether a gate of the newest round failed.
+    pub(super) gate_failed: bool,
+    /// Tasks that were added since to mend what the gates found.
+    fixes: u32,
+    /// Hooks that ran since, and whether they passed.
+    pub(super) hooks: Vec<bool>,
+    /// Whether the guard looked since, and found something.
+    pub(super) guarded: Option<bool>,
 }
 
 impl Watch {
@@ -46,6 +56,11 @@ impl Watch {
             retried: false,
             tries: HashMap::new(),
             blocked: HashSet::new(),
+            gates: None,
+            gate_failed: false,
+            fixes: 0,
+            hooks: Vec::new(),
+            guarded: None,
         };
         for (time, event) in log {
             watch.event(event, *time);
@@ -71,18 +86,32 @@ impl Watch {
                 Vec::new()
             }
             Event::Convoy(ConvoyEvent::Retried { tasks, .. }) => {
-                assert!(!tasks.is_empty());
-                self.retried = true;
+                let ended = self.state.ended().expect("only what ended is taken up again");
+                assert!(!tasks.is_empty() || ended.status != ConvoyStatus::Done);
+                (self.retried, self.gates, self.fixes) = (true, None, 0);
+                self.hooks.clear();
+                self.guarded = None;
                 tasks.clone()
             }
-            Event::Convoy(ConvoyEvent::TasksAdded { .. }) => {
+            Event::Convoy(ConvoyEvent::TasksAdded { source, .. }) => {
                 assert!(
                     self.state.ended().is_none() && !self.state.is_cancelling(),
                     "nothing is added to what ends"
                 );
+                assert!(*source != TaskSource::Guard || self.guarded == Some(true), "there are findings");
+                if *source == TaskSource::GateFix {
+                    self.fixes += 1;
+                    let found = self.gates.as_ref() == Some(&(self.state.tip().clone(), false));
+                    assert!(found, "there is something to mend");
+                    assert!(self.fixes <= self.state.plan().spec().gate_retries);
+                }
                 Vec::new()
             }
-            Event::Convoy(_) | Event::Publish(_) => Vec::new(),
+            Event::Convoy(event) => {
+                self.at_the_end(event);
+                Vec::new()
+            }
+            Event::Publish(_) => Vec::new(),
         };
         let kinds = |state: &RunState| -> Vec<StageKind> {
             concerned.iter().map(|ix| state.task(*ix).stage.kind()).collect()
@@ -273,12 +302,26 @@ impl Watch {
             Event::Convoy(ConvoyEvent::Failed(end)) => (end, ConvoyStatus::Failed),
             _ => panic!("no end"),
         };
-        let expected = match (totals.done == totals.total, self.state.is_cancelling()) {
-            (true, _) => ConvoyStatus::Done,
-            (false, true) => ConvoyStatus::Cancelled,
-            (false, false) => ConvoyStatus::Failed,
+        let judged =
+            !self.state.plan().spec().gates.is_empty() && *self.state.tip() != self.state.started().base;
+        let verdict =
+            self.gates.as_ref().filter(|(tip, _)| tip == self.state.tip()).map(|(_, passed)| *passed);
+        assert!(!judged || verdict.is_some() || self.state.is_cancelling(), "what landed was judged");
+        let passed = verdict.unwrap_or(!judged);
+        let hooks = self.hooks.len() == self.state.plan().spec().hooks.len();
+        assert!(hooks || self.state.is_cancelling(), "every hook ran");
+        let hooks = hooks && !self.hooks.contains(&false);
+        let done = totals.done == totals.total;
+        let expected = match (done && passed && hooks, self.state.is_cancelling(), passed) {
+            (true, ..) => (ConvoyStatus::Done, ConvoyStatus::Done),
+            (false, true, _) => (ConvoyStatus::Cancelled, ConvoyStatus::Cancelled),
+            (false, false, false) => (ConvoyStatus::GateFailed, ConvoyStatus::Failed),
+            (false, false, true) if done => (ConvoyStatus::HookFailed, ConvoyStatus::Failed),
+            (false, false, true) => (ConvoyStatus::Failed, ConvoyStatus::Failed),
         };
-        assert_eq!((status.0.status, status.1, status.0.totals), (expected, expected, totals));
+        assert_eq!((status.0.status, status.1, status.0.totals), (expected.0, expected.1, totals));
+        let wanted = self.state.plan().spec().guard.enabled;
+        assert_eq!(self.guarded.is_some(), wanted, "the guard looked");
         for (attempt, seen) in &self.attempts {
             assert_eq!(seen.agent_ended, 1, "every start has one result: {attempt:?} {seen:?}");
         }
@@ -375,6 +418,7 @@ impl Watch {
         let count = |is: fn(&Action) -> bool| open.iter().filter(|open| is(&open.action)).count();
         assert!(count(|a| matches!(a, Action::Prepare { .. } | Action::Advance { .. })) <= 1, "one landing");
         assert!(count(|a| matches!(a, Action::Publish(_))) <= 1, "one publish at a time");
+        assert!(count(|a| matches!(a, Action::End(_))) <= 1, "one stage of the end at a time");
         let checks = count(|a| matches!(a, Action::Check(_)));
         assert!(checks <= self.state.slot_limit() as usize, "as many checks as slots");
         let mut seen = HashSet::new();
@@ -418,8 +462,10 @@ impl Watch {
         let blocked = state.publish().blocked.as_ref().is_some_and(|b| b.tip == *state.tip());
         assert!(state.is_published() || publishing || blocked, "what landed could be published and is not");
         let open_tasks = state.totals().open;
+        let ending = open.iter().any(|open| matches!(open.action, Action::End(_)));
+        let waits = state.is_paused() && matches!(state.end_stage(), EndStage::Gates | EndStage::Hook(_));
         let ended = open_tasks > 0 || publishing || checks > 0 || state.ended().is_some();
-        assert!(ended, "nothing is left to do, and the convoy has not ended");
+        assert!(ended || ending || waits, "nothing is left to do, and the convoy has not ended");
     }
 
     fn could_start(&self, ix: TaskIx, holders: &[TaskIx], now: Timestamp) -> bool {

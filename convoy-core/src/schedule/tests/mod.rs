@@ -8,6 +8,7 @@ mod choose;
 mod conflict;
 mod control;
 mod drift;
+mod ending;
 mod hooks;
 mod inject;
 

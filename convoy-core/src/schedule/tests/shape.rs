@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::build::{leaving, planned, spec};
+use super::build::{hook, leaving, planned, spec};
 use crate::plan::Plan;
 use crate::spec::{
-    Approve, Budget, CircuitBreaker, Concurrency, Input, OnExceeded, OnExhausted, OnFailure, Spec, Task,
+    Approve, Budget, CircuitBreaker, Concurrency, Guard, Input, OnExceeded, OnExhausted, OnFailure, Spec,
+    Task,
 };
 use crate::types::TaskId;
 
@@ -45,6 +46,10 @@ pub(crate) struct Shape {
     on_failure: OnFailure,
     breaker: Option<CircuitBreaker>,
     budget: Option<Budget>,
+    /// Whether gates judge the merged result, and how often a task may mend what they find.
+    gates: Option<u32>,
+    /// How many hooks run at the end, and whether the guard looks at the books.
+    hooks: (usize, bool),
     /// The file lists tasks before what they depend on.
     reversed: bool,
 }
@@ -105,18 +110,32 @@ pub(crate) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
         Budget { tokens, cost_usd: None, wall_time: seconds.map(Duration::from_secs), on_exceeded }
     });
     let budget = prop::option::weighted(0.25, budget);
-    (tasks, permits, concurrency, 1_u32..=8, on_failure, breaker, budget, any::<bool>()).prop_map(
-        |(tasks, permits, concurrency, max_swarm, on_failure, breaker, budget, reversed)| Shape {
-            tasks,
-            permits,
-            concurrency,
-            max_swarm,
-            on_failure,
-            breaker,
-            budget,
-            reversed,
-        },
-    )
+    let gates = prop_oneof![1 => Just(None), 1 => (0_u32..3).prop_map(Some)];
+    let hooks = (0_usize..3, any::<bool>());
+    (tasks, permits, concurrency, 1_u32..=8, on_failure, (breaker, budget), (gates, hooks), any::<bool>())
+        .prop_map(
+            |(
+                tasks,
+                permits,
+                concurrency,
+                max_swarm,
+                on_failure,
+                (breaker, budget),
+                (gates, hooks),
+                reversed,
+            )| Shape {
+                tasks,
+                permits,
+                concurrency,
+                max_swarm,
+                on_failure,
+                breaker,
+                budget,
+                gates,
+                hooks,
+                reversed,
+            },
+        )
 }
 
 impl Shape {
@@ -136,6 +155,10 @@ impl Shape {
             budget: self.budget.clone(),
             circuit_breaker: self.breaker.clone(),
             locks,
+            gates: self.gates.map(|_| "npm test".to_owned()).into_iter().collect(),
+            gate_retries: self.gates.unwrap_or(0),
+            hooks: (0..self.hooks.0).map(|n| hook(&format!("hook{n}"))).collect(),
+            guard: Guard { enabled: self.hooks.1, agent: Some("keeper".into()), ..Guard::all() },
             ..spec(tasks)
         })
     }

@@ -73,7 +73,8 @@ impl World {
         let work = Work { changed, ..self.work_of(id) };
         let succeeded =
             matches!(&self.task(id).stage, Stage::Snapshotting { outcome: AgentOutcome::Succeeded, .. });
-        let left = if succeeded { artifacts(self.plan.spec_of(self.ix(id)), n) } else { Vec::new() };
+        let left =
+            if succeeded { artifacts(self.state().plan().spec_of(self.ix(id)), n) } else { Vec::new() };
         self.taken(id, work, left, None)
     }
 

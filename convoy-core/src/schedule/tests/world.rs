@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::build::{START, artifacts, oid};
 use super::choose::Choices;
+use super::ending::end_report;
 use super::invariants::Watch;
 pub(crate) use super::reports::{
     agent_end, drift, hook, is_last_word, review_blocked, review_verdict, started, step_finished,
@@ -17,8 +18,8 @@ use crate::event::{
 };
 use crate::plan::Plan;
 use crate::schedule::{
-    Action, AdvanceReport, CheckOrder, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
-    SnapshotOrder, SnapshotReport, Turn,
+    Action, AdvanceReport, CheckOrder, EndReport, Input, PrepareReport, PublishOrder, PublishReport, Report,
+    Scheduler, SnapshotOrder, SnapshotReport, Turn,
 };
 use crate::spec::HookMoment;
 use crate::state::{Moving, Prepared, RunState, Stage};
@@ -141,6 +142,11 @@ impl World {
                 let about = self.open.iter_mut().filter(|open| task_of(&open.action) == Some(task));
                 let asked: usize = about.map(|open| open.stop = Some(resumable)).map(|()| 1).sum();
                 assert!(asked > 0, "nothing of task {task:?} is under way that could be stopped");
+            }
+            Action::StopEnd { resumable } => {
+                let about = self.open.iter_mut().filter(|open| matches!(open.action, Action::End(_)));
+                let asked: usize = about.map(|open| open.stop = Some(resumable)).map(|()| 1).sum();
+                assert_eq!(asked, 1, "nothing of the end is under way that could be stopped");
             }
             Action::Prepare { ref tip, .. } => {
                 assert_eq!(tip, &self.tip, "work lands on the newest tip");
@@ -312,7 +318,14 @@ impl World {
                 let report = self.publish_report(order, choices);
                 self.input(Input::Publish(report));
             }
-            Action::Stop { .. } => panic!("a stop has no answer of its own"),
+            Action::End(order) => {
+                let report = end_report(open.stop.is_some(), &order, choices);
+                if matches!(report, EndReport::Gate { .. }) {
+                    self.open.insert(at, open);
+                }
+                self.input(Input::End(report));
+            }
+            Action::Stop { .. } | Action::StopEnd { .. } => panic!("a stop has no answer of its own"),
         }
     }
 
@@ -448,7 +461,7 @@ pub(super) fn attempt_of(action: &Action) -> Option<(TaskIx, AttemptNo)> {
         Action::Prepare { task, attempt, .. } | Action::Advance { task, attempt, .. } => {
             Some((*task, *attempt))
         }
-        Action::Publish(_) | Action::Stop { .. } => None,
+        Action::Publish(_) | Action::Stop { .. } | Action::End(_) | Action::StopEnd { .. } => None,
     }
 }
 

@@ -47,19 +47,15 @@ pub(in crate::spec) static CONVOY: Section = Section {
             Kind::List(&Kind::Record(&TASK), Least::One),
             "The tasks. Required, except in a chain.",
         ),
-        field("gates", COMMANDS, "Shell commands on the merged result at the end; each must exit with 0.")
-            .unbuilt(EMPTY),
+        field("gates", COMMANDS, "Shell commands on the merged result at the end; each must exit with 0."),
         field("gate_retries", Kind::Int(0, COUNT), "How often failing `gates` are handed to a fixing task.")
-            .default("0")
-            .unbuilt(&[Off::Number(0)]),
+            .default("0"),
         field(
             "hooks",
             Kind::List(&Kind::Record(&HOOK), Least::Zero),
             "Run at the end (`on: post_convoy`); a failing one makes the convoy `hook-failed`.",
-        )
-        .unbuilt(EMPTY),
-        field("guard", Kind::Record(&GUARD), "Bookkeeping checks at the end of the run.")
-            .inactive(&[Off::Disabled("enabled")], "guard"),
+        ),
+        field("guard", Kind::Record(&GUARD), "Bookkeeping checks at the end of the run."),
         field(
             "depends_on_convoy",
             Kind::List(&Kind::Text(Rule::Inside), Least::Zero),

@@ -65,8 +65,6 @@ pub(super) enum Off {
     Number(i64),
     /// An empty list or mapping.
     Empty,
-    /// A mapping with this key set to `false`.
-    Disabled(&'static str),
 }
 
 /// The type of a value.

@@ -136,7 +136,6 @@ fn off_values(off: &[Off]) -> Vec<Value> {
             Off::Is(word) => vec![json!(word)],
             Off::Number(number) => vec![json!(number)],
             Off::Empty => vec![json!([]), json!({})],
-            Off::Disabled(key) => vec![json!({*key: false})],
         })
         .collect()
 }
@@ -171,7 +170,7 @@ fn what_is_not_built_is_listed_with_its_place_unless_it_is_switched_off() {
             }
         }
     }
-    assert!(listed > 25, "{listed}");
+    assert!(listed > 15, "{listed}");
 }
 
 #[test]

@@ -220,6 +220,9 @@ pub fn every_kind() -> Vec<Event> {
         Event::Convoy(ConvoyEvent::BreakerHalfOpen { agent: actor(), state: BreakerState::HalfOpen }),
         Event::Convoy(ConvoyEvent::BreakerClosed { agent: actor(), state: BreakerState::Closed }),
         Event::Convoy(ConvoyEvent::SwarmConcurrency { phase: 1, pending_count: 2, effective_concurrency: 2 }),
+    ]);
+    events.extend(said_at_the_end());
+    events.extend([
         Event::Convoy(ConvoyEvent::Failed(end)),
         Event::Convoy(ConvoyEvent::Cancelled(end)),
         Event::Convoy(ConvoyEvent::Finished(end)),
@@ -228,6 +231,41 @@ pub fn every_kind() -> Vec<Event> {
     events.extend(others.map(|event| task(1, event)));
     events.push(failed(1));
     events
+}
+
+/// What gates and hooks of the convoy say, and its guard.
+fn said_at_the_end() -> Vec<Event> {
+    vec![
+        Event::Convoy(ConvoyEvent::GatesStarted { round: 1, commit: oid('d') }),
+        Event::Convoy(ConvoyEvent::Gate {
+            gate: "npm test".into(),
+            passed: false,
+            exit_code: Some(1),
+            duration_ms: 7,
+            output: "red".into(),
+            round: 1,
+            commit: oid('d'),
+        }),
+        Event::Convoy(ConvoyEvent::GatesFinished { round: 1, commit: oid('d'), passed: false }),
+        Event::Convoy(ConvoyEvent::Guard { passed: false, warnings: vec!["a process is left".into()] }),
+        Event::Convoy(ConvoyEvent::HookStarted { hook: "tell".into(), index: 0, commit: oid('d') }),
+        Event::Convoy(ConvoyEvent::HookPassed {
+            hook: "tell".into(),
+            index: 0,
+            duration_ms: 7,
+            output: "told".into(),
+            usage: Usage { output: Some(3), ..Usage::default() },
+        }),
+        Event::Convoy(ConvoyEvent::HookFailed {
+            hook: "deploy".into(),
+            index: 1,
+            error: "exit code 1".into(),
+            exit_code: Some(1),
+            duration_ms: 7,
+            output: "red".into(),
+            usage: Usage::default(),
+        }),
+    ]
 }
 
 /// What steps and hooks say.

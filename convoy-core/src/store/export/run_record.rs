@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::lines::Lines;
 use super::{ExportError, NdjsonExport};
-use crate::event::{Event, TaskEvent};
+use crate::event::{ConvoyEvent, Event, TaskEvent};
 use crate::plan::Plan;
 use crate::store::StoredConvoy;
 use crate::store::project::{Key, Row, Table, Tables, created, project, status_of};
@@ -104,6 +104,14 @@ impl RunRecord {
             task
         });
         let tasks = tasks.collect();
+        for record in &convoy.events {
+            if let Event::Convoy(
+                ConvoyEvent::HookPassed { usage, .. } | ConvoyEvent::HookFailed { usage, .. },
+            ) = &record.event
+            {
+                spent.add(usage);
+            }
+        }
         Some(Self {
             id: line.id,
             name: line.name,

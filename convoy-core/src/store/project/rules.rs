@@ -62,7 +62,23 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
         ConvoyEvent::Finished(end) | ConvoyEvent::Failed(end) | ConvoyEvent::Cancelled(end) => {
             vec![status(row, end.status).set("finished_at", record.time)]
         }
+        ConvoyEvent::Gate { gate, passed, exit_code, duration_ms, .. } => {
+            let result = Change::of(Table::GateResults, vec![Key::from(record.seq)])
+                .set("convoy_id", record.convoy.as_str())
+                .set("gate", gate)
+                .set("passed", *passed)
+                .set("exit_code", *exit_code)
+                .set("duration_ms", *duration_ms)
+                .set("time", record.time);
+            vec![result]
+        }
         ConvoyEvent::CancelRequested { .. }
+        | ConvoyEvent::GatesStarted { .. }
+        | ConvoyEvent::GatesFinished { .. }
+        | ConvoyEvent::Guard { .. }
+        | ConvoyEvent::HookStarted { .. }
+        | ConvoyEvent::HookPassed { .. }
+        | ConvoyEvent::HookFailed { .. }
         | ConvoyEvent::InjectionReceived { .. }
         | ConvoyEvent::InjectionRefused { .. }
         | ConvoyEvent::RequestRefused { .. }

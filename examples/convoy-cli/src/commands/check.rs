@@ -119,7 +119,7 @@ tasks:
     #[test]
     fn warnings_refuse_only_when_strict() {
         let fine = "name: x\nversion: 1\ntasks:\n  - {id: a, prompt: p}\n";
-        let unbuilt = format!("{fine}gates: [sh t.sh]\n");
+        let unbuilt = format!("{fine}merge: {{verify: [sh t.sh]}}\n");
         let cases = [
             (fine, false, 0, "f.yml: ok\n"),
             (fine, true, 0, "f.yml: ok\n"),
@@ -127,13 +127,13 @@ tasks:
                 &*unbuilt,
                 false,
                 0,
-                "f.yml:5:1: warning: gates: not supported yet: gates\nf.yml: ok, 1 warning\n",
+                "f.yml:5:9: warning: merge.verify: not supported yet: merge.verify\nf.yml: ok, 1 warning\n",
             ),
             (
                 &*unbuilt,
                 true,
                 2,
-                "f.yml:5:1: warning: gates: not supported yet: gates\nf.yml: refused, 1 warning\n",
+                "f.yml:5:9: warning: merge.verify: not supported yet: merge.verify\nf.yml: refused, 1 warning\n",
             ),
         ];
         for (text, strict, code, wanted) in cases {

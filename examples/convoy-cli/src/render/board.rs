@@ -47,6 +47,7 @@ impl Board {
             Event::Task { task, id, event, .. } => self.apply_task(*task, id, event, record.time),
             Event::Convoy(ConvoyEvent::Paused { .. }) => self.paused = true,
             Event::Convoy(ConvoyEvent::Unpaused { .. }) => self.paused = false,
+            Event::Convoy(ConvoyEvent::TasksAdded { total, .. }) => self.total = *total,
             Event::Convoy(ConvoyEvent::Retried { tasks, .. }) => {
                 self.ended.retain(|task, _| !tasks.contains(task));
             }

@@ -2,7 +2,7 @@
 
 use convoy_core::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DriftResult, Event, EventRecord, GateResult,
-    PublishEvent, ReviewRecord, TaskEvent,
+    PublishEvent, ReviewRecord, TaskEvent, TaskSource,
 };
 use convoy_core::spec::Approve;
 use convoy_core::types::{Failure, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, Timestamp};
@@ -38,7 +38,14 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | ConvoyEvent::BudgetExceeded { .. }
             | ConvoyEvent::BreakerTripped { .. }
             | ConvoyEvent::BreakerClosed { .. }
-            | ConvoyEvent::Retried { .. } => true,
+            | ConvoyEvent::Retried { .. }
+            | ConvoyEvent::TasksAdded { .. }
+            | ConvoyEvent::InjectionRefused { .. }
+            | ConvoyEvent::GatesStarted { .. }
+            | ConvoyEvent::HookPassed { .. }
+            | ConvoyEvent::HookFailed { .. } => true,
+            ConvoyEvent::Gate { passed, .. } | ConvoyEvent::Guard { passed, .. } => !passed,
+            ConvoyEvent::GatesFinished { passed, .. } => *passed,
             // The first and the last line of a run say it.
             _ => false,
         },
@@ -121,9 +128,18 @@ fn convoy(event: &ConvoyEvent) -> String {
             format!("one task tries whether agent {} works again", safe_line(agent))
         }
         ConvoyEvent::BreakerClosed { agent, .. } => format!("agent {} works again", safe_line(agent)),
+        ConvoyEvent::TasksAdded { .. }
+        | ConvoyEvent::InjectionRefused { .. }
+        | ConvoyEvent::GatesStarted { .. }
+        | ConvoyEvent::Gate { .. }
+        | ConvoyEvent::GatesFinished { .. }
+        | ConvoyEvent::Guard { .. }
+        | ConvoyEvent::HookStarted { .. }
+        | ConvoyEvent::HookPassed { .. }
+        | ConvoyEvent::HookFailed { .. } => at_the_end(event),
         ConvoyEvent::Finished(_) => "ended: every task is done".to_owned(),
         ConvoyEvent::Failed(end) => {
-            format!("ended: {} of {} done", end.totals.done, count(end.totals.total, "task"))
+            format!("ended {}: {} of {} done", end.status, end.totals.done, count(end.totals.total, "task"))
         }
         ConvoyEvent::Cancelled(_) => "ended: cancelled".to_owned(),
         other => other.type_name().to_owned(),
@@ -155,6 +171,42 @@ fn built_in_gate(result: &BuiltInGateResult) -> String {
     let what =
         if result.output.is_empty() { String::new() } else { format!(": {}", safe_line(&result.output)) };
     format!("{} {how}{what}", safe_line(&result.gate))
+}
+
+fn at_the_end(event: &ConvoyEvent) -> String {
+    match event {
+        ConvoyEvent::TasksAdded { tasks, source, actor, .. } => {
+            let ids: Vec<String> = tasks.iter().map(|task| task.id.to_string()).collect();
+            let why = match source {
+                TaskSource::GateFix => "to mend what the gates found".to_owned(),
+                TaskSource::Guard => "to look into what the guard found".to_owned(),
+                _ => format!("by {}", safe_line(actor)),
+            };
+            format!("added {}, {why}", some_of(&ids))
+        }
+        ConvoyEvent::InjectionRefused { reason, actor, .. } => {
+            format!("tasks of {} were not added: {}", safe_line(actor), safe_line(reason))
+        }
+        ConvoyEvent::GatesStarted { round, commit } => {
+            format!("the gates of the convoy judge {} (round {round})", short(commit))
+        }
+        ConvoyEvent::Gate { gate, passed, exit_code, duration_ms, .. } => {
+            let said = GateResult::new(gate.clone(), *passed, *exit_code, *duration_ms);
+            format!("the convoy's {}", self::gate(&said))
+        }
+        ConvoyEvent::GatesFinished { passed: true, .. } => "the gates of the convoy passed".to_owned(),
+        ConvoyEvent::GatesFinished { .. } => "the gates of the convoy failed".to_owned(),
+        ConvoyEvent::Guard { passed: true, .. } => "the guard found nothing".to_owned(),
+        ConvoyEvent::Guard { warnings, .. } => format!("the guard found: {}", some_of(warnings)),
+        ConvoyEvent::HookStarted { hook, .. } => format!("hook {} begins", safe_line(hook)),
+        ConvoyEvent::HookPassed { hook, duration_ms, .. } => {
+            format!("hook {} passed after {}", safe_line(hook), millis(*duration_ms))
+        }
+        ConvoyEvent::HookFailed { hook, error, duration_ms, .. } => {
+            format!("hook {} failed after {}: {}", safe_line(hook), millis(*duration_ms), safe_line(error))
+        }
+        other => other.type_name().to_owned(),
+    }
 }
 
 fn publish(event: &PublishEvent) -> String {

@@ -51,13 +51,19 @@ pub(crate) fn status_lines(view: &ConvoyView, running: bool, hints: &Hints) -> V
         (false, true) => "",
         (false, false) => ", no engine runs it",
     };
-    let mut lines = vec![format!("{}  {}  {}{live}", view.convoy_id, safe_line(&view.name), view.status)];
+    let status = match &view.stage {
+        Some(stage) if view.status == ConvoyStatus::Running => safe_line(stage),
+        Some(stage) => format!("{}, {}", view.status, safe_line(stage)),
+        None => view.status.to_string(),
+    };
+    let mut lines = vec![format!("{}  {}  {status}{live}", view.convoy_id, safe_line(&view.name))];
     lines.push(String::new());
     let header = ["TASK", "STATUS", "ATTEMPTS", "NOTE"].map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(view.tasks.iter().map(row)).collect();
     lines.extend(table(&rows));
     lines.push(String::new());
     lines.push(totals(view));
+    lines.extend(gates(view));
     lines.extend(branch(view));
     lines.extend(next(view, running, hints));
     lines
@@ -78,6 +84,7 @@ pub(crate) fn summary_lines(view: &ConvoyView, interrupted: bool, hints: &Hints)
         let note = if note.is_empty() { note } else { format!(" ({note})") };
         format!("  {}: {status}{note}", safe_line(task.id.as_str()))
     }));
+    lines.extend(gates(view));
     lines.extend(branch(view));
     lines.extend(next(view, false, hints));
     lines
@@ -144,6 +151,22 @@ fn totals(view: &ConvoyView) -> String {
     line
 }
 
+/// What the gates, the hooks and the guard of the convoy said.
+fn gates(view: &ConvoyView) -> Vec<String> {
+    let gates = view.gates.as_ref().map(|gates| {
+        let round = if gates.round > 1 { format!(" (round {})", gates.round) } else { String::new() };
+        match gates.passed {
+            true => format!("the gates of the convoy passed{round}"),
+            false => format!("gates of the convoy failed{round}: {}", some_of(&gates.failed)),
+        }
+    });
+    let failed = Some(&view.failed_hooks).filter(|hooks| !hooks.is_empty());
+    let hooks = failed.map(|hooks| format!("hooks of the convoy failed: {}", some_of(hooks)));
+    let found = view.guard.iter().flat_map(|guard| &guard.warnings).take(10);
+    let found = found.map(|warning| format!("the guard found: {}", safe_line(warning)));
+    gates.into_iter().chain(hooks).chain(found).collect()
+}
+
 /// Where the work is.
 fn branch(view: &ConvoyView) -> Vec<String> {
     let name = safe_line(&view.branch);
@@ -177,12 +200,19 @@ fn next(view: &ConvoyView, running: bool, hints: &Hints) -> Vec<String> {
     match view.status {
         ConvoyStatus::Done if view.published => {}
         ConvoyStatus::Done => say(format!("publish {id}"), "once nothing is in the way"),
-        ConvoyStatus::Failed | ConvoyStatus::Cancelled => {
+        ConvoyStatus::Failed
+        | ConvoyStatus::GateFailed
+        | ConvoyStatus::HookFailed
+        | ConvoyStatus::Cancelled => {
             if let Some(task) = view.tasks.iter().find(|task| is_trouble(task) && task.attempts > 0) {
                 let task = quoted(task.id.as_str());
                 say(format!("logs {task} --convoy {id}"), "what its agent printed");
             }
-            say(format!("retry {id}"), "take up what is not done");
+            let what = match view.totals.done == view.totals.total {
+                true => "check the merged result again",
+                false => "take up what is not done",
+            };
+            say(format!("retry {id}"), what);
             if !view.published {
                 say(format!("publish {id}"), "bring what landed onto the branch");
             }
@@ -194,6 +224,7 @@ fn next(view: &ConvoyView, running: bool, hints: &Hints) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use convoy_core::state::{GatesView, GuardView};
     use convoy_core::types::{Cost, Failure, FailureKind, Timestamp};
 
     use super::*;
@@ -271,7 +302,12 @@ mod tests {
             (ConvoyStatus::Running, false, false, "next: convoy resume ID   # continue where it stopped"),
             (ConvoyStatus::Paused, false, false, "next: convoy resume ID   # continue where it stopped"),
             (ConvoyStatus::Running, false, true, "next: convoy events ID --follow   # watch it"),
-            (ConvoyStatus::Cancelled, true, false, "next: convoy retry ID   # take up what is not done"),
+            (
+                ConvoyStatus::GateFailed,
+                true,
+                false,
+                "next: convoy retry ID   # check the merged result again",
+            ),
         ];
         for (status, published, running, wanted) in cases {
             let view = ConvoyView { status, published, ..view(&[("a", TaskStatus::Done)]) };
@@ -281,6 +317,26 @@ mod tests {
                 "{status} {published} {running}"
             );
         }
+    }
+
+    #[test]
+    fn the_gates_of_the_convoy_are_told() {
+        let judged = |passed, round, failed: &[&str]| {
+            let failed = failed.iter().map(|gate| (*gate).to_owned()).collect();
+            let gates = Some(GatesView { passed, round, commit: oid('a'), failed });
+            ConvoyView { gates, ..view(&[("a", TaskStatus::Done)]) }
+        };
+        assert_eq!(gates(&judged(true, 1, &[])), ["the gates of the convoy passed"]);
+        let failed = "gates of the convoy failed (round 2): npm test, lint\u{fffd}";
+        let view = judged(false, 2, &["npm test", "lint\u{7}"]);
+        let guard = Some(GuardView { passed: false, warnings: vec!["process 7 still runs".into()] });
+        let view = ConvoyView { failed_hooks: vec!["tell".into()], guard, ..view };
+        let others = ["hooks of the convoy failed: tell", "the guard found: process 7 still runs"];
+        assert_eq!(gates(&view), [&[failed], &others[..]].concat());
+        let stage = Some("running its gates (round 2)".to_owned());
+        let running = ConvoyView { status: ConvoyStatus::Running, stage, ..view };
+        let first = &status_lines(&running, true, &hints())[0];
+        assert_eq!(*first, command("ID  demo  running its gates (round 2)"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use convoy_core::event::{
     BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, ReviewRecord, Work,
 };
-use convoy_core::spec::{HookMoment, HookType};
+use convoy_core::spec::{HookMoment, HookType, decode};
 use convoy_core::types::{
     Artifact, ArtifactKind, ConvoyStatus, FailureKind, GateLevel, ReviewLevel, ReviewVerdict, TaskIx,
     TaskStatus, Totals, Usage,
@@ -284,9 +284,9 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
             "up to 3 agents, 5 open",
         ),
         (ConvoyEvent::Finished(end), false, "ended: every task is done"),
-        (ConvoyEvent::Failed(end), false, "ended: 7 of 8 tasks done"),
+        (ConvoyEvent::Failed(end), false, "ended failed: 7 of 8 tasks done"),
     ];
-    for (event, shown, text) in cases {
+    for (event, shown, text) in cases.into_iter().chain(end_stages()) {
         let record = convoy_record(1, 0, event);
         assert_eq!(describe(&record), text);
         assert_eq!(notable(&record).is_some(), shown, "{text}");
@@ -333,4 +333,78 @@ fn branch_events_read_well_and_the_notable_ones_are_shown() {
         assert_eq!(describe(&record), text);
         assert_eq!(notable(&record).is_some(), shown, "{text}");
     }
+}
+
+fn gate_of_convoy(passed: bool) -> ConvoyEvent {
+    ConvoyEvent::Gate {
+        gate: "npm test".into(),
+        passed,
+        exit_code: Some(i32::from(!passed)),
+        duration_ms: 1_500,
+        output: String::new(),
+        round: 2,
+        commit: oid('b'),
+    }
+}
+
+/// Events of the end of a convoy, whether they are shown, and their words.
+fn end_stages() -> Vec<(ConvoyEvent, bool, &'static str)> {
+    let added = "name: n\nversion: 1\ntasks: [{id: x, prompt: p}]\n";
+    let usage = Usage::default();
+    let (hook, duration_ms, output) = (|| "tell".to_owned(), 1_500, String::new);
+    vec![
+        (
+            ConvoyEvent::TasksAdded {
+                tasks: decode(added).spec.expect("valid").tasks,
+                source: TaskSource::Injected,
+                actor: "ann".into(),
+                idempotency_key: None,
+                total: 1,
+            },
+            true,
+            "added x, by ann",
+        ),
+        (
+            ConvoyEvent::GatesStarted { round: 2, commit: oid('b') },
+            true,
+            "the gates of the convoy judge bbbbbbbbbb (round 2)",
+        ),
+        (gate_of_convoy(true), false, "the convoy's gate npm test passed after 1.5s"),
+        (gate_of_convoy(false), true, "the convoy's gate npm test failed with exit code 1 after 1.5s"),
+        (
+            ConvoyEvent::GatesFinished { round: 2, commit: oid('b'), passed: true },
+            true,
+            "the gates of the convoy passed",
+        ),
+        (
+            ConvoyEvent::GatesFinished { round: 2, commit: oid('b'), passed: false },
+            false,
+            "the gates of the convoy failed",
+        ),
+        (ConvoyEvent::HookStarted { hook: hook(), index: 0, commit: oid('b') }, false, "hook tell begins"),
+        (
+            ConvoyEvent::HookPassed { hook: hook(), index: 0, duration_ms, output: output(), usage },
+            true,
+            "hook tell passed after 1.5s",
+        ),
+        (
+            ConvoyEvent::HookFailed {
+                hook: hook(),
+                index: 0,
+                error: "exit code 3".into(),
+                exit_code: Some(3),
+                duration_ms,
+                output: output(),
+                usage,
+            },
+            true,
+            "hook tell failed after 1.5s: exit code 3",
+        ),
+        (ConvoyEvent::Guard { passed: true, warnings: Vec::new() }, false, "the guard found nothing"),
+        (
+            ConvoyEvent::Guard { passed: false, warnings: vec!["a".into(), "b".into()] },
+            true,
+            "the guard found: a, b",
+        ),
+    ]
 }

@@ -1,0 +1,102 @@
+//! The gates of the convoy.
+
+use tokio_util::sync::CancellationToken;
+
+use super::clean;
+use super::room::Room;
+use crate::attempt::context::Context;
+use crate::gate::GateOutcome;
+use crate::git::GitError;
+use crate::types::{Failure, FailureKind, Oid};
+
+/// The gates of the convoy are to judge a commit.
+#[derive(Debug, Clone)]
+pub struct ConvoyGates {
+    /// Which time they run.
+    pub round: u32,
+    /// The merged result.
+    pub commit: Oid,
+}
+
+/// What a gate of the convoy said. All texts are redacted.
+#[derive(Debug, Clone)]
+pub struct EndGate {
+    /// The command.
+    pub gate: String,
+    /// Whether it exited with 0 in time.
+    pub passed: bool,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// How long it ran.
+    pub duration_ms: u64,
+    /// The ends of its output.
+    pub output: String,
+}
+
+impl EndGate {
+    fn failed(context: &Context, gate: &str, failure: Failure) -> Self {
+        let mut output = failure.message;
+        if !failure.output_tail.is_empty() {
+            output = format!("{output}\n\n{}", failure.output_tail);
+        }
+        let (gate, exit_code) = (clean(context, gate), failure.exit_code);
+        Self { gate, passed: false, exit_code, duration_ms: 0, output }
+    }
+}
+
+/// Runs every gate of the convoy in a fresh worktree of the commit, also after one that failed, so that whoever
+/// mends them knows all. Each sees the files of the commit: what the one before changed is put back. A worktree
+/// that cannot be set up is told as a gate that failed. Returns whether all were run; they were not when this was
+/// stopped.
+///
+/// # Errors
+/// When git itself fails; all of it can be repeated.
+pub async fn convoy_gates(
+    context: &Context,
+    request: &ConvoyGates,
+    cancel: &CancellationToken,
+    report: &mut (dyn FnMut(EndGate) + Send),
+) -> Result<bool, GitError> {
+    let mut room =
+        Room::make(context, &request.commit, &format!("gates-{}", request.round), request.round).await?;
+    let over = match room.furnish(context, cancel).await {
+        Ok(()) => run_gates(context, request, &room, cancel, report).await,
+        Err(_) if cancel.is_cancelled() => false,
+        Err(failure) => {
+            report(EndGate::failed(context, "prepare the merged result", failure));
+            true
+        }
+    };
+    room.remove(context).await?;
+    Ok(over)
+}
+
+async fn run_gates(
+    context: &Context,
+    request: &ConvoyGates,
+    room: &Room,
+    cancel: &CancellationToken,
+    report: &mut (dyn FnMut(EndGate) + Send),
+) -> bool {
+    for gate in &context.plan.spec().gates {
+        // The gate before may have destroyed the worktree.
+        if let Err(error) = context.repository.restore_tracked(&room.path, &request.commit).await {
+            let doing = "cannot put back the files of the merged result";
+            report(EndGate::failed(context, gate, context.failure(FailureKind::Worktree, doing, &error)));
+            continue;
+        }
+        match room.shell().run(context, gate, cancel).await {
+            Ok((GateOutcome::Ended(end), output)) => report(EndGate {
+                gate: clean(context, gate),
+                passed: end.passed,
+                exit_code: end.exit_code,
+                duration_ms: u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX),
+                output: if end.passed { output } else { format!("{output}\n({})", end.how) },
+            }),
+            Ok((GateOutcome::Cancelled, _)) => return false,
+            Err(_) if cancel.is_cancelled() => return false,
+            Err(failure) => report(EndGate::failed(context, gate, failure)),
+        }
+    }
+    true
+}

@@ -1,0 +1,87 @@
+//! Hooks at the end of the convoy.
+
+use tokio_util::sync::CancellationToken;
+
+use super::room::Room;
+use crate::attempt::context::Context;
+use crate::attempt::environment::convoy_agent_env;
+use crate::attempt::hooks::{HookEnd, HookPlace, HookReport, run_hook};
+use crate::clock::Stopwatch;
+use crate::git::GitError;
+use crate::spec::Hook;
+use crate::types::{Failure, FailureKind, Oid, Usage};
+
+/// Numbers of hooks are told from those of rounds of gates, which run under the same name.
+const HOOKS: u32 = 1_000_000;
+
+/// A hook is to run.
+#[derive(Debug, Clone)]
+pub struct ConvoyHook {
+    /// Its position in the list.
+    pub index: u32,
+    /// The merged result.
+    pub commit: Oid,
+}
+
+/// Runs a hook in a fresh worktree of the merged result, which is removed afterwards: what it changes there is
+/// nobody's work. One that was cut off by a crash is run again.
+///
+/// # Errors
+/// When git itself fails.
+pub async fn convoy_hook(
+    context: &Context,
+    request: &ConvoyHook,
+    cancel: &CancellationToken,
+) -> Result<HookEnd, GitError> {
+    let (stage, number) = (format!("hook-{}", request.index), HOOKS + request.index);
+    let mut room = Room::make(context, &request.commit, &stage, number).await?;
+    let watch = Stopwatch::start();
+    let end = match context.plan.spec().hooks.get(request.index as usize) {
+        None => HookEnd::Stopped,
+        Some(hook) => match prepared(context, &mut room, cancel).await {
+            Ok(agent_env) => run_hook(context, hook, &place(context, &room, &agent_env), cancel).await,
+            Err(_) if cancel.is_cancelled() => HookEnd::Stopped,
+            Err(failure) => HookEnd::Ended(HookReport { elapsed: watch.elapsed(), ..not_run(hook, failure) }),
+        },
+    };
+    room.remove(context).await?;
+    Ok(end)
+}
+
+type Env = std::collections::BTreeMap<String, String>;
+
+async fn prepared(context: &Context, room: &mut Room, cancel: &CancellationToken) -> Result<Env, Failure> {
+    room.furnish(context, cancel).await?;
+    convoy_agent_env(&context.host_env, context.plan.spec())
+        .map_err(|error| context.failure(FailureKind::Worktree, "cannot make the environment", &error))
+}
+
+fn place<'a>(context: &'a Context, room: &'a Room, agent_env: &'a Env) -> HookPlace<'a> {
+    let like = context.plan.spec().task_defaults.as_deref();
+    HookPlace {
+        of: None,
+        worktree: &room.path,
+        shell_env: &room.env,
+        agent_env,
+        log: &room.log,
+        timeout: room.timeout,
+        worker: room.worker.clone(),
+        role: like.map_or("developer", |task| &task.agent),
+        adapter: like.and_then(|task| task.adapter.as_deref()),
+        model: like.and_then(|task| task.model.as_deref()),
+    }
+}
+
+fn not_run(hook: &Hook, failure: Failure) -> HookReport {
+    HookReport {
+        hook: hook.label().to_owned(),
+        kind: hook.kind,
+        on: hook.on,
+        passed: false,
+        how: failure.message,
+        exit_code: failure.exit_code,
+        elapsed: std::time::Duration::ZERO,
+        output: failure.output_tail,
+        usage: Usage::default(),
+    }
+}

@@ -1,0 +1,17 @@
+//! What runs at the end of a convoy, on the merged result.
+
+mod gates;
+mod guard;
+mod hook;
+mod room;
+
+pub use self::gates::{ConvoyGates, EndGate, convoy_gates};
+pub use self::guard::{clean_up, guard};
+pub use self::hook::{ConvoyHook, convoy_hook};
+use super::context::Context;
+use crate::secret::printable;
+
+/// The text as it may be stored and shown.
+fn clean(context: &Context, text: &str) -> String {
+    printable(&context.redactor.redact(text)).into_owned()
+}

@@ -1,0 +1,85 @@
+//! The worktree of the merged result.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::context::Context;
+use crate::attempt::environment::convoy_env;
+use crate::attempt::setup::copy_in;
+use crate::attempt::shell::Shell;
+use crate::git::GitError;
+use crate::types::{Failure, FailureKind, Oid, WorkerId};
+
+/// The limit of a command where the spec was stored without one.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A worktree of the merged result.
+pub(super) struct Room {
+    pub(super) path: PathBuf,
+    pub(super) log: PathBuf,
+    pub(super) worker: WorkerId,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) timeout: Duration,
+}
+
+impl Room {
+    /// Makes it anew, whatever an earlier stage or engine left at its place.
+    pub(super) async fn make(
+        context: &Context,
+        commit: &Oid,
+        stage: &str,
+        number: u32,
+    ) -> Result<Self, GitError> {
+        let path = context.dirs.end_worktree();
+        remove(context, &path).await?;
+        context.repository.add_worktree(&path, commit).await?;
+        let timeout = context.plan.spec().task_defaults.as_ref().map_or(TIMEOUT, |task| task.gate_timeout);
+        Ok(Self {
+            path,
+            log: context.dirs.end_log(stage),
+            worker: WorkerId::of_end(&context.convoy, number),
+            env: BTreeMap::new(),
+            timeout,
+        })
+    }
+
+    /// Copies in and sets up what every worktree of the convoy gets.
+    pub(super) async fn furnish(
+        &mut self,
+        context: &Context,
+        cancel: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let failed = |doing: &str, error: &(dyn std::error::Error + 'static)| {
+            context.failure(FailureKind::Worktree, doing, error)
+        };
+        self.env = convoy_env(&context.host_env, context.plan.spec())
+            .map_err(|error| failed("cannot make the environment", &error))?;
+        copy_in(context, &self.path).map_err(|error| failed("worktree.copy", &error))?;
+        self.shell().setup(context, cancel).await
+    }
+
+    pub(super) fn shell(&self) -> Shell<'_> {
+        Shell {
+            log: self.log.clone(),
+            worker: self.worker.clone(),
+            timeout: self.timeout,
+            worktree: &self.path,
+            env: &self.env,
+        }
+    }
+
+    pub(super) async fn remove(self, context: &Context) -> Result<(), GitError> {
+        remove(context, &self.path).await
+    }
+}
+
+async fn remove(context: &Context, path: &Path) -> Result<(), GitError> {
+    let state = context.repository.worktree_state(path).await?;
+    if state.exists || state.registered {
+        context.repository.remove_worktree(path).await?;
+    }
+    Ok(())
+}
