@@ -1,6 +1,7 @@
 //! The engine through its Rust interface, on real repositories, with agents written in Rust.
 
 mod end;
+mod everything;
 mod faults;
 mod host_code;
 mod leases;

@@ -2,7 +2,8 @@
 //!
 //! It looks for the last fenced block that begins with ```` ```script ```` in its prompt (standard input, or the
 //! argument after `--prompt`) and carries out its lines in the current directory; see `actions.rs` for the commands.
-//! Asked to review it carries out the last block that begins with ```` ```review ````, or passes the work.
+//! Asked to review it carries out the last block that begins with ```` ```review ````, or passes the work; asked to rate
+//! its own work it is content, and asked about the books of a run it has nothing to mend.
 //! Called as `claude`, or with `--claude`, it prints the event stream of that program; with `--json` one JSON object
 //! at the end; otherwise plain text. `--model M` and `--resume SESSION` are taken from the arguments, others ignored.
 #![forbid(unsafe_code)]
@@ -76,6 +77,10 @@ fn follow(args: &[String], report: &mut Report) -> Result<u8, String> {
     // As a reviewer it does what the task says for reviewers; nothing said, it lets the work pass.
     let lines = if prompt.starts_with("You review") {
         script::find(&prompt, "review").unwrap_or_else(|| vec!["verdict pass fine"])
+    } else if prompt.contains("Rate how far") {
+        vec![r#"say {"score": 0.9, "explanation": "as asked"}"#]
+    } else if prompt.contains("the look at its books found") {
+        vec!["tokens 1 1", "say Nothing to mend."]
     } else {
         script::find(&prompt, "script").ok_or("no ```script block in the prompt")?
     };
