@@ -14,6 +14,7 @@ mod people;
 mod repositories;
 mod secrets;
 mod show;
+mod stored;
 mod stubborn;
 mod support;
 mod switch;

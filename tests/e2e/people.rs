@@ -91,3 +91,27 @@ fn a_persons_commit_lands_as_the_work_of_a_task() {
     assert_eq!((repo.read("a.txt").as_str(), repo.read("b.txt").as_str()), ("me\n", "b\n"));
     assert_nothing_left(&repo);
 }
+
+#[test]
+fn what_waits_for_an_artifact_of_work_that_a_person_gave_fails_and_says_so() {
+    let repo = ScratchRepo::new();
+    let tasks = [
+        task("a", "approve: before_run, outputs: [{name: said, type: summary}]", "say hello"),
+        task("b", "max_retries: 3, inputs: [{from: a, name: said}]", "write b.txt {{input.said}}"),
+        task("c", "depends_on: [b]", "write c.txt c"),
+    ];
+    let mut running = run(&repo, &convoy_file(&repo, "given", "", &tasks.concat())).spawn();
+    assert!(running.wait_for_line("task_awaiting_approval").is_some());
+    repo.git(["branch", "by-hand", "main"]);
+    convoy(&repo, &["accept", "a", "by-hand"]).run().expect_code(0);
+    let ended = running.wait().expect_code(1);
+    let outcome = outcome(&ended.stdout);
+    let tasks = outcome["tasks"].as_array().expect("tasks").iter();
+    let ends: Vec<String> = tasks
+        .map(|task| format!("{} {}", task["status"], task["failure"]["failure_type"]).replace('"', ""))
+        .collect();
+    assert_eq!(ends, ["done null", "failed missing-input", "skipped null"], "{outcome:#}");
+    let why = outcome["tasks"][1]["failure"]["message"].as_str().expect("a text");
+    assert!(why.contains("said") && why.contains("task a"), "{why}");
+    assert_nothing_left(&repo);
+}
