@@ -96,3 +96,25 @@ async fn a_budget_stops_the_convoy_and_says_what_was_used() {
     let budget = &ran.outcome.view.budget;
     assert_eq!((budget.len(), budget[0].exceeded, budget[1].used), (3, true, Some(1.5)));
 }
+
+#[tokio::test]
+async fn a_task_whose_own_budget_is_used_up_is_not_retried_and_the_others_run() {
+    let repo = ScratchRepo::new();
+    let script = prompt("tokens 400 200\nwrite a.txt made\nexit 1");
+    let fine = prompt("write b.txt made");
+    let tasks = format!(
+        "  - {{id: a, prompt: {script}, max_retries: 5, budget: {{tokens: 1000, cost_usd: 5}}}}\n  \
+         - {{id: b, prompt: {fine}}}\n  - {{id: c, prompt: {fine}, depends_on: [a]}}\n"
+    );
+    let ran = run_with(engine(&repo), &scripted("", &tasks)).await;
+    assert_eq!(ran.statuses(), "a=skipped b=done c=skipped");
+    let a = ran.task("a");
+    assert_eq!((a.attempts, a.tokens), (2, Some(1200)));
+    assert_eq!(a.waiting_for.as_deref(), Some("the budget of the task is used up"));
+    let limits: Vec<_> = a.budget.iter().map(|of| (of.used, of.exceeded, of.at_least)).collect();
+    assert_eq!(limits, [(Some(1200.0), true, false), (None, false, true)], "no cost was said");
+    let exceeded: Vec<_> = ran.events.iter().map(|record| record.to_flat_json()).collect();
+    let exceeded: Vec<_> = exceeded.iter().filter(|event| event["type"] == "budget_exceeded").collect();
+    let said = exceeded.iter().map(|event| (&event["scope"], &event["task"], &event["used"]));
+    assert_eq!(said.collect::<Vec<_>>(), [(&"task".into(), &"a".into(), &1200.0.into())]);
+}

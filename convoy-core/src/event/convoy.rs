@@ -172,10 +172,13 @@ area! {
             effective_concurrency: u32,
         },
         /// A limit of the budget is reached. With `on_exceeded: pause` the convoy is paused, and going on waves the
-        /// limit through; else what was not begun is skipped, and nothing is retried.
+        /// limit through; else what was not begun is skipped, and nothing is retried. Of a task's budget: the task.
         BudgetExceeded = "budget_exceeded" {
-            /// Whose budget: `convoy`.
+            /// Whose budget: `convoy` or `task`.
             scope: String,
+            /// The task, where it is a task's.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            task: Option<TaskId>,
             /// What is limited.
             measure: Measure,
             /// The limit: tokens, dollars or seconds.

@@ -45,7 +45,7 @@ impl Scheduler {
 
     /// When this wants an [`Input::Tick`] although nothing happens.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        let budget = self.state.budget_ends();
+        let budget = self.state.budget_ends().into_iter().chain(self.queues.next_budget_end()).min();
         let next = || budget.into_iter().chain(self.queues.next_time()).min();
         let over = self.state.ended().is_some() || self.state.is_cancelling() || self.state.is_interrupting();
         match (over, self.is_held()) {
@@ -92,6 +92,7 @@ impl Scheduler {
         self.state.apply(&event, now)?;
         if let Some((task, from)) = before {
             self.queues.moved(&self.state, task, from);
+            self.queues.spends(&self.state, task);
         }
         match (&event, probing) {
             (

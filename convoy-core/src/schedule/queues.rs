@@ -43,6 +43,10 @@ pub(super) struct Queues {
     open: u32,
     open_in_phase: Vec<u32>,
     lowest_phase: usize,
+    /// When the running time of tasks is used up.
+    budget_ends: BTreeSet<(Timestamp, TaskIx)>,
+    /// Tasks with a budget of their own whose agents may have used something.
+    spenders: BTreeSet<TaskIx>,
     checks: VecDeque<TaskIx>,
     landings: BTreeSet<(u64, TaskIx)>,
     /// Tasks that could run if a person let them.
@@ -77,6 +81,8 @@ impl Queues {
             open: 0,
             open_in_phase: vec![0; plan.phases() as usize + 1],
             lowest_phase: 0,
+            budget_ends: BTreeSet::new(),
+            spenders: BTreeSet::new(),
             checks: VecDeque::new(),
             landings: BTreeSet::new(),
             to_ask: BTreeSet::new(),
@@ -93,6 +99,7 @@ impl Queues {
                 queues.open_in_phase[plan.task(ix).phase as usize] += 1;
             }
             queues.enter(state, ix);
+            queues.spends(state, ix);
         }
         queues
     }
@@ -147,6 +154,7 @@ impl Queues {
             self.open_in_phase[state.plan().task(ix).phase as usize] -= 1;
         }
         self.enter(state, ix);
+        self.budget_ends.extend(state.task_budget_ends(ix).map(|ends| (ends, ix)));
         if to == StageKind::Done {
             for dependant in &state.plan().task(ix).dependants {
                 self.unmet[dependant.index()] = self.unmet[dependant.index()].saturating_sub(1);
@@ -280,6 +288,35 @@ impl Queues {
             self.unparks.pop_first();
             self.ready.extend(self.blocked.remove(&Blocker::Provider(provider)).unwrap_or_default());
         }
+    }
+
+    /// An agent of this task may have used something of the task's budget.
+    pub(super) fn spends(&mut self, state: &RunState, ix: TaskIx) {
+        if state.plan().spec_of(ix).budget.is_some() {
+            self.spenders.insert(ix);
+        }
+    }
+
+    /// The next open task whose budget is to be looked at, taken out of the queue.
+    pub(super) fn take_spender(&mut self, state: &RunState, now: Timestamp) -> Option<TaskIx> {
+        while let Some((_, ix)) = self.budget_ends.first().copied().filter(|(time, _)| *time <= now) {
+            self.budget_ends.pop_first();
+            self.spenders.insert(ix);
+        }
+        while let Some(ix) = self.spenders.pop_first() {
+            if !state.task(ix).stage.kind().is_final() {
+                // A restart has moved it.
+                let ends = state.task_budget_ends(ix).filter(|ends| *ends > now);
+                self.budget_ends.extend(ends.map(|ends| (ends, ix)));
+                return Some(ix);
+            }
+        }
+        None
+    }
+
+    /// When the running time of the next task is used up.
+    pub(super) fn next_budget_end(&self) -> Option<Timestamp> {
+        self.budget_ends.first().map(|(time, _)| *time)
     }
 
     /// When the next task becomes ready by time alone.

@@ -164,6 +164,9 @@ fn task(task: &Task) -> Value {
         },
         "hooks": task.hooks.iter().map(hook).collect::<Vec<_>>(),
     });
+    if let Some(of) = &task.budget {
+        value["budget"] = budget(of);
+    }
     if let Some(approve) = task.approve {
         value["approve"] = json!(approve);
     }

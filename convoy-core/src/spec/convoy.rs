@@ -205,7 +205,7 @@ pub(super) fn retry(record: Option<&Record>, from: Retry) -> Retry {
     }
 }
 
-fn budget(record: &Record) -> Budget {
+pub(super) fn budget(record: &Record) -> Budget {
     Budget {
         tokens: record.int("tokens").and_then(|tokens| u64::try_from(tokens).ok()),
         cost_usd: record.number("cost_usd").map(Cost::from),

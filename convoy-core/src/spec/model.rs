@@ -128,7 +128,7 @@ pub struct Budget {
     pub tokens: Option<u64>,
     /// Most dollars.
     pub cost_usd: Option<Cost>,
-    /// Longest time, as long as an engine runs the convoy.
+    /// Longest time in which an engine runs the convoy, waiting included; of a task: from its first attempt on.
     pub wall_time: Option<Duration>,
     /// What happens when one is reached.
     pub on_exceeded: OnExceeded,
@@ -138,7 +138,7 @@ pub struct Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnExceeded {
-    /// What was not begun is skipped, and nothing is retried.
+    /// What was not begun is skipped, and nothing is retried. What is under way goes on, and lands.
     Stop,
     /// The convoy is paused; going on waves that limit through.
     Pause,
@@ -226,6 +226,9 @@ pub struct Task {
     /// When it waits for a person.
     #[serde(default)]
     pub approve: Option<Approve>,
+    /// Limits of what its agents consume, all attempts taken together.
+    #[serde(default)]
+    pub budget: Option<Budget>,
 }
 
 /// When a task waits for a person.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::convoy::{Defaults, Maker, adapter_name, on_exhausted, retry};
+use super::convoy::{Defaults, Maker, adapter_name, budget, on_exhausted, retry};
 use super::cross;
 use super::hook::{HookMoment, hooks};
 use super::model::{Approve, Task, UnsupportedField};
@@ -107,6 +107,7 @@ impl Maker {
             on_step_failure: on_step_failure(record),
             hooks: hooks(record, &[HookMoment::PostTask, HookMoment::PreTask]),
             approve: approve(record),
+            budget: record.record("budget").map(budget),
             id,
         });
         (task, places)

@@ -68,7 +68,7 @@ impl RunState {
             ConvoyEvent::Resumed { .. } => {
                 self.interrupting = false;
                 self.paused = false;
-                self.spending.resumed(self.last_time, time);
+                self.resume_spending(time);
                 self.parking.forgive();
                 self.tasks.iter_mut().for_each(|task| task.review.under_way = None);
             }
@@ -84,7 +84,11 @@ impl RunState {
                 self.add(tasks, *source).map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?;
                 self.idempotency_keys.extend(idempotency_key.clone());
             }
-            ConvoyEvent::BudgetExceeded { measure, .. } if !over => self.spending.exceeded(*measure),
+            ConvoyEvent::BudgetExceeded { measure, task, .. } if !over => {
+                if !self.exceed(task.as_ref(), *measure) {
+                    return illegal;
+                }
+            }
             ConvoyEvent::BreakerTripped { agent, state }
             | ConvoyEvent::BreakerHalfOpen { agent, state }
             | ConvoyEvent::BreakerClosed { agent, state }
@@ -143,6 +147,7 @@ impl RunState {
             task.retries = 0;
             task.escalated = false;
             task.drifted = false;
+            task.spending = None;
             task.conflicts = 0;
             task.conflict = None;
             task.no_changes = false;
@@ -214,23 +219,13 @@ impl RunState {
             self.breakers.note(ix, role, event);
         }
         self.note_provider(ix, &before, event, time);
+        self.count_spending(ix, event, &before, time);
         match event {
-            TaskEvent::Hook(hook) => {
-                self.tasks[ix.index()].usage.add(&hook.usage);
-                if !hook.usage.is_empty() {
-                    self.spending.spend(&hook.usage);
-                }
-            }
-            TaskEvent::AgentEnded { usage, .. } => self.spending.spend(usage),
-            TaskEvent::DriftChecked(drift) if drift.asked => self.spending.spend(&drift.usage),
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
             TaskEvent::ReviewVerdict(record) => {
                 let tokens = record.usage.total_tokens().unwrap_or(0);
                 self.review_tokens = self.review_tokens.saturating_add(tokens);
-                if record.verdict != crate::types::ReviewVerdict::Skipped {
-                    self.spending.spend(&record.usage);
-                }
             }
             TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
             _ => {}

@@ -1,12 +1,14 @@
-//! What a convoy has consumed, against its budget.
+//! What a convoy and its tasks have consumed, against their budgets.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::run::RunState;
+use super::stage::Stage;
+use crate::event::TaskEvent;
 use crate::spec::{Budget, OnExceeded};
-use crate::types::{Measure, Timestamp, Usage};
+use crate::types::{Measure, ReviewVerdict, TaskId, TaskIx, Timestamp, Usage};
 
 /// What was consumed since the start, or since a person took the convoy up again.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,43 +74,133 @@ impl Spending {
     }
 }
 
-impl RunState {
-    /// The limits of the convoy's budget at this time.
-    pub fn budget(&self, now: Timestamp) -> Vec<BudgetView> {
-        let Some(budget) = &self.plan.spec().budget else { return Vec::new() };
-        let spent = &self.spending;
+impl Spending {
+    fn limits(&self, budget: &Budget, now: Timestamp) -> Vec<BudgetView> {
         let limit = |measure, limit: Option<f64>, used, silent| {
-            let (at_least, exceeded) = (silent > 0, spent.exceeded.contains(&measure));
+            let (at_least, exceeded) = (silent > 0, self.exceeded.contains(&measure));
             limit.map(|limit| BudgetView { measure, limit, used, at_least, exceeded })
         };
-        let tokens = spent.usage.total_tokens().map(whole);
-        let cost = spent.usage.cost_usd.map(f64::from);
-        let time = Some(spent.ran(now).as_secs_f64());
+        let tokens = self.usage.total_tokens().map(whole);
+        let cost = self.usage.cost_usd.map(f64::from);
+        let time = Some(self.ran(now).as_secs_f64());
         let limits = [
-            limit(Measure::Tokens, budget.tokens.map(whole), tokens, spent.silent.0),
-            limit(Measure::CostUsd, budget.cost_usd.map(f64::from), cost, spent.silent.1),
+            limit(Measure::Tokens, budget.tokens.map(whole), tokens, self.silent.0),
+            limit(Measure::CostUsd, budget.cost_usd.map(f64::from), cost, self.silent.1),
             limit(Measure::WallTime, budget.wall_time.map(|time| time.as_secs_f64()), time, 0),
         ];
         limits.into_iter().flatten().collect()
     }
 
+    fn ends(&self, budget: &Budget) -> Option<Timestamp> {
+        let left = budget.wall_time?.saturating_sub(self.before);
+        (!self.exceeded.contains(&Measure::WallTime)).then(|| self.since.plus(left))
+    }
+
+    fn stops(&self, budget: &Budget) -> bool {
+        budget.on_exceeded == OnExceeded::Stop && !self.exceeded.is_empty()
+    }
+}
+
+/// A limit that is reached, and was not said yet. What nobody has said is not reached.
+fn reached(limits: Vec<BudgetView>) -> Option<BudgetView> {
+    limits.into_iter().find(|of| !of.exceeded && of.used.is_some_and(|used| used >= of.limit))
+}
+
+/// What an agent used that ended, where the event says that one did. `before` is the stage that it met.
+fn consumed<'a>(event: &'a TaskEvent, before: &Stage) -> Option<&'a Usage> {
+    match event {
+        // Without a call of the agent there is nothing that it did not say.
+        TaskEvent::AgentEnded { usage, .. } => {
+            let called = matches!(before, Stage::Working { started: true, .. });
+            Some(usage).filter(|usage| called || !usage.is_empty())
+        }
+        TaskEvent::Hook(hook) => Some(&hook.usage).filter(|usage| !usage.is_empty()),
+        TaskEvent::DriftChecked(drift) => Some(&drift.usage).filter(|_| drift.asked),
+        TaskEvent::ReviewVerdict(review) => {
+            Some(&review.usage).filter(|_| review.verdict != ReviewVerdict::Skipped)
+        }
+        _ => None,
+    }
+}
+
+impl RunState {
+    /// Counts what an event of a task says of what was used. `before` is the stage that it met.
+    pub(super) fn count_spending(&mut self, ix: TaskIx, event: &TaskEvent, before: &Stage, time: Timestamp) {
+        let begins = matches!(event, TaskEvent::Assigned { .. } | TaskEvent::Accepted { .. });
+        let task = &mut self.tasks[ix.index()];
+        if begins && task.spending.is_none() && self.plan.spec_of(ix).budget.is_some() {
+            task.spending = Some(Box::new(Spending::begun(time)));
+        }
+        if let Some(usage) = consumed(event, before) {
+            self.spending.spend(usage);
+            if let Some(spending) = &mut task.spending {
+                spending.spend(usage);
+            }
+        }
+    }
+
+    /// Another engine takes the convoy up at this time.
+    pub(super) fn resume_spending(&mut self, now: Timestamp) {
+        self.spending.resumed(self.last_time, now);
+        for spending in self.tasks.iter_mut().filter_map(|task| task.spending.as_mut()) {
+            spending.resumed(self.last_time, now);
+        }
+    }
+
+    /// Keeps that a limit of the convoy's budget, or of a task's, was said to be reached. Says whether there is
+    /// such a task.
+    pub(super) fn exceed(&mut self, task: Option<&TaskId>, measure: Measure) -> bool {
+        let spending = match task {
+            None => Some(&mut self.spending),
+            Some(id) => self.plan.find(id).and_then(|ix| self.tasks[ix.index()].spending.as_deref_mut()),
+        };
+        spending.map(|spending| spending.exceeded(measure)).is_some()
+    }
+
+    /// The limits of the convoy's budget at this time.
+    pub fn budget(&self, now: Timestamp) -> Vec<BudgetView> {
+        self.plan.spec().budget.as_ref().map(|of| self.spending.limits(of, now)).unwrap_or_default()
+    }
+
+    /// The limits of a task's own budget at this time. Its running time counts from its first attempt on.
+    pub fn task_budget(&self, ix: TaskIx, now: Timestamp) -> Vec<BudgetView> {
+        let Some(budget) = &self.plan.spec_of(ix).budget else { return Vec::new() };
+        match &self.task(ix).spending {
+            Some(spending) => spending.limits(budget, now),
+            None => Spending::begun(now).limits(budget, now),
+        }
+    }
+
     /// A limit that is reached now, and was not said yet. What nobody has said is not reached.
     pub fn over_budget(&self, now: Timestamp) -> Option<BudgetView> {
-        let mut limits = self.budget(now).into_iter();
-        limits.find(|of| !of.exceeded && of.used.is_some_and(|used| used >= of.limit))
+        reached(self.budget(now))
+    }
+
+    /// As [`over_budget`](Self::over_budget), of a task's own budget.
+    pub fn over_task_budget(&self, ix: TaskIx, now: Timestamp) -> Option<BudgetView> {
+        reached(self.task_budget(ix, now))
     }
 
     /// Whether a limit was reached that lets nothing new start.
     pub fn is_budget_used_up(&self) -> bool {
-        let stops = |budget: &Budget| budget.on_exceeded == OnExceeded::Stop;
-        self.plan.spec().budget.as_ref().is_some_and(stops) && !self.spending.exceeded.is_empty()
+        self.plan.spec().budget.as_ref().is_some_and(|budget| self.spending.stops(budget))
+    }
+
+    /// Whether a limit of its own was reached that lets the task not start again.
+    pub fn is_task_budget_used_up(&self, ix: TaskIx) -> bool {
+        let spending = self.task(ix).spending.as_ref();
+        let budget = self.plan.spec_of(ix).budget.as_ref();
+        spending.zip(budget).is_some_and(|(spending, budget)| spending.stops(budget))
     }
 
     /// When the limit of the running time is reached, unless it was.
     pub fn budget_ends(&self) -> Option<Timestamp> {
-        let limit = self.plan.spec().budget.as_ref()?.wall_time?;
-        let left = limit.saturating_sub(self.spending.before);
-        (!self.spending.exceeded.contains(&Measure::WallTime)).then(|| self.spending.since.plus(left))
+        self.spending.ends(self.plan.spec().budget.as_ref()?)
+    }
+
+    /// As [`budget_ends`](Self::budget_ends), of a task that was begun.
+    pub fn task_budget_ends(&self, ix: TaskIx) -> Option<Timestamp> {
+        self.task(ix).spending.as_ref()?.ends(self.plan.spec_of(ix).budget.as_ref()?)
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             keep_session(task, outcome, session.clone());
         }
         TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
+        TaskEvent::Hook(hook) => task.usage.add(&hook.usage),
         TaskEvent::DriftChecked(drift) => {
             task.usage.add(&drift.usage);
             task.rated = drift.score.map(|score| (score, drift.explanation.clone()));

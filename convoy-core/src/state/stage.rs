@@ -1,5 +1,6 @@
 //! The stages of a task and the table of allowed moves.
 
+use super::budget::Spending;
 use super::review::TaskReview;
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, Work};
@@ -254,6 +255,8 @@ pub struct TaskState {
     pub failure: Option<Failure>,
     /// Whether the last try was given to the role of `escalate_to`.
     pub escalated: bool,
+    /// What it used of its own budget; absent without one, and before its first attempt.
+    pub(super) spending: Option<Box<Spending>>,
     /// Whether it was tried again because its agent rated its work too low.
     pub drifted: bool,
     /// What its agent said of the newest attempt's work: its rating and its words.
@@ -309,6 +312,7 @@ impl TaskState {
             conflict: None,
             failure: None,
             escalated: false,
+            spending: None,
             drifted: false,
             rated: None,
             agent: None,

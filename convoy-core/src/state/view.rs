@@ -110,6 +110,9 @@ pub struct TaskView {
     /// Money of its attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// The limits of its own budget, and how near they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budget: Vec<BudgetView>,
     /// The artifacts that other tasks get.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<ArtifactView>,
@@ -218,6 +221,7 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         tree: asked.and_then(|(work, _)| work.map(|work| work.tree.clone())),
         tokens: task.usage.total_tokens(),
         cost_usd: task.usage.cost_usd,
+        budget: state.task_budget(ix, state.last_time),
         artifacts: task
             .artifacts
             .iter()

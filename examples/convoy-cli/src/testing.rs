@@ -83,6 +83,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
             tree: None,
             tokens: None,
             cost_usd: None,
+            budget: Vec::new(),
             artifacts: Vec::new(),
             dead_letter: None,
             unreviewed: None,

@@ -57,15 +57,24 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
     if story.wild && story.seed % 4 == 1 {
         // Roles that are rested often, and not for long.
         let fallback_agent = (story.seed % 16 != 1).then(|| "expert".to_owned());
-        let cooldown = Duration::from_millis(if story.seed % 8 == 5 { 0 } else { 100 });
+        let cooldown = Duration::from_millis(match story.seed % 16 {
+            5 | 13 => 0,
+            // Long enough for other tasks to become ready meanwhile.
+            9 => 2000,
+            _ => 100,
+        });
         spec.concurrency = Concurrency::Fixed(2);
         spec.circuit_breaker = Some(CircuitBreaker { threshold: 1, cooldown, fallback_agent });
-        spec.tasks.iter_mut().for_each(|task| task.max_retries = 0);
+        (spec.on_failure, spec.budget) = (OnFailure::Continue, None);
+        for task in &mut spec.tasks {
+            (task.max_retries, task.on_exhausted) = (0, OnExhausted::Dlq);
+        }
     }
     if !story.wild {
         // What a stop skips, and who is rested, depends on the moment.
         spec.circuit_breaker = None;
         spec.budget = None;
+        spec.tasks.iter_mut().for_each(|task| task.budget = None);
         spec.on_failure = OnFailure::Continue;
         spec.reviews.on_dispute = OnDispute::Continue;
         let stops = spec.tasks.iter_mut().filter(|task| task.on_exhausted == OnExhausted::Stop);

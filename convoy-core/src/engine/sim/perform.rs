@@ -290,7 +290,7 @@ async fn check(world: &World, order: &CheckOrder, stop: &Stop, reporter: &Report
 
 /// Whether the agent says that its work is not what it was asked for. Some are asked, once for the same work.
 async fn rated_low(world: &World, order: &CheckOrder, say: &(impl Fn(Report) + Sync)) -> bool {
-    if world.with(|w| w.luck(order.task, 13).below(3)) > 0 {
+    if world.with(|w| w.luck(order.task, 13).below(2)) > 0 {
         return false;
     }
     let low = match &order.rated {

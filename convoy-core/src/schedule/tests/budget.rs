@@ -8,8 +8,8 @@ use super::steps::names;
 use super::world::World;
 use crate::event::{AgentOutcome, RequestKind};
 use crate::schedule::{AgentEnd, Report};
-use crate::spec::{Approve, Budget, Concurrency, OnExceeded, Spec, Task};
-use crate::types::{ConvoyStatus, Cost, FailureKind, TaskStatus, Usage};
+use crate::spec::{Approve, Budget, Concurrency, OnExceeded, Retry, Spec, Task};
+use crate::types::{ConvoyStatus, Cost, Failure, FailureKind, TaskStatus, Usage};
 
 fn world(budget: Budget, tasks: Vec<Task>) -> World {
     let concurrency = Concurrency::Fixed(2);
@@ -65,6 +65,7 @@ fn nothing_is_retried_without_a_budget() {
 fn what_nobody_said_is_not_zero_and_reaches_no_limit() {
     let mut world =
         world(limits(Some(10), Some(0.5), None, OnExceeded::Stop), vec![task("a"), task("b"), task("c")]);
+    world.starts("a");
     uses(&mut world, "a", Usage::default());
     let shown = |world: &World| {
         let budget = world.state().budget(world.now);
@@ -119,4 +120,102 @@ fn nobody_is_asked_about_a_task_that_the_budget_keeps_from_running() {
     assert_eq!((world.status("c"), world.status("d")), (TaskStatus::Skipped, TaskStatus::Skipped));
     world.run(&mut Choices::new(&[]));
     assert_eq!(world.state().status(), ConvoyStatus::Failed, "it ends without a person");
+}
+
+/// A world of one slot in which task `a` has this budget, and `b` depends on it.
+fn own(budget: Budget, a: Task) -> World {
+    let tasks = vec![Task { budget: Some(budget), ..a }, after("b", &["a"]), task("c")];
+    World::new(&planned(spec(tasks)))
+}
+
+#[test]
+fn a_task_without_a_budget_left_is_not_tried_again_and_the_others_go_on() {
+    for kind in [FailureKind::Error, FailureKind::Drift] {
+        let retried = Task { max_retries: 3, escalate_to: Some("expert".into()), ..task("a") };
+        let mut world = own(limits(Some(10), None, None, OnExceeded::Stop), retried);
+        let failure = Failure::new(kind, "it did not work");
+        let end = super::world::agent_end(AgentOutcome::Failed { failure });
+        let end = AgentEnd { usage: tokens(10), ..end };
+        assert_eq!(names(&world.say("a", Report::AgentEnded(end))), ["task_agent_ended", "budget_exceeded"]);
+        world.snapshot("a", true);
+        assert_eq!((world.status("a"), world.task("a").attempts), (TaskStatus::Skipped, 1));
+        assert_eq!(world.status("b"), TaskStatus::Skipped);
+        world.run(&mut Choices::new(&[]));
+        assert_eq!(world.status("c"), TaskStatus::Done, "the budget is nobody else's");
+        // A person who takes it up again grants it anew.
+        world.retry(&[]);
+        world.run(&mut Choices::new(&[]));
+        assert_eq!(world.state().status(), ConvoyStatus::Done);
+    }
+}
+
+#[test]
+fn work_that_used_up_the_budget_of_its_task_lands() {
+    let mut world = own(limits(Some(10), None, None, OnExceeded::Stop), task("a"));
+    uses(&mut world, "a", tokens(11));
+    assert!(world.state().is_task_budget_used_up(world.ix("a")));
+    world.snapshot("a", true);
+    world.run(&mut Choices::new(&[]));
+    assert_eq!(world.state().status(), ConvoyStatus::Done);
+}
+
+#[test]
+fn the_parts_of_a_task_count_together_and_what_nobody_said_is_not_zero() {
+    let budget = limits(Some(10), Some(0.5), None, OnExceeded::Stop);
+    let mut world = own(budget, Task { max_retries: 9, ..task("a") });
+    let shown = |world: &World| {
+        let budget = world.state().task_budget(world.ix("a"), world.now);
+        (budget[0].used, budget[0].at_least, budget[1].used, budget[1].at_least)
+    };
+    assert_eq!(shown(&world), (None, false, None, false));
+    world.starts("a");
+    uses(&mut world, "a", Usage { cost_usd: Some(Cost::from(0.25)), ..Usage::default() });
+    assert_eq!(shown(&world), (None, true, Some(0.25), false));
+    world.snapshot("a", true);
+    let rated = super::world::drift(true);
+    world.say("a", Report::Drift(crate::event::DriftResult { usage: tokens(9), ..rated }));
+    assert_eq!(shown(&world), (Some(9.0), true, Some(0.25), true));
+    world.say("a", Report::Checked(Some(Failure::new(FailureKind::Drift, "it rates its work low"))));
+    assert!(world.asked("a").is_some(), "the limit is not reached");
+    uses(&mut world, "a", tokens(1));
+    assert!(world.state().is_task_budget_used_up(world.ix("a")));
+}
+
+#[test]
+fn a_task_may_pause_the_convoy_for_its_budget_and_going_on_waves_it_through() {
+    let retried = Task { max_retries: 3, ..task("a") };
+    let mut world = own(limits(Some(5), None, None, OnExceeded::Pause), retried);
+    let names = uses(&mut world, "a", tokens(7));
+    assert_eq!(names, ["task_agent_ended", "budget_exceeded", "convoy_paused"]);
+    world.snapshot("a", true);
+    world.say("a", Report::Checked(Some(Failure::new(FailureKind::Gate("x".into()), "red"))));
+    assert_eq!((world.state().status(), world.status("a")), (ConvoyStatus::Paused, TaskStatus::Pending));
+    world.request(RequestKind::Unpause);
+    uses(&mut world, "a", tokens(7));
+    assert!(!world.state().is_paused(), "it is not asked again");
+}
+
+#[test]
+fn the_time_of_a_task_begins_with_its_first_attempt_and_ends_its_wait_for_the_next() {
+    let (backoff, max_backoff) = (Duration::from_secs(500), Duration::from_secs(500));
+    let slow = Task { max_retries: 1, retry: Retry { backoff, max_backoff, jitter: false }, ..task("a") };
+    let budget = limits(None, None, Some(100), OnExceeded::Stop);
+    let tasks = vec![Task { priority: 1, ..task("c") }, Task { budget: Some(budget), ..slow }];
+    let mut world = World::new(&planned(Spec { concurrency: Concurrency::Fixed(1), ..spec(tasks) }));
+    assert_eq!(world.scheduler.next_wake(), None, "it is not begun");
+    world.now = START.plus(Duration::from_secs(60));
+    uses(&mut world, "c", tokens(1));
+    world.snapshot("c", true);
+    assert_eq!(world.scheduler.next_wake(), Some(START.plus(Duration::from_secs(160))));
+    world.agent_fails("a", FailureKind::Error);
+    world.snapshot("a", true);
+    assert_eq!(world.status("a"), TaskStatus::Pending);
+    // The engine dies after 50 of its seconds; another one comes later.
+    world.now = START.plus(Duration::from_secs(110));
+    world.request(RequestKind::Pause);
+    let mut later = World::resumed(&world.plan, &world.log, false);
+    let resumed = later.now;
+    assert_eq!(later.scheduler.next_wake(), Some(resumed.plus(Duration::from_secs(50))));
+    later.wakes();
+    assert_eq!(later.status("a"), TaskStatus::Skipped);
 }

@@ -45,6 +45,7 @@ pub(crate) fn task(id: &str) -> Task {
         on_step_failure: OnStepFailure::Stop,
         hooks: Vec::new(),
         approve: None,
+        budget: None,
     }
 }
 

@@ -136,7 +136,8 @@ impl Watch {
                 assert!(!parked, "nothing starts whose provider is parked");
                 let broken = state.broken(ix).is_some() && task.stage.kind() == StageKind::Pending;
                 assert!(!broken, "nothing starts whose adapter is known not to work");
-                assert!(goes_on || !state.is_budget_used_up(), "nothing new starts without a budget");
+                let used_up = state.is_budget_used_up() || state.is_task_budget_used_up(ix);
+                assert!(goes_on || !used_up, "nothing new starts without a budget");
                 let asks = state.plan().spec_of(ix).approve == Some(Approve::BeforeRun);
                 assert!(!asks || task.run_approved, "a start waits for its approval");
                 let held = state.is_paused() || state.is_cancelling() || state.is_interrupting();
@@ -196,7 +197,8 @@ impl Watch {
             }
             TaskEvent::Skipped { because, .. } => {
                 let Some(root) = *because else {
-                    let known = self.blocked.contains(&ix) || state.is_budget_used_up();
+                    let used_up = state.is_budget_used_up() || state.is_task_budget_used_up(ix);
+                    let known = self.blocked.contains(&ix) || used_up;
                     return assert!(known || task.skip.is_some(), "a skip has a cause");
                 };
                 let kind = state.task(root).stage.kind();

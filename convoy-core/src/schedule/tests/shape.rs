@@ -28,6 +28,7 @@ pub(crate) struct TaskShape {
     /// Which adapter, where it is not the convoy's; with a model of its own from 2 on.
     adapter: u8,
     approve: Option<Approve>,
+    budget: Option<Budget>,
     /// How far back a task stands that works on the same files.
     overlaps: Option<usize>,
     /// How many artifacts it leaves.
@@ -63,7 +64,7 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
     let (escalates, adapter) = (prop::bool::weighted(0.2), 0_u8..4);
     let approve = prop_oneof![12 => Just(None), 1 => Just(Some(Approve::BeforeRun)), 1 => Just(Some(Approve::BeforeMerge))];
     let artifacts = (prop_oneof![2 => Just(0_usize), 1 => 1_usize..3], any::<bool>());
-    let who = (escalates, adapter, approve);
+    let who = (escalates, adapter, approve, budget(0.1));
     (depends_on, locks, -1_i64..=2, 0_u32..3, on_exhausted, who, overlaps, artifacts).prop_map(
         |(
             depends_on,
@@ -71,7 +72,7 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
             priority,
             max_retries,
             on_exhausted,
-            (escalates, adapter, approve),
+            (escalates, adapter, approve, budget),
             overlaps,
             artifacts,
         )| TaskShape {
@@ -83,11 +84,22 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
             escalates,
             adapter,
             approve,
+            budget,
             overlaps,
             outputs: artifacts.0,
             needs: artifacts.1,
         },
     )
+}
+
+/// A budget in so many of the cases.
+fn budget(share: f64) -> impl Strategy<Value = Option<Budget>> {
+    let budget = (prop::option::of(1_u64..30), prop::option::of(1_u64..60), any::<bool>());
+    let budget = budget.prop_map(|(tokens, seconds, pauses)| {
+        let on_exceeded = if pauses { OnExceeded::Pause } else { OnExceeded::Stop };
+        Budget { tokens, cost_usd: None, wall_time: seconds.map(Duration::from_secs), on_exceeded }
+    });
+    prop::option::weighted(share, budget)
 }
 
 /// Random specs of at most `most` tasks.
@@ -97,22 +109,25 @@ pub(crate) fn shapes(most: usize) -> impl Strategy<Value = Shape> {
     let concurrency =
         prop_oneof![4 => (1_u32..=5).prop_map(Concurrency::Fixed), 1 => Just(Concurrency::Auto)];
     let on_failure = prop_oneof![4 => Just(OnFailure::Continue), 1 => Just(OnFailure::Stop)];
-    let breaker = (1_u32..=2, 0_u64..4, prop::option::of(Just("expert".to_owned())));
+    let breaker = (1_u32..=2, 0_u64..4, prop::option::weighted(0.75, Just("expert".to_owned())));
     let breaker = breaker.prop_map(|(threshold, seconds, fallback_agent)| CircuitBreaker {
         threshold,
         cooldown: Duration::from_secs(seconds),
         fallback_agent,
     });
-    let breaker = prop::option::weighted(0.4, breaker);
-    let budget = (prop::option::of(1_u64..30), prop::option::of(1_u64..60), any::<bool>());
-    let budget = budget.prop_map(|(tokens, seconds, pauses)| {
-        let on_exceeded = if pauses { OnExceeded::Pause } else { OnExceeded::Stop };
-        Budget { tokens, cost_usd: None, wall_time: seconds.map(Duration::from_secs), on_exceeded }
-    });
-    let budget = prop::option::weighted(0.25, budget);
+    let breaker = prop::option::weighted(0.6, breaker);
     let gates = prop_oneof![1 => Just(None), 1 => (0_u32..3).prop_map(Some)];
     let hooks = (0_usize..3, any::<bool>());
-    (tasks, permits, concurrency, 1_u32..=8, on_failure, (breaker, budget), (gates, hooks), any::<bool>())
+    (
+        tasks,
+        permits,
+        concurrency,
+        1_u32..=8,
+        on_failure,
+        (breaker, budget(0.25)),
+        (gates, hooks),
+        any::<bool>(),
+    )
         .prop_map(
             |(
                 tasks,
@@ -187,6 +202,7 @@ impl Shape {
             adapter: (shape.adapter > 0).then(|| format!("adapter{}", shape.adapter.min(2))),
             model: (shape.adapter > 2).then(|| "large".to_owned()),
             approve: shape.approve,
+            budget: shape.budget.clone(),
             escalate_to: shape.escalates.then(|| "expert".to_owned()),
             inputs: inputs
                 .map(|dep| Input { from: id(dep), name: "o0".into(), as_: format!("from{dep}") })

@@ -3,7 +3,7 @@
 use super::checks::{BROWSER_TEST, BUILT_IN_GATES};
 use super::convoy::{BUDGET, ENV};
 use super::defaults::{ON_EXHAUSTED, RETRY, REVIEW, TIMEOUT};
-use super::{AGENT, COMMANDS, COUNT, EMPTY, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
+use super::{AGENT, COMMANDS, COUNT, Kind, Least, NEVER, SWITCH, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
 pub(super) const IDS: Kind = Kind::List(&Kind::Text(Rule::Name), Least::Zero);
@@ -57,7 +57,7 @@ pub(in crate::spec) static TASK: Section = Section {
         .ours(),
         field("env", ENV, "Environment on top of the convoy's.").ours(),
         field("retry", Kind::Record(&RETRY), "How retries are spaced.").ours(),
-        field("budget", Kind::Record(&BUDGET), "Limits of this task.").ours().unbuilt(EMPTY),
+        field("budget", Kind::Record(&BUDGET), "Limits of all attempts of this task.").ours(),
         field("description", Kind::Loose(Rule::Any), "Shown to people. Default: the id.").nullable(),
         field("depends_on", IDS, "Tasks that must be done first."),
         field(

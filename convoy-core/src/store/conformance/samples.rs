@@ -210,7 +210,8 @@ pub fn every_kind() -> Vec<Event> {
         Event::Convoy(ConvoyEvent::Interrupted { reason: "the host ends".into() }),
         Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: actor() }),
         Event::Convoy(ConvoyEvent::BudgetExceeded {
-            scope: "convoy".into(),
+            scope: "task".into(),
+            task: TaskId::new("日本").ok(),
             measure: Measure::CostUsd,
             limit: 1.5,
             used: 1.75,

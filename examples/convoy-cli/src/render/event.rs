@@ -117,9 +117,10 @@ fn convoy(event: &ConvoyEvent) -> String {
         ConvoyEvent::SwarmConcurrency { effective_concurrency, pending_count, .. } => {
             format!("up to {}, {pending_count} open", count(*effective_concurrency, "agent"))
         }
-        ConvoyEvent::BudgetExceeded { measure, limit, used, at_least, .. } => {
+        ConvoyEvent::BudgetExceeded { task, measure, limit, used, at_least, .. } => {
             let least = if *at_least { "at least " } else { "" };
-            format!("the budget is used up: {least}{used} of {limit} {measure}")
+            let whose = task.as_ref().map(|task| format!(" of task {}", safe_line(task.as_str())));
+            format!("the budget{} is used up: {least}{used} of {limit} {measure}", whose.unwrap_or_default())
         }
         ConvoyEvent::BreakerTripped { agent, .. } => {
             format!("agent {} failed too often in a row and is rested", safe_line(agent))

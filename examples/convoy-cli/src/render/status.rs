@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use convoy_core::state::{ConvoyView, TaskView};
-use convoy_core::types::{ConvoyStatus, TaskStatus};
+use convoy_core::state::{BudgetView, ConvoyView, TaskView};
+use convoy_core::types::{ConvoyStatus, Measure, TaskStatus};
 
 use super::event::failed;
 use super::{count, duration, safe_line, some_of, table, thousands};
@@ -64,6 +64,7 @@ pub(crate) fn status_lines(view: &ConvoyView, running: bool, hints: &Hints) -> V
     lines.push(String::new());
     lines.push(totals(view));
     lines.extend(gates(view));
+    lines.extend(budget(&view.budget));
     lines.extend(branch(view));
     lines.extend(next(view, running, hints));
     lines
@@ -117,8 +118,25 @@ fn note(task: &TaskView) -> String {
     let cost = task.cost_usd.map(|cost| cost.to_string());
     let dispute = task.dispute.as_ref().map(|id| safe_line(id));
     let unreviewed = task.unreviewed.map(|_| "not reviewed".to_owned());
-    let parts = [landed, same, unreviewed, waits, failure, letter, dispute, tokens, cost];
+    let budget = budget(&task.budget);
+    let parts = [landed, same, unreviewed, waits, failure, letter, dispute, tokens, cost, budget];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How near the limits of a budget are. What nobody has said is unknown, and no zero.
+fn budget(limits: &[BudgetView]) -> Option<String> {
+    let limit = |of: &BudgetView| {
+        let least = if of.at_least && of.used.is_some() { "at least " } else { "" };
+        let used = match (of.measure, of.used) {
+            (_, None) => "unknown".to_owned(),
+            // Parts of a second tell nobody anything.
+            (Measure::WallTime, Some(used)) => used.floor().to_string(),
+            (_, Some(used)) => used.to_string(),
+        };
+        format!("{least}{used} of {} {}", of.limit, of.measure)
+    };
+    let limits: Vec<String> = limits.iter().map(limit).collect();
+    (!limits.is_empty()).then(|| format!("budget: {}", limits.join(", ")))
 }
 
 fn totals(view: &ConvoyView) -> String {
@@ -282,6 +300,25 @@ mod tests {
             &command("next: convoy --repo '/my repo' retry ID   # take up what is not done"),
         ];
         assert_eq!(status_lines(&failed_view(), false, &hints()), wanted);
+    }
+
+    #[test]
+    fn what_nobody_said_of_a_budget_is_unknown_and_not_zero() {
+        let limit =
+            |measure, limit, used, at_least| BudgetView { measure, limit, used, at_least, exceeded: false };
+        let limits = [
+            limit(Measure::Tokens, 1000.0, Some(600.0), true),
+            limit(Measure::CostUsd, 2.5, None, true),
+            limit(Measure::WallTime, 60.0, Some(12.75), false),
+        ];
+        let wanted = "budget: at least 600 of 1000 tokens, unknown of 2.5 dollars, 12 of 60 seconds";
+        assert_eq!(budget(&limits).as_deref(), Some(wanted));
+        assert_eq!(budget(&[]), None);
+        let mut view = view(&[("a", TaskStatus::Pending)]);
+        (view.budget, view.tasks[0].budget) = (limits.to_vec(), limits[1..2].to_vec());
+        let lines = status_lines(&view, true, &hints());
+        assert!(lines[3].ends_with("budget: unknown of 2.5 dollars"), "{lines:?}");
+        assert!(lines.iter().any(|line| line == wanted), "{lines:?}");
     }
 
     #[test]
