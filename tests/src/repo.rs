@@ -172,10 +172,24 @@ impl ScratchRepo {
         all.lines().filter_map(|line| line.strip_prefix("worktree ")).map(PathBuf::from).collect()
     }
 
-    /// Fails unless the repository is sound and the checkout is what HEAD says.
+    /// Fails unless the repository is sound, the checkout is what HEAD says, and every event that was written down is as
+    /// its schema says.
     pub fn assert_sound_and_clean(&self) {
+        self.assert_events_are_as_their_schema_says();
         self.git(["fsck", "--strict", "--no-dangling"]);
         assert_eq!(self.status(), Vec::<String>::new(), "the checkout differs from HEAD");
+    }
+
+    /// Looks at the record of events in the state directory, where there is one.
+    fn assert_events_are_as_their_schema_says(&self) {
+        let Ok(text) = fs::read_to_string(self.root().join(".convoy/logs/convoy-events.ndjson")) else {
+            return;
+        };
+        for line in text.lines() {
+            let event = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let wrong = convoy_core::event::schema::mistakes_of_line(&event);
+            assert!(wrong.is_empty(), "{wrong:?}: {line}");
+        }
     }
 
     /// A fifo beside the repository: a test that reads it waits, without sleeping, until an agent writes to it.

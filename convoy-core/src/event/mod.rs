@@ -11,6 +11,8 @@ mod publish;
 mod record;
 mod request;
 mod review;
+#[cfg(any(test, feature = "testing"))]
+pub mod schema;
 mod step;
 mod task;
 

@@ -46,8 +46,8 @@ impl fmt::Display for ArtifactKind {
 pub struct Artifact {
     /// Its name, as the task's `outputs` give it.
     pub name: String,
-    /// What it is made of.
-    #[serde(rename = "type")]
+    /// What it is made of. (`type` is the name of an event's type.)
+    #[serde(rename = "artifact_type", alias = "type")]
     pub kind: ArtifactKind,
     /// Its size in bytes.
     pub size: u64,

@@ -76,6 +76,8 @@ impl Record {
     /// Follows an event that became durable. Panics when the rules of the decisions do not allow it.
     pub(super) fn follow(&mut self, record: &EventRecord, git: &SimGit) -> Wrong {
         self.last_seq = record.seq;
+        let wrong = crate::event::schema::mistakes(&record.event);
+        must(wrong.is_empty(), || format!("not as its schema says: {wrong:?}"))?;
         match &record.event {
             // The first event made the state.
             Event::Convoy(ConvoyEvent::Started(_)) => return Ok(()),

@@ -397,3 +397,19 @@ fn what_came_of_it(failure: Failure) -> Vec<TaskEvent> {
         },
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventRecord;
+    use crate::event::schema::{mistakes, mistakes_of_line};
+
+    #[test]
+    fn every_sample_is_as_its_schema_says_also_as_a_line_of_the_record() {
+        for (seq, event) in (1..).zip(every_kind().into_iter().chain([started()])) {
+            assert_eq!(mistakes(&event), [""; 0], "{event:?}");
+            let line = EventRecord { seq, time: Timestamp(5), convoy: convoy_id(1), event }.to_flat_json();
+            assert_eq!(mistakes_of_line(&line), [""; 0], "{line:#}");
+        }
+    }
+}
