@@ -27,7 +27,7 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("swarm_concurrency_update", "phase: count, pending_count: count, effective_concurrency: count"),
     (
         "budget_exceeded",
-        "scope: text, measure: tokens|cost_usd|wall_time, limit: number, used: number, at_least: bool",
+        "scope: text, task?: text, measure: tokens|cost_usd|wall_time, limit: number, used: number, at_least: bool",
     ),
     ("circuit_breaker_tripped", "agent: text, state: open|half-open|closed"),
     ("circuit_breaker_half_open", "agent: text, state: open|half-open|closed"),
