@@ -4,6 +4,7 @@ use std::fs;
 
 use convoy_tests::{ConvoyCmd, ScratchRepo};
 
+use crate::kill::killed_at;
 use crate::support::{
     assert_landed_once, assert_nothing_left, convoy, convoy_file, count, events, run, task,
 };
@@ -16,7 +17,7 @@ fn killed(command: ConvoyCmd, fifo: &std::path::Path) {
 }
 
 #[test]
-fn kills_while_gates_and_hooks_of_the_convoy_run_change_nothing() {
+fn kills_in_every_stage_of_the_end_change_nothing() {
     let repo = ScratchRepo::new();
     let fifo = repo.fifo("pid");
     // Once for each merged result that it judges.
@@ -24,8 +25,12 @@ fn kills_while_gates_and_hooks_of_the_convoy_run_change_nothing() {
         "if mkdir '{0}'-$(git rev-parse HEAD) 2>/dev/null; then kill -9 $(cat '{0}'); exec tail -f /dev/null; fi",
         fifo.display()
     );
-    // The fixing task finds its script in what the gate printed.
-    let mended = "printf '```script\\nwrite mended.txt m\\n```\\n'; test -f mended.txt".to_owned();
+    // The fixing task finds its script in what the gate printed; its first attempt is cut off, too.
+    let cut = format!(
+        "if mkdir {0}-fix 2>/dev/null; then kill -9 $(cat {0}); exec tail -f /dev/null; fi",
+        fifo.display()
+    );
+    let mended = format!("printf '```script\\nsh {cut}\\nwrite mended.txt m\\n```\\n'; test -f mended.txt");
     let gates = serde_json::to_string(&[kills, mended]).expect("JSON");
     let bought = format!("count {} one\nwrite one.txt 1", repo.beside("bought").display());
     let told = repo.beside("told");
@@ -39,15 +44,19 @@ fn kills_while_gates_and_hooks_of_the_convoy_run_change_nothing() {
     let file = convoy_file(&repo, "gates", &head, &task("one", "", &bought));
 
     killed(run(&repo, &file), &fifo);
-    killed(convoy(&repo, &["resume", "--json"]), &fifo);
-    killed(convoy(&repo, &["resume", "--json"]), &fifo);
-    convoy(&repo, &["resume", "--json"]).run().expect_code(0);
+    let resume = || convoy(&repo, &["resume", "--json"]);
+    for _ in ["the fixing task", "the gates on what it made", "the hook"] {
+        killed(resume(), &fifo);
+    }
+    assert!(killed_at(&repo, resume(), "%(refname) refs/convoy/", 1, true), "the guard looks at the refs");
+    resume().run().expect_code(0);
     assert_eq!(repo.files("main"), ["README.md", "mended.txt", "one.txt"]);
     assert_landed_once(&repo, ["convoy-gate-fix-1", "one"]);
     assert_eq!(repo.lines_beside("bought"), ["one"], "nothing is bought again");
     assert_eq!(repo.lines_beside("told"), ["told"]);
     let events = events(&repo);
     assert_eq!((count(&events, "convoy_gates_started"), count(&events, "convoy_gates_finished")), (4, 2));
+    assert_eq!((count(&events, "post_convoy_hook_passed"), count(&events, "convoy_guard")), (1, 1));
     repo.assert_sound_and_clean();
     assert_nothing_left(&repo);
 }

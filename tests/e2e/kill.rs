@@ -222,7 +222,7 @@ exit $code
 "#;
 
 /// Ends the engine at a call of git; whether there was one.
-fn killed_at(repo: &ScratchRepo, command: ConvoyCmd, call: &str, nth: u64, before: bool) -> bool {
+pub(crate) fn killed_at(repo: &ScratchRepo, command: ConvoyCmd, call: &str, nth: u64, before: bool) -> bool {
     let bin = deadly_git(repo, call, nth, before);
     let outcome = command.first_in_path(&bin).run();
     let fired = bin.join("fired").exists();

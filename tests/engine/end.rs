@@ -1,7 +1,7 @@
 //! The end of a convoy through the Rust interface: its gates and what mends them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use convoy_core::agent::AgentOutcome;
 use convoy_core::engine::{Ended, Engine, Outcome, Run};
@@ -276,6 +276,40 @@ async fn the_guard_tells_of_worktrees_and_refs_that_are_left_and_an_agent_looks_
     assert!(repo.files("main").contains(&"looked.txt".to_owned()));
     let recorded = events(&engine, &outcome, "convoy_guard").await;
     assert_eq!((recorded.len(), &recorded[0]["passed"]), (1, &false.into()));
+    engine.shutdown().await;
+}
+
+/// Ends a process when a test is over, however that ends.
+struct Left(std::process::Child);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process that the engine did not start")]
+#[tokio::test]
+async fn the_guard_tells_of_a_process_that_is_left_and_of_which_attempt() {
+    let repo = ScratchRepo::new();
+    let left: Arc<Mutex<Option<Left>>> = Arc::default();
+    let kept = left.clone();
+    // What an agent in this process starts is not the engine's to end.
+    let agent = Inline::new(move |request| {
+        let mut command = std::process::Command::new("tail");
+        command.args(["-f", "/dev/null"]).env("CONVOY_ATTEMPT", request.worker.as_str());
+        *kept.lock().expect("one at a time") = Some(Left(command.spawn().expect("tail runs")));
+        write(&request.cwd, "made.txt", "made\n");
+        AgentOutcome::Succeeded
+    });
+    let engine = engine(&repo).adapter(agent.clone()).build().await.expect("an engine");
+    let outcome = ran(&engine, &spec("")).await;
+    assert_eq!(outcome.view.status, ConvoyStatus::Done, "a finding changes no status: {:#?}", outcome.view);
+    let process = left.lock().expect("no agent runs").take().expect("it was started");
+    let (pid, worker) = (process.0.id(), agent.requests()[0].worker.clone());
+    let warning = format!("process {pid} of {worker} still runs; end it with `kill {pid}`");
+    assert_eq!(outcome.view.guard.as_ref().expect("it looked").warnings, [warning]);
     engine.shutdown().await;
 }
 
