@@ -56,6 +56,7 @@ mod programs;
 mod prompts;
 mod records;
 mod retries;
+mod review_hooks;
 mod reviews;
 mod secrets;
 mod steps;

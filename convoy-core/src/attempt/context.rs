@@ -38,6 +38,8 @@ pub struct Context {
     pub dirs: Dirs,
     /// The adapter of tasks that name none.
     pub adapter: Option<String>,
+    /// Where the convoy began.
+    pub base: Oid,
     /// Full name of the user's branch.
     pub branch: String,
     /// Time between TERM and KILL.

@@ -71,6 +71,11 @@ impl Dirs {
         self.worktrees().join("end")
     }
 
+    /// The checkout in which the merged result is reviewed.
+    pub fn end_review_checkout(&self) -> PathBuf {
+        self.worktrees().join("end-review")
+    }
+
     /// What a stage of the end printed.
     pub fn end_log(&self, stage: &str) -> PathBuf {
         self.state.join("logs").join(self.convoy.as_str()).join("end").join(format!("{stage}.log"))

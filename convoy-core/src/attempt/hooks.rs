@@ -10,24 +10,29 @@ use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::host::{self, HookCall};
 use super::log::{Log, last_bytes};
+use super::review::{ReviewEnd, ReviewNote, ReviewOrder, Reviewed, one_fast_review};
 use crate::agent::{AgentOutcome, AgentReport, AgentRequest, AgentSink};
 use crate::clock::Stopwatch;
 use crate::gate::{self, GateCommand, GateOutcome};
 use crate::process::{Next, Sink, Stream};
 use crate::secret::{has_marker, printable};
 use crate::spec::{Hook, HookMoment, HookType};
-use crate::types::{AttemptNo, Failure, SessionId, TaskIx, Usage, WorkerId};
+use crate::types::{AttemptNo, Failure, ReviewVerdict, SessionId, TaskIx, Usage, WorkerId};
 
 /// The longest that the agent of a hook may run.
 const AGENT_LIMIT: Duration = Duration::from_secs(600);
 /// What is kept of the answer of such an agent, in bytes.
 const ANSWER: usize = 4096;
+/// The longest line that says why a review did not pass, in bytes.
+const LONGEST_LINE: usize = 400;
 
 /// Where a hook runs, and with what.
 #[derive(Debug, Clone)]
 pub struct HookPlace<'a> {
     /// The task and the attempt; `None` at the end of the convoy.
     pub of: Option<(TaskIx, AttemptNo)>,
+    /// What a review looks at; `None` where there is nothing.
+    pub review: Option<ReviewOrder>,
     /// The worktree.
     pub worktree: &'a Path,
     /// The complete environment of shell commands.
@@ -87,7 +92,7 @@ pub enum HookEnd {
     Stopped,
 }
 
-/// Runs a hook to its end: a shell command, an agent, code of the host; nothing of it is left then. A review is none of these and fails here.
+/// Runs a hook to its end: a shell command, an agent, a review, code of the host; nothing of it is left then.
 pub async fn run_hook(
     context: &Context,
     hook: &Hook,
@@ -100,7 +105,7 @@ pub async fn run_hook(
             run_shell(context, hook, place, cancel).await
         }
         HookType::Agent => ask_agent(context, hook, place, cancel).await,
-        HookType::Review => Some(Said::not_run("a review cannot be made here")),
+        HookType::Review => ask_reviewer(context, place, cancel).await,
         HookType::Host => ask_host(context, hook, place, cancel).await,
     };
     let Some(said) = run else { return HookEnd::Stopped };
@@ -174,6 +179,43 @@ async fn run_shell(
             usage: Usage::default(),
         },
     })
+}
+
+async fn ask_reviewer(context: &Context, place: &HookPlace<'_>, cancel: &CancellationToken) -> Option<Said> {
+    let Some(order) = &place.review else {
+        return Some(Said::not_run("there is no work to review here"));
+    };
+    let mut reviewed: Option<Reviewed> = None;
+    let mut note = |note| {
+        if let ReviewNote::Ended(end) = note {
+            reviewed = Some(end);
+        }
+    };
+    let end = match one_fast_review(context, order, cancel, &mut note).await {
+        Ok(ReviewEnd::Stopped) => return None,
+        Ok(ReviewEnd::Passed) => None,
+        Ok(ReviewEnd::Blocked(failure)) => Some(failure.message),
+        Err(error) => return Some(Said::not_run(error)),
+    };
+    let (verdict, output, usage) = match reviewed {
+        Some(reviewed) => (Some(reviewed.verdict), reviewed.text, reviewed.usage),
+        None => (None, String::new(), Usage::default()),
+    };
+    let how = match (&end, verdict) {
+        // What comes after the first line stands in the output.
+        (Some(message), _) => first_line(message),
+        (None, Some(ReviewVerdict::Skipped)) => "it was not reviewed".to_owned(),
+        (None, Some(_)) => "the review passed".to_owned(),
+        (None, None) => "nothing has changed that could be reviewed".to_owned(),
+    };
+    Some(Said { passed: end.is_none(), how, exit_code: None, output, usage })
+}
+
+/// The first line of a message, bounded.
+fn first_line(message: &str) -> String {
+    let mut line = message.lines().next().unwrap_or_default().to_owned();
+    line.truncate(line.floor_char_boundary(LONGEST_LINE));
+    line
 }
 
 async fn ask_host(
@@ -301,17 +343,45 @@ pub(super) enum Halt {
     Stopped,
 }
 
-/// Runs the hooks of a task of one moment in its worktree, one after the other, until one fails. Reviews are left
-/// to the checks.
+/// Which hooks of a task are due.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Due<'a> {
+    /// Those before the agent. A review looks at what it will build upon.
+    BeforeAgent(&'a ReviewOrder),
+    /// Those after it that are no reviews.
+    AfterAgent,
+    /// The reviews after it: once its work has passed the other checks.
+    AfterChecks(&'a ReviewOrder),
+}
+
+impl<'a> Due<'a> {
+    fn holds(self, hook: &Hook) -> bool {
+        let review = hook.kind == HookType::Review;
+        match self {
+            Self::BeforeAgent(_) => hook.on == HookMoment::PreTask,
+            Self::AfterAgent => hook.on == HookMoment::PostTask && !review,
+            Self::AfterChecks(_) => hook.on == HookMoment::PostTask && review,
+        }
+    }
+
+    fn order(self) -> Option<&'a ReviewOrder> {
+        match self {
+            Self::BeforeAgent(order) | Self::AfterChecks(order) => Some(order),
+            Self::AfterAgent => None,
+        }
+    }
+}
+
+/// Runs the hooks of a task that are due in its worktree, one after the other, until one fails.
 pub(super) async fn task_hooks(
     context: &Context,
     (task, attempt): (TaskIx, AttemptNo),
-    on: HookMoment,
+    due: Due<'_>,
     cancel: &CancellationToken,
     each: &mut (dyn FnMut(HookReport) + Send),
 ) -> Result<(), Halt> {
     let of = context.plan.spec_of(task);
-    let hooks = of.hooks.iter().filter(|hook| hook.on == on && hook.kind != HookType::Review);
+    let hooks = of.hooks.iter().filter(|hook| due.holds(hook));
     let (worktree, log) =
         (context.dirs.worktree(&context.plan, task), context.dirs.check_log(&context.plan, task, attempt));
     for hook in hooks {
@@ -329,6 +399,7 @@ pub(super) async fn task_hooks(
         };
         let place = HookPlace {
             of: Some((task, attempt)),
+            review: due.order().cloned(),
             worktree: &worktree,
             shell_env: &shell_env,
             agent_env: &agent_env,

@@ -36,7 +36,9 @@ pub use self::inputs::PromptInput;
 pub use self::land::{LandRequest, Landing, advance, prepare, publish, publish_plan};
 pub use self::log::last_bytes;
 pub use self::prompt::{Feedback, Prompt, render};
-pub use self::review::{ReviewEnd, ReviewNote, ReviewOrder, Reviewed, Reviews, one_fast_review, review};
+pub use self::review::{
+    ReviewEnd, ReviewNote, ReviewOrder, Reviewed, Reviews, Subject, one_fast_review, review,
+};
 pub use self::snapshot::{TakeRequest, Taken, take};
 pub use self::steps::{StepEnd, StepStart};
 pub use self::work::{ConflictWork, KeptSession, Observer, Started, WorkRequest, Worked, work};

@@ -6,9 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::artifacts::{Left, leave};
 use super::context::Context;
-use super::hooks::{Halt, HookReport, task_hooks};
+use super::hooks::{Due, Halt, HookReport, task_hooks};
 use crate::git::{GitError, MergeResult, SnapshotRequest};
-use crate::spec::HookMoment;
 use crate::types::{Artifact, AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
 /// A tree to be taken.
@@ -73,7 +72,7 @@ pub async fn take(
     let mut succeeded = request.succeeded;
     if request.hooks && context.repository.worktree_state(&path).await?.exists {
         let of = (request.task, request.attempt);
-        match task_hooks(context, of, HookMoment::PostTask, cancel, each).await {
+        match task_hooks(context, of, Due::AfterAgent, cancel, each).await {
             Ok(()) => {}
             Err(Halt::Failed(_)) => succeeded = false,
             Err(Halt::Stopped) => return Ok(Taken::Stopped),

@@ -13,15 +13,16 @@ use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::guard::{Guard, GuardReport};
-use super::hooks::{Halt, HookReport, task_hooks};
+use super::hooks::{Due, Halt, HookReport, task_hooks};
 use super::host::prompt_parts;
 use super::inputs::{self, PromptInput};
 use super::prompt::{Feedback, Prompt, render};
+use super::review::{ReviewOrder, Subject};
 use super::setup::{copy_in, run_setup};
 use super::steps::{StepEnd, StepStart, Steps};
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
 use crate::secret::{has_marker, printable};
-use crate::spec::{HookMoment, Task};
+use crate::spec::Task;
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, SessionId, TaskIx};
 
 /// One attempt to be worked on.
@@ -225,7 +226,14 @@ async fn prepare(
     context.whole.insert(request.task, request.attempt);
     let of = (request.task, request.attempt);
     let mut each = |report| observer.hook(report);
-    task_hooks(context, of, HookMoment::PreTask, cancel, &mut each).await.map_err(|halt| match halt {
+    let upon = ReviewOrder {
+        of: Subject::Before(request.task, request.attempt),
+        base: context.base.clone(),
+        commit: request.base.clone(),
+        passed: None,
+        spent: 0,
+    };
+    task_hooks(context, of, Due::BeforeAgent(&upon), cancel, &mut each).await.map_err(|halt| match halt {
         Halt::Failed(failure) => failure,
         Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
     })?;

@@ -14,7 +14,7 @@ use crate::event::RunOptions;
 use crate::git::{Expected, Head, RefUpdate};
 use crate::plan::{Plan, check};
 use crate::secret::Redactor;
-use crate::spec::{Concurrency, HostName, Problem, ReviewMode, host_names};
+use crate::spec::{Concurrency, HookType, HostName, Problem, ReviewMode, host_names};
 use crate::types::Oid;
 
 /// How long a probe of an agent program may take.
@@ -124,7 +124,9 @@ pub(super) async fn choose_adapter(
     let wanted = wanted.filter(|name| !name.is_empty() && *name != "auto").map(canonical_name);
     let mut named: Vec<&str> = spec.tasks.iter().filter_map(|task| task.adapter.as_deref()).collect();
     let needed = spec.tasks.iter().any(|task| task.adapter.is_none());
-    let reviewed = spec.tasks.iter().any(|task| task.review != ReviewMode::None);
+    let hooks = spec.tasks.iter().flat_map(|task| &task.hooks).chain(&spec.hooks);
+    let reviewed = spec.tasks.iter().any(|task| task.review != ReviewMode::None)
+        || hooks.into_iter().any(|hook| hook.kind == HookType::Review);
     let reviewer = spec.reviews.adapter.as_deref().filter(|_| reviewed && parts.reviewer.is_none());
     named.extend(reviewer.map(canonical_name));
     named.extend(wanted.filter(|_| needed));

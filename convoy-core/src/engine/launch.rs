@@ -233,6 +233,7 @@ async fn make_context(
         dirs: Dirs::new(&parts.state_dir, convoy.clone()),
         convoy,
         adapter: started.adapter.clone(),
+        base: started.base.clone(),
         branch: started.branch.clone(),
         grace: parts.grace,
         fence: lease.fence,
@@ -241,6 +242,6 @@ async fn make_context(
         kept: KeptRefs::default(),
         reviewer: parts.reviewer.clone(),
         host: parts.host.clone(),
-        reviews: Reviews::new(state.plan().spec().reviews.max_concurrent),
+        reviews: Reviews::new(state.plan().spec().reviews.max_concurrent, state.review_tokens()),
     })
 }

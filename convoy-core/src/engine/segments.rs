@@ -301,6 +301,7 @@ fn check_report(said: attempt::CheckReport, tree: &Oid) -> Report {
         }
         attempt::CheckReport::Drift(drift) => drift_report(drift),
         attempt::CheckReport::Review(note) => review_report(note, tree),
+        attempt::CheckReport::Hook(hook) => Report::Hook(hook_result(hook)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::built_in::Written;
 use super::guard::guard;
+use super::hook::{HookMoment, hooks};
 use super::model::{
     Budget, CircuitBreaker, Concurrency, EnvValue, OnExceeded, OnExhausted, OnFailure, Retry, Spec,
     UnsupportedField, Worktree, drift_threshold,
@@ -93,7 +94,7 @@ impl Maker {
             reviews: review::settings(record.record("defaults")),
             gates: record.texts("gates").unwrap_or_default(),
             gate_retries: record.count("gate_retries").unwrap_or(0),
-            hooks: self.convoy_hooks(record),
+            hooks: hooks(record, &[HookMoment::PostConvoy]),
             guard: guard(record.record("guard")),
             task_defaults,
             unsupported: Vec::new(),

@@ -45,17 +45,6 @@ fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Probl
                 format!("`{on}` never happens at this level; here there is `{}`", levels.join("`, `"));
             problems.push(Problem::warning(slot.pos, Path::Key(&here, "on"), message));
         }
-        if let (Some(slot), Some("review"), Some("pre_task")) =
-            (hook.slot("on"), hook.text("type"), hook.text("on"))
-            && levels.contains(&"pre_task")
-        {
-            let problem = Problem::error(
-                slot.pos,
-                Path::Key(&here, "on"),
-                "before the agent has worked there is nothing to review",
-            );
-            problems.push(problem.with_hint("write `on: post_task`, or remove the hook"));
-        }
         let needs = match hook.text("type") {
             Some("command" | "validate" | "guard") => "command",
             Some("agent") => "prompt",

@@ -4,9 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::convoy::Maker;
-use super::model::UnsupportedField;
-use super::problem::{Path, Problem};
 use super::value::Record;
 
 /// Something that runs around a task, or at the end of the convoy.
@@ -107,21 +104,6 @@ pub(super) fn hooks(record: &Record, moments: &[HookMoment]) -> Vec<Hook> {
     record.records("hooks").filter_map(|(_, record)| hook(record, moments)).collect()
 }
 
-impl Maker {
-    /// The hooks at the end of the convoy. A review there is not built.
-    pub(super) fn convoy_hooks(&mut self, record: &Record) -> Vec<Hook> {
-        for (index, hook) in record.records("hooks").filter(|(_, hook)| hook.text("type") == Some("review")) {
-            let list = Path::Key(&Path::Root, "hooks");
-            let path = Path::Index(&list, index).to_string();
-            let message = "not supported yet: `type: review` at the end of the convoy";
-            self.problems.push(Problem::warning(hook.pos, &path, message));
-            let (line, column) = (hook.pos.line, hook.pos.column);
-            self.unsupported.push(UnsupportedField { path, line, column });
-        }
-        hooks(record, &[HookMoment::PostConvoy])
-    }
-}
-
 fn hook(record: &Record, moments: &[HookMoment]) -> Option<Hook> {
     let kind = match record.text("type")? {
         "command" => HookType::Command,
@@ -151,7 +133,7 @@ fn hook(record: &Record, moments: &[HookMoment]) -> Option<Hook> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Problem, Severity, decode};
+    use crate::spec::{Problem, decode};
 
     fn of(hooks: &str) -> (Vec<Hook>, Vec<String>) {
         let decoded =
@@ -188,26 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn a_review_at_the_end_of_the_convoy_is_not_built() {
-        let text = "name: n\nversion: 1\ntasks: [{id: a, prompt: p}]\nhooks: [{type: review}, {type: validate, command: c}]\n";
-        let spec = decode(text).spec.expect("valid");
-        assert_eq!(
-            spec.unsupported.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(),
-            ["hooks[0]"]
-        );
-        assert_eq!((spec.hooks.len(), spec.hooks[1].on), (2, HookMoment::PostConvoy));
-    }
-
-    #[test]
-    fn a_review_before_there_is_work_is_refused() {
-        let decoded = decode(
-            "name: n\nversion: 1\ntasks:\n- {id: a, prompt: p, hooks: [{type: review, on: pre_task}]}\n",
-        );
-        let problem = decoded.problems.iter().find(|problem| problem.severity == Severity::Error);
-        let problem = problem.expect("an error").to_string();
-        assert!(
-            problem.contains("tasks[0].hooks[0].on") && problem.contains("nothing to review"),
-            "{problem}"
-        );
+    fn a_review_is_a_hook_of_every_moment() {
+        let text = "name: n\nversion: 1\ntasks:\n- {id: a, prompt: p, hooks: [{type: review}, {type: review, on: pre_task}]}\nhooks: [{type: review, name: last}]\n";
+        let decoded = decode(text);
+        assert!(decoded.problems.is_empty(), "{:?}", decoded.problems);
+        let spec = decoded.spec.expect("valid");
+        let hooks = spec.tasks[0].hooks.iter().chain(&spec.hooks);
+        let shown: Vec<String> = hooks.map(|hook| format!("{} {}", hook.label(), hook.on)).collect();
+        assert_eq!(shown, ["review post_task", "review pre_task", "last post_convoy"]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::convoy::{Defaults, Maker, adapter_name, budget, on_exhausted, retry};
 use super::cross;
 use super::hook::{HookMoment, hooks};
-use super::model::{Approve, Task, UnsupportedField};
+use super::model::{Approve, Task};
 use super::places::{ListField, Place, Places, TaskPlaces};
 use super::problem::{Path, Pos, Problem, Shown};
 use super::review;
@@ -59,7 +59,6 @@ impl Maker {
             let message = format!("`auto` means the convoy's adapter here, {}", Shown(adapter));
             self.problems.push(Problem::warning(slot.pos, Path::Key(&path, "adapter"), message));
         }
-        self.review_hooks(record, &path);
         let id = record.text("id").and_then(|id| TaskId::new(id).ok());
         let (depends_on, depends_on_places) = self.depends_on(record, &path);
         let (files, files_places) = files(record);
@@ -111,18 +110,6 @@ impl Maker {
             id,
         });
         (task, places)
-    }
-
-    /// Reviews are not built, and neither is a hook that is one.
-    fn review_hooks(&mut self, record: &Record, path: &Path<'_>) {
-        let list = Path::Key(path, "hooks");
-        for (index, hook) in record.records("hooks").filter(|(_, hook)| hook.text("type") == Some("review")) {
-            let here = Path::Index(&list, index);
-            let (path, pos) = (here.to_string(), hook.pos);
-            let message = "not supported yet: a hook of type `review`";
-            self.problems.push(Problem::warning(pos, here, message));
-            self.unsupported.push(UnsupportedField { path, line: pos.line, column: pos.column });
-        }
     }
 
     /// Written dependencies, then those that inputs imply, each once.

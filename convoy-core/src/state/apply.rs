@@ -11,8 +11,8 @@ use super::stage::{Prepared, Stage, StageKind, TaskState, allowed};
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, PublishEvent, TaskEvent, TaskSource, Work};
 use crate::plan::PlanProblem;
-use crate::spec::Task;
-use crate::types::{Failure, FailureKind, TaskId, TaskIx, TaskStatus, Timestamp};
+use crate::spec::{HookType, Task};
+use crate::types::{Failure, FailureKind, TaskId, TaskIx, TaskStatus, Timestamp, Usage};
 
 /// An event that cannot happen in the state that it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,17 +109,32 @@ impl RunState {
                 self.ended = Some(*end);
                 self.finished_at = Some(time);
             }
-            _ if !over && self.ending.apply(event) => match event {
-                ConvoyEvent::HookPassed { usage, .. } | ConvoyEvent::HookFailed { usage, .. }
-                    if !usage.is_empty() =>
-                {
-                    self.spending.spend(usage);
-                }
-                _ => {}
-            },
+            _ if !over && self.ending.apply(event) => self.hook_of_end(event),
             _ => return illegal,
         }
         Ok(())
+    }
+
+    /// Counts what a hook at the end consumed.
+    fn hook_of_end(&mut self, event: &ConvoyEvent) {
+        let (ConvoyEvent::HookPassed { usage, index, .. } | ConvoyEvent::HookFailed { usage, index, .. }) =
+            event
+        else {
+            return;
+        };
+        if !usage.is_empty() {
+            self.spending.spend(usage);
+        }
+        let hook = self.plan.spec().hooks.get(*index as usize);
+        if hook.is_some_and(|hook| hook.kind == HookType::Review) {
+            self.reviewed_for(usage);
+        }
+    }
+
+    /// What reviewers consumed.
+    fn reviewed_for(&mut self, usage: &Usage) {
+        let tokens = usage.total_tokens().unwrap_or(0);
+        self.review_tokens = self.review_tokens.saturating_add(tokens);
     }
 
     fn add(&mut self, tasks: &[Task], source: TaskSource) -> Result<(), Vec<PlanProblem>> {
@@ -221,12 +236,10 @@ impl RunState {
         self.note_provider(ix, &before, event, time);
         self.count_spending(ix, event, &before, time);
         match event {
+            TaskEvent::Hook(hook) if hook.kind == HookType::Review => self.reviewed_for(&hook.usage),
             TaskEvent::Landed { commit } => self.tip = commit.clone(),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
-            TaskEvent::ReviewVerdict(record) => {
-                let tokens = record.usage.total_tokens().unwrap_or(0);
-                self.review_tokens = self.review_tokens.saturating_add(tokens);
-            }
+            TaskEvent::ReviewVerdict(record) => self.reviewed_for(&record.usage),
             TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
             _ => {}
         }

@@ -172,6 +172,11 @@ impl WorkerId {
     pub fn of_end(convoy: &ConvoyId, number: u32) -> Self {
         Self(format!("{convoy}.end.{number}").into())
     }
+
+    /// The id of what a hook of the convoy runs as; `index` is its position. Told from those of rounds of gates.
+    pub fn of_hook(convoy: &ConvoyId, index: u32) -> Self {
+        Self::of_end(convoy, 1_000_000 + index)
+    }
 }
 
 /// The position of a task in its convoy, from 0, in file order.

@@ -14,7 +14,8 @@ pub(super) use self::built_in::escapes;
 pub use self::drift::{DriftReport, Rating};
 use super::context::Context;
 use super::guard::{Guard, GuardReport};
-use super::review::{ReviewEnd, ReviewNote, ReviewOrder, review};
+use super::hooks::{Due, Halt, HookReport, task_hooks};
+use super::review::{ReviewEnd, ReviewNote, ReviewOrder, Subject, review};
 use super::work::KeptSession;
 use crate::gate::{GateEnd, Verdict};
 use crate::git::GitError;
@@ -71,6 +72,8 @@ pub enum CheckReport {
     Drift(DriftReport),
     /// A review.
     Review(ReviewNote),
+    /// A hook that reviews.
+    Hook(HookReport),
 }
 
 /// What a gate is.
@@ -153,21 +156,37 @@ async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
         bench.look_around(guard, ran).await?;
     }
     drift::rate(bench).await?;
-    review_stage(bench).await
+    review_stage(bench).await?;
+    review_hooks(bench).await
+}
+
+/// The hooks that review the work: each has a reviewer of its own, whatever others said of it.
+async fn review_hooks(bench: &mut Bench<'_>) -> Result<(), End> {
+    let (context, request, cancel) = (bench.context, bench.request, bench.cancel);
+    let order = ReviewOrder { passed: None, ..review_order(request) };
+    let mut each = |hook| bench.report(CheckReport::Hook(hook));
+    let of = (request.task, request.attempt);
+    task_hooks(context, of, Due::AfterChecks(&order), cancel, &mut each).await.map_err(|halt| match halt {
+        Halt::Failed(failure) => End::Failed(failure),
+        Halt::Stopped => End::Stopped,
+    })
+}
+
+fn review_order(request: &CheckRequest) -> ReviewOrder {
+    let passed = request.reviewed.as_ref().filter(|(tree, _)| *tree == request.tree);
+    ReviewOrder {
+        of: Subject::Attempt(request.task, request.attempt),
+        base: request.base.clone(),
+        commit: request.commit.clone(),
+        passed: passed.map(|(_, level)| *level),
+        spent: request.review_tokens,
+    }
 }
 
 /// Reviewers look last: they are the dearest judges, and rely on the others having passed the work.
 async fn review_stage(bench: &mut Bench<'_>) -> Result<(), End> {
     let (context, request, cancel) = (bench.context, bench.request, bench.cancel);
-    let order = ReviewOrder {
-        task: request.task,
-        attempt: request.attempt,
-        base: request.base.clone(),
-        commit: request.commit.clone(),
-        tree: request.tree.clone(),
-        passed: request.reviewed.clone(),
-        spent: request.review_tokens,
-    };
+    let (task, order) = (bench.task, review_order(request));
     let mut note = |note| bench.report(CheckReport::Review(note));
     // A commit that cannot be read is its task's trouble, nobody else's.
     let unreadable = |error| {
@@ -177,7 +196,7 @@ async fn review_stage(bench: &mut Bench<'_>) -> Result<(), End> {
             &error,
         ))
     };
-    match review(context, &order, cancel, &mut note).await.map_err(unreadable)? {
+    match review(context, task, &order, cancel, &mut note).await.map_err(unreadable)? {
         ReviewEnd::Passed => Ok(()),
         ReviewEnd::Blocked(failure) => Err(End::Failed(failure)),
         ReviewEnd::Stopped => Err(End::Stopped),

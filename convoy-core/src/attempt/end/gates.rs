@@ -7,7 +7,7 @@ use super::room::Room;
 use crate::attempt::context::Context;
 use crate::gate::GateOutcome;
 use crate::git::GitError;
-use crate::types::{Failure, FailureKind, Oid};
+use crate::types::{Failure, FailureKind, Oid, WorkerId};
 
 /// The gates of the convoy are to judge a commit.
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ pub async fn convoy_gates(
     cancel: &CancellationToken,
     report: &mut (dyn FnMut(EndGate) + Send),
 ) -> Result<bool, GitError> {
-    let mut room =
-        Room::make(context, &request.commit, &format!("gates-{}", request.round), request.round).await?;
+    let worker = WorkerId::of_end(&context.convoy, request.round);
+    let mut room = Room::make(context, &request.commit, &format!("gates-{}", request.round), worker).await?;
     let over = match room.furnish(context, cancel).await {
         Ok(()) => run_gates(context, request, &room, cancel, report).await,
         Err(_) if cancel.is_cancelled() => false,

@@ -20,7 +20,7 @@ pub async fn clean_up(context: &Context) -> Result<(), GitError> {
     let mut result = Ok(());
     let (plan, dirs) = (&context.plan, &context.dirs);
     let tasks = plan.indices().flat_map(|task| [dirs.worktree(plan, task), dirs.review_checkout(plan, task)]);
-    for path in tasks.chain([context.dirs.end_worktree()]) {
+    for path in tasks.chain([dirs.end_worktree(), dirs.end_review_checkout()]) {
         if path.exists() {
             result = result.and(context.repository.remove_worktree(&path).await);
         }

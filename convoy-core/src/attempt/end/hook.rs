@@ -6,13 +6,11 @@ use super::room::Room;
 use crate::attempt::context::Context;
 use crate::attempt::environment::convoy_agent_env;
 use crate::attempt::hooks::{HookEnd, HookPlace, HookReport, run_hook};
+use crate::attempt::review::{ReviewOrder, Subject};
 use crate::clock::Stopwatch;
 use crate::git::GitError;
 use crate::spec::Hook;
-use crate::types::{Failure, FailureKind, Oid, Usage};
-
-/// Numbers of hooks are told from those of rounds of gates, which run under the same name.
-const HOOKS: u32 = 1_000_000;
+use crate::types::{Failure, FailureKind, Oid, Usage, WorkerId};
 
 /// A hook is to run.
 #[derive(Debug, Clone)]
@@ -33,13 +31,15 @@ pub async fn convoy_hook(
     request: &ConvoyHook,
     cancel: &CancellationToken,
 ) -> Result<HookEnd, GitError> {
-    let (stage, number) = (format!("hook-{}", request.index), HOOKS + request.index);
-    let mut room = Room::make(context, &request.commit, &stage, number).await?;
+    let worker = WorkerId::of_hook(&context.convoy, request.index);
+    let mut room = Room::make(context, &request.commit, &format!("hook-{}", request.index), worker).await?;
     let watch = Stopwatch::start();
     let end = match context.plan.spec().hooks.get(request.index as usize) {
         None => HookEnd::Stopped,
         Some(hook) => match prepared(context, &mut room, cancel).await {
-            Ok(agent_env) => run_hook(context, hook, &place(context, &room, &agent_env), cancel).await,
+            Ok(agent_env) => {
+                run_hook(context, hook, &place(context, request, &room, &agent_env), cancel).await
+            }
             Err(_) if cancel.is_cancelled() => HookEnd::Stopped,
             Err(failure) => HookEnd::Ended(HookReport { elapsed: watch.elapsed(), ..not_run(hook, failure) }),
         },
@@ -56,10 +56,22 @@ async fn prepared(context: &Context, room: &mut Room, cancel: &CancellationToken
         .map_err(|error| context.failure(FailureKind::Worktree, "cannot make the environment", &error))
 }
 
-fn place<'a>(context: &'a Context, room: &'a Room, agent_env: &'a Env) -> HookPlace<'a> {
+fn place<'a>(
+    context: &'a Context,
+    request: &ConvoyHook,
+    room: &'a Room,
+    agent_env: &'a Env,
+) -> HookPlace<'a> {
     let like = context.plan.spec().task_defaults.as_deref();
     HookPlace {
         of: None,
+        review: Some(ReviewOrder {
+            of: Subject::Convoy(request.index),
+            base: context.base.clone(),
+            commit: request.commit.clone(),
+            passed: None,
+            spent: 0,
+        }),
         worktree: &room.path,
         shell_env: &room.env,
         agent_env,

@@ -31,19 +31,13 @@ impl Room {
         context: &Context,
         commit: &Oid,
         stage: &str,
-        number: u32,
+        worker: WorkerId,
     ) -> Result<Self, GitError> {
         let path = context.dirs.end_worktree();
         remove(context, &path).await?;
         context.repository.add_worktree(&path, commit).await?;
         let timeout = context.plan.spec().task_defaults.as_ref().map_or(TIMEOUT, |task| task.gate_timeout);
-        Ok(Self {
-            path,
-            log: context.dirs.end_log(stage),
-            worker: WorkerId::of_end(&context.convoy, number),
-            env: BTreeMap::new(),
-            timeout,
-        })
+        Ok(Self { path, log: context.dirs.end_log(stage), worker, env: BTreeMap::new(), timeout })
     }
 
     /// Copies in and sets up what every worktree of the convoy gets.

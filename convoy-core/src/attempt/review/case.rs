@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ReviewOrder, Reviewed};
+use super::{ReviewOrder, Reviewed, Subject};
 use crate::agent::canonical_name;
 use crate::attempt::context::Context;
-use crate::attempt::environment::agent_env;
 use crate::attempt::log::Log;
 use crate::git::{ChangedPath, GitError, Repository};
 use crate::review::{
@@ -17,7 +16,7 @@ use crate::review::{
     ReviewRunner, Verdict, count,
 };
 use crate::secret::{Redactor, printable};
-use crate::types::{BoxFuture, Oid, ReviewLevel, TaskIx};
+use crate::types::{BoxFuture, Oid, ReviewLevel};
 
 /// The longest that one reviewer may take.
 const REVIEW_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -40,7 +39,7 @@ impl Case<'_> {
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
     ) -> Result<Vec<ReviewReport>, String> {
-        let checkout = self.context.dirs.review_checkout(&self.context.plan, self.order.task);
+        let checkout = self.order.of.checkout(self.context);
         let repository = &self.context.repository;
         let failed = |error: GitError| format!("the base of the work cannot be checked out: {error}");
         // One that a crash left is in an unknown state.
@@ -79,9 +78,8 @@ impl Case<'_> {
         member: usize,
     ) -> Result<ReviewReport, String> {
         let (context, order) = (self.context, self.order);
-        let task = context.plan.spec_of(order.task);
-        let env = agent_env(&context.host_env, context.plan.spec(), task).map_err(|e| e.to_string())?;
-        let path = context.dirs.review_log(&context.plan, order.task, order.attempt, member);
+        let env = order.of.env(context).map_err(|e| e.to_string())?;
+        let path = order.of.log(context, member);
         let mut log = Log::open(&path, &context.redactor)
             .map_err(|error| format!("the log of the review cannot be opened: {error}"))?;
         log.heading(&context.redactor, &format!("{level} review of {} by {}", order.commit, runner.name()));
@@ -91,8 +89,8 @@ impl Case<'_> {
         };
         let log = Arc::new(ReviewerLog(Mutex::new(Some(log))));
         let request = ReviewRequest {
-            task: task.id.clone(),
-            prompt: context.redactor.redact(&task.prompt).into_owned(),
+            task: order.of.id(context),
+            prompt: order.of.prompt(context),
             level,
             nonce: nonce(),
             base: order.base.clone(),
@@ -101,7 +99,7 @@ impl Case<'_> {
             checkout: checkout.to_owned(),
             env,
             timeout: REVIEW_TIMEOUT,
-            worker: context.worker(order.task, order.attempt),
+            worker: order.of.worker(context),
             cancel: self.cancel.clone(),
             log: log.clone(),
         };
@@ -149,13 +147,13 @@ impl Case<'_> {
     }
 }
 
-/// Who reviews the work of a task: the host's own reviewer, or an agent that can be kept from writing.
-pub(super) fn reviewer(context: &Context, task: TaskIx) -> Result<Arc<dyn ReviewRunner>, String> {
+/// Who reviews work: the host's own reviewer, or an agent that can be kept from writing.
+pub(super) fn reviewer(context: &Context, of: Subject) -> Result<Arc<dyn ReviewRunner>, String> {
     if let Some(reviewer) = &context.reviewer {
         return Ok(reviewer.clone());
     }
     let settings = &context.plan.spec().reviews;
-    let own = context.plan.spec_of(task).adapter.as_deref();
+    let own = of.adapter(context);
     let Some(name) = settings.adapter.as_deref().or(own).or(context.adapter.as_deref()) else {
         return Err("no agent adapter can review; set `reviewer_adapter`".to_owned());
     };

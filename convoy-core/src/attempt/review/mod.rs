@@ -1,6 +1,7 @@
 //! Reviewing the work of an attempt. What a review leads to is decided elsewhere.
 
 mod case;
+mod subject;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::case::diff_text;
 use self::case::{Case, reviewer};
+pub use self::subject::Subject;
 use super::context::Context;
 use crate::git::{Change, ChangedPath, GitError};
 use crate::review::{ChangeSize, Choice, Grant, Verdict, choose, grant};
-use crate::types::{AttemptNo, Failure, FailureKind, Oid, ReviewLevel, ReviewVerdict, TaskIx, Usage};
+use crate::spec::Task;
+use crate::types::{Failure, FailureKind, Oid, ReviewLevel, ReviewVerdict, Usage};
 
 /// What the reviews of one convoy share: how many reviewers work at once, and what they have used.
 #[derive(Debug, Clone)]
@@ -24,10 +27,10 @@ pub struct Reviews {
 }
 
 impl Reviews {
-    /// With so many reviewers at once.
-    pub fn new(most: u32) -> Self {
+    /// With so many reviewers at once, after reviews that have used so many tokens.
+    pub fn new(most: u32, spent: u64) -> Self {
         let most = usize::try_from(most).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
-        Self { slots: Arc::new(Semaphore::new(most)), spent: Arc::default() }
+        Self { slots: Arc::new(Semaphore::new(most)), spent: Arc::new(AtomicU64::new(spent)) }
     }
 
     /// What is spent, where the record says `recorded`.
@@ -43,18 +46,14 @@ impl Reviews {
 /// Work whose review is due: its gates have passed.
 #[derive(Debug, Clone)]
 pub struct ReviewOrder {
-    /// The task.
-    pub task: TaskIx,
-    /// The attempt.
-    pub attempt: AttemptNo,
+    /// Whose it is.
+    pub of: Subject,
     /// Where the work began.
     pub base: Oid,
     /// The commit of the work.
     pub commit: Oid,
-    /// Its tree.
-    pub tree: Oid,
-    /// A tree of the task that passed a review, and how thorough that was.
-    pub passed: Option<(Oid, ReviewLevel)>,
+    /// The most thorough review that this very tree has passed.
+    pub passed: Option<ReviewLevel>,
     /// Tokens of all reviews of the convoy, as the record has it.
     pub spent: u64,
 }
@@ -109,17 +108,17 @@ pub enum ReviewEnd {
     Stopped,
 }
 
-/// Reviews work as its task says, and tells how that goes.
+/// Reviews the work of a task as that says, and tells how that goes.
 ///
 /// # Errors
 /// When git cannot say what the work changed; the review can be repeated.
 pub async fn review(
     context: &Context,
+    task: &Task,
     order: &ReviewOrder,
     cancel: &CancellationToken,
     note: &mut (dyn FnMut(ReviewNote) + Send),
 ) -> Result<ReviewEnd, GitError> {
-    let task = context.plan.spec_of(order.task);
     let changes = context.repository.changed_paths(&order.base, &order.commit).await?;
     if changes.is_empty() {
         return Ok(ReviewEnd::Passed);
@@ -131,7 +130,8 @@ pub async fn review(
     Ok(Stage { case: Case { context, order, changes, cancel }, note }.held(choice).await)
 }
 
-/// Has one reviewer look at work, whatever its task says; a review that cannot be made blocks. For hooks.
+/// Has one reviewer look at work, whatever its task says; a review that cannot be made blocks. For hooks. Work without
+/// a change passes, and nothing is told of it.
 ///
 /// # Errors
 /// As [`review`].
@@ -177,11 +177,8 @@ impl Stage<'_> {
             reviewed.text = choice.reason;
             return self.end(reviewed, true);
         }
-        if let Some((tree, level)) = &self.case.order.passed
-            && *tree == self.case.order.tree
-            && *level >= choice.level
-        {
-            (reviewed.level, reviewed.reused) = (*level, true);
+        if let Some(level) = self.case.order.passed.filter(|level| *level >= choice.level) {
+            (reviewed.level, reviewed.reused) = (level, true);
             reviewed.text = "this very tree has passed a review before".to_owned();
             return self.end(reviewed, true);
         }
@@ -216,7 +213,7 @@ impl Stage<'_> {
 
     /// Lets reviewers look.
     async fn look(self, mut reviewed: Reviewed, choice: Choice) -> ReviewEnd {
-        let runner = match reviewer(self.case.context, self.case.order.task) {
+        let runner = match reviewer(self.case.context, self.case.order.of) {
             Ok(runner) => runner,
             Err(reason) => return self.could_not(reviewed, reason, choice.may_skip),
         };

@@ -154,7 +154,7 @@ pub(super) static HOOK: Section = Section {
         field(
             "type",
             Kind::Choice(&["command", "validate", "guard", "agent", "review", "host"]),
-            "`command`, `validate`, `guard`: a shell command; `agent`: a prompt; `review`: one fast review; `host` (new): code \
+            "`command`, `validate`, `guard`: a shell command; `agent`: a prompt; `review`: one fast review, of the work (`post_task`), of what was merged before (`pre_task`), of the merged result (`post_convoy`); `host` (new): code \
              of the program that embeds the engine, by `name`.",
         )
         .required(),

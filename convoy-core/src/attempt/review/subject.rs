@@ -1,0 +1,101 @@
+//! Whose work is reviewed, and what follows from that: where reviewers look, and what they are told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::attempt::context::Context;
+use crate::attempt::environment::{MissingVariable, agent_env, convoy_agent_env};
+use crate::types::{AttemptNo, TaskId, TaskIx, WorkerId};
+
+/// Most bytes of the prompts of all tasks together.
+const MOST_PROMPTS: usize = 64 * 1024;
+
+/// Whose work is reviewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// That of an attempt.
+    Attempt(TaskIx, AttemptNo),
+    /// What an attempt is about to build upon: all that was merged before.
+    Before(TaskIx, AttemptNo),
+    /// The merged result, by the hook of the convoy at this position.
+    Convoy(u32),
+}
+
+impl Subject {
+    pub(super) fn task(self) -> Option<TaskIx> {
+        match self {
+            Self::Attempt(task, _) | Self::Before(task, _) => Some(task),
+            Self::Convoy(_) => None,
+        }
+    }
+
+    /// Where the base is checked out.
+    pub(super) fn checkout(self, context: &Context) -> PathBuf {
+        match self.task() {
+            Some(task) => context.dirs.review_checkout(&context.plan, task),
+            None => context.dirs.end_review_checkout(),
+        }
+    }
+
+    /// What the reviewer with this number prints goes there.
+    pub(super) fn log(self, context: &Context, member: usize) -> PathBuf {
+        match self {
+            Self::Attempt(task, attempt) | Self::Before(task, attempt) => {
+                context.dirs.review_log(&context.plan, task, attempt, member)
+            }
+            Self::Convoy(index) => context.dirs.end_log(&format!("hook-{index}-review-{member}")),
+        }
+    }
+
+    pub(super) fn env(self, context: &Context) -> Result<BTreeMap<String, String>, MissingVariable> {
+        let (host, spec) = (&context.host_env, context.plan.spec());
+        match self.task() {
+            Some(task) => agent_env(host, spec, context.plan.spec_of(task)),
+            None => convoy_agent_env(host, spec),
+        }
+    }
+
+    pub(super) fn worker(self, context: &Context) -> WorkerId {
+        match self {
+            Self::Attempt(task, attempt) | Self::Before(task, attempt) => context.worker(task, attempt),
+            Self::Convoy(index) => WorkerId::of_hook(&context.convoy, index),
+        }
+    }
+
+    /// The adapter that its agents have, where one is set.
+    pub(super) fn adapter(self, context: &Context) -> Option<&str> {
+        let defaults = context.plan.spec().task_defaults.as_deref();
+        let of = self.task().map(|task| context.plan.spec_of(task)).or(defaults);
+        of.and_then(|task| task.adapter.as_deref())
+    }
+
+    /// What it is called.
+    pub(super) fn id(self, context: &Context) -> TaskId {
+        let defaults = context.plan.spec().task_defaults.as_deref();
+        match (self.task(), defaults) {
+            (Some(task), _) => context.plan.id(task).clone(),
+            (None, Some(like)) => like.id.clone(),
+            // Stored by a version without hooks at the end.
+            (None, None) => context.plan.id(TaskIx(0)).clone(),
+        }
+    }
+
+    /// What was asked for. Redacted.
+    pub(super) fn prompt(self, context: &Context) -> String {
+        let redact = |text: &str| context.redactor.redact(text).into_owned();
+        if let Self::Attempt(task, _) = self {
+            return redact(&context.plan.spec_of(task).prompt);
+        }
+        let mut text =
+            format!("All that was merged in the run {}, by these tasks:\n", context.plan.spec().name);
+        for task in context.plan.indices().map(|ix| context.plan.spec_of(ix)) {
+            text.push_str(&format!("\nTask {}:\n{}\n", task.id, task.prompt.trim_end()));
+        }
+        let mut text = redact(&text);
+        if text.len() > MOST_PROMPTS {
+            text.truncate(text.floor_char_boundary(MOST_PROMPTS));
+            text.push_str("[…]");
+        }
+        text
+    }
+}
