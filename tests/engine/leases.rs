@@ -6,100 +6,43 @@ use std::sync::{Arc, Mutex};
 use convoy_core::agent::AgentOutcome;
 use convoy_core::engine::{Run, RunEvent};
 use convoy_core::error::ErrorKind;
-use convoy_core::event::{EventRecord, Request, RequestKind, RunOptions};
-use convoy_core::store::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Store, StoreError,
-    StoredConvoy,
-};
-use convoy_core::types::{BoxFuture, ConvoyId, ConvoyStatus, Timestamp};
-use convoy_tests::{Inline, ScratchRepo, engine, last_word, write};
+use convoy_core::event::{Request, RequestKind, RunOptions};
+use convoy_core::store::{MemoryStore, Store, StoreError};
+use convoy_core::types::{ConvoyStatus, Timestamp};
+use convoy_tests::{Inline, OddStore, ScratchRepo, engine, last_word, write};
 use tokio::sync::Notify;
 
 type Hook = dyn Fn() + Send + Sync;
 
-/// A store that keeps so many leases, and calls a hook before it has recorded an interrupt.
-#[derive(Default)]
+/// Makes a store keep so many leases, and call a hook before it has recorded an interrupt.
+#[derive(Clone, Default)]
 struct Odd {
-    inner: MemoryStore,
-    keeps: AtomicU32,
-    at_interrupt: Mutex<Option<Box<Hook>>>,
+    keeps: Arc<AtomicU32>,
+    at_interrupt: Arc<Mutex<Option<Box<Hook>>>>,
 }
 
-impl std::fmt::Debug for Odd {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Odd").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-impl Store for Odd {
-    fn create(&self, new: NewConvoy) -> BoxFuture<'_, Result<(Lease, Appended), StoreError>> {
-        self.inner.create(new)
-    }
-
-    fn acquire<'a>(
-        &'a self,
-        convoy: &'a ConvoyId,
-        holder: Holder,
-        is_alive: &'a (dyn Fn(&Holder) -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        self.inner.acquire(convoy, holder, is_alive)
-    }
-
-    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
-        let keeps = self.keeps.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if keeps.is_ok() {
-            let source = Box::new(std::io::Error::other("the disk is full"));
-            return Box::pin(async { Err(StoreError::Medium { doing: "release", source }) });
-        }
-        self.inner.release(lease)
-    }
-
-    fn holder<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Option<Holder>, StoreError>> {
-        self.inner.holder(convoy)
-    }
-
-    fn append<'a>(
-        &'a self,
-        lease: &'a Lease,
-        expected: u64,
-        batch: Batch,
-    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
-        if batch.events.iter().any(|event| event.type_name() == "convoy_interrupted")
-            && let Some(hook) = &*self.at_interrupt.lock().expect("no panic")
-        {
-            hook();
-        }
-        self.inner.append(lease, expected, batch)
-    }
-
-    fn load<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<StoredConvoy, StoreError>> {
-        self.inner.load(convoy)
-    }
-
-    fn read_from<'a>(
-        &'a self,
-        convoy: Option<&'a ConvoyId>,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<EventRecord>, StoreError>> {
-        self.inner.read_from(convoy, after, limit)
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ConvoySummary>, StoreError>> {
-        self.inner.list()
-    }
-
-    fn submit<'a>(
-        &'a self,
-        convoy: &'a ConvoyId,
-        request: Request,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        self.inner.submit(convoy, request, now)
-    }
-
-    fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
-        self.inner.inbox(convoy)
+impl Odd {
+    fn store(&self) -> Arc<OddStore> {
+        let (appends, releases) = (self.clone(), self.clone());
+        let store = OddStore::new(MemoryStore::new())
+            .before_append(move |_, batch| {
+                if batch.events.iter().any(|event| event.type_name() == "convoy_interrupted")
+                    && let Some(hook) = &*appends.at_interrupt.lock().expect("no panic")
+                {
+                    hook();
+                }
+            })
+            .before_release(move || {
+                let keeps = &releases.keeps;
+                match keeps.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) {
+                    Ok(_) => {
+                        let source = Box::new(std::io::Error::other("the disk is full"));
+                        Err(StoreError::Medium { doing: "release", source })
+                    }
+                    Err(_) => Ok(()),
+                }
+            });
+        Arc::new(store)
     }
 }
 
@@ -127,9 +70,10 @@ async fn recorded(run: &Run, kind: &str) {
 #[tokio::test]
 async fn a_lease_that_could_not_be_given_back_keeps_nobody_from_the_convoy() {
     let repo = ScratchRepo::new();
-    let store = Arc::new(Odd::default());
+    let odd = Odd::default();
+    let store = odd.store();
     let engine = engine(&repo).adapter(writer()).store(store.clone()).build().await.expect("an engine");
-    store.keeps.store(2, Ordering::SeqCst);
+    odd.keeps.store(2, Ordering::SeqCst);
     let run = engine.start(TWO, RunOptions::default()).await.expect("started");
     assert_eq!(run.wait().await.expect_err("the lease stays").kind(), ErrorKind::Store);
     assert!(store.holder(run.id()).await.expect("stored").is_some());
@@ -147,11 +91,12 @@ async fn a_lease_that_could_not_be_given_back_keeps_nobody_from_the_convoy() {
 #[tokio::test]
 async fn a_convoy_that_cannot_be_taken_up_says_why_even_when_its_lease_stays() {
     let repo = ScratchRepo::new();
-    let store = Arc::new(Odd::default());
+    let odd = Odd::default();
+    let store = odd.store();
     let engine = engine(&repo).adapter(writer()).store(store.clone()).build().await.expect("an engine");
     let run = engine.start(TWO, RunOptions::default()).await.expect("started");
     run.wait().await.expect("an outcome");
-    store.keeps.store(1, Ordering::SeqCst);
+    odd.keeps.store(1, Ordering::SeqCst);
     let absent = convoy_core::types::TaskId::new("absent").expect("valid");
     let error = engine.retry(run.id(), &[absent]).await.expect_err("no such task");
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
@@ -162,7 +107,8 @@ async fn a_convoy_that_cannot_be_taken_up_says_why_even_when_its_lease_stays() {
 #[tokio::test]
 async fn what_is_asked_in_the_moment_of_an_interrupt_is_done_by_the_next_run() {
     let repo = ScratchRepo::new();
-    let store = Arc::new(Odd::default());
+    let odd = Odd::default();
+    let store = odd.store();
     let go = Arc::new(Notify::new());
     let waits = go.clone();
     // It changes nothing, so that nothing has to land or to be published.
@@ -182,11 +128,11 @@ async fn what_is_asked_in_the_moment_of_an_interrupt_is_done_by_the_next_run() {
     recorded(&run, "task_done").await;
     let asks = run.clone();
     let hook = Box::new(move || asks.request(RequestKind::Cancel).expect("asked"));
-    *store.at_interrupt.lock().expect("no panic") = Some(hook);
+    *odd.at_interrupt.lock().expect("no panic") = Some(hook);
     run.request(RequestKind::Interrupt { reason: "test".into() }).expect("asked");
     let outcome = run.wait().await.expect("an outcome");
     assert_ne!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
-    *store.at_interrupt.lock().expect("no panic") = None;
+    *odd.at_interrupt.lock().expect("no panic") = None;
 
     let resumed = engine.resume(Some(run.id())).await.expect("resumed");
     let outcome = resumed.wait().await.expect("an outcome");
@@ -198,7 +144,8 @@ async fn what_is_asked_in_the_moment_of_an_interrupt_is_done_by_the_next_run() {
 #[tokio::test]
 async fn an_interrupt_that_came_too_late_for_a_run_does_not_meet_the_next_one() {
     let repo = ScratchRepo::new();
-    let store = Arc::new(Odd::default());
+    let odd = Odd::default();
+    let store = odd.store();
     let (go, goes) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let waits = (go.clone(), goes.clone());
     let agent = Inline::waiting(move |request| {

@@ -4,96 +4,24 @@ use std::sync::Arc;
 
 use convoy_core::agent::AgentOutcome;
 use convoy_core::error::ErrorKind;
-use convoy_core::event::EventRecord;
-use convoy_core::event::{Request, RunOptions};
-use convoy_core::store::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Store, StoreError,
-    StoredConvoy, When,
-};
-use convoy_core::types::{BoxFuture, ConvoyId, ConvoyStatus, Timestamp};
-use convoy_tests::{Inline, ScratchRepo, engine, write};
+use convoy_core::event::RunOptions;
+use convoy_core::store::{Holder, MemoryStore, When};
+use convoy_core::types::ConvoyStatus;
+use convoy_tests::{Inline, OddStore, ScratchRepo, engine, write};
 
 use crate::support::{finish, landed, spec};
 
 /// The store of a process that dies while it records an event of a certain type.
-#[derive(Debug)]
-struct Dying {
-    inner: MemoryStore,
-    at: &'static str,
-    when: When,
-}
-
-impl Dying {
-    /// Somebody who lived before this machine was started.
-    fn dead(holder: Holder) -> Holder {
-        Holder { boot: "an earlier boot".to_owned(), ..holder }
-    }
-}
-
-impl Store for Dying {
-    fn create(&self, new: NewConvoy) -> BoxFuture<'_, Result<(Lease, Appended), StoreError>> {
-        let holder = Self::dead(new.holder);
-        self.inner.create(NewConvoy { holder, ..new })
-    }
-
-    fn acquire<'a>(
-        &'a self,
-        convoy: &'a ConvoyId,
-        holder: Holder,
-        is_alive: &'a (dyn Fn(&Holder) -> bool + Send + Sync),
-    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        self.inner.acquire(convoy, Self::dead(holder), is_alive)
-    }
-
-    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.release(lease)
-    }
-
-    fn holder<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Option<Holder>, StoreError>> {
-        self.inner.holder(convoy)
-    }
-
-    fn append<'a>(
-        &'a self,
-        lease: &'a Lease,
-        expected: u64,
-        batch: Batch,
-    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
-        if batch.events.iter().any(|event| event.type_name() == self.at) {
-            self.inner.fail_append_after(0, self.when);
-        }
-        self.inner.append(lease, expected, batch)
-    }
-
-    fn load<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<StoredConvoy, StoreError>> {
-        self.inner.load(convoy)
-    }
-
-    fn read_from<'a>(
-        &'a self,
-        convoy: Option<&'a ConvoyId>,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<EventRecord>, StoreError>> {
-        self.inner.read_from(convoy, after, limit)
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ConvoySummary>, StoreError>> {
-        self.inner.list()
-    }
-
-    fn submit<'a>(
-        &'a self,
-        convoy: &'a ConvoyId,
-        request: Request,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        self.inner.submit(convoy, request, now)
-    }
-
-    fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
-        self.inner.inbox(convoy)
-    }
+fn dying(memory: &MemoryStore, at: &'static str, when: When) -> Arc<OddStore> {
+    // Held by somebody who lived before this machine was started.
+    let store = OddStore::new(memory.clone())
+        .as_holder(|holder| Holder { boot: "an earlier boot".to_owned(), ..holder })
+        .before_append(move |memory, batch| {
+            if batch.events.iter().any(|event| event.type_name() == at) {
+                memory.fail_append_after(0, when);
+            }
+        });
+    Arc::new(store)
 }
 
 fn writer() -> Arc<Inline> {
@@ -108,8 +36,8 @@ async fn survives(at: &'static str, when: When) {
     let case = format!("{at}, {when:?}");
     let repo = ScratchRepo::new();
     let (agent, memory) = (writer(), MemoryStore::new());
-    let store = Dying { inner: memory.clone(), at, when };
-    let first = engine(&repo).adapter(agent.clone()).store(Arc::new(store)).build().await.expect("an engine");
+    let store = dying(&memory, at, when);
+    let first = engine(&repo).adapter(agent.clone()).store(store).build().await.expect("an engine");
     let run =
         first.start(&spec("", "  - {id: a, prompt: do}\n"), RunOptions::default()).await.expect("started");
     run.wait().await.expect_err(&case);
@@ -203,8 +131,8 @@ async fn what_an_agent_said_outlives_a_crash_before_its_artifacts_are_taken() {
         (AgentOutcome::Succeeded, if plan { "the plan is this".to_owned() } else { String::new() })
     });
     let memory = MemoryStore::new();
-    let store = Dying { inner: memory.clone(), at: "artifact_stored", when: When::BeforeCommit };
-    let first = engine(&repo).adapter(agent.clone()).store(Arc::new(store)).build().await.expect("an engine");
+    let store = dying(&memory, "artifact_stored", When::BeforeCommit);
+    let first = engine(&repo).adapter(agent.clone()).store(store).build().await.expect("an engine");
     let tasks = "  - {id: a, prompt: make the plan, outputs: [{name: plan, type: summary}]}\n  \
                  - {id: b, prompt: 'follow {{input.plan}}', inputs: [{from: a, name: plan}]}\n";
     let run = first.start(&spec("", tasks), RunOptions::default()).await.expect("started");

@@ -11,6 +11,7 @@ mod inline;
 mod prompt;
 mod repo;
 mod reviewer;
+mod store;
 
 pub use clock::HastyClock;
 pub use host::{ConvoyCmd, Outcome, Running};
@@ -18,3 +19,4 @@ pub use inline::{Inline, engine, host_env, last_word, write};
 pub use prompt::{adapter, claude_on_path, prompt};
 pub use repo::{PATH, ScratchRepo, environment, git_in};
 pub use reviewer::{Critic, verdict};
+pub use store::OddStore;
