@@ -6,6 +6,7 @@ mod formula;
 mod full;
 mod hooks;
 mod hostile;
+mod inject;
 mod kill;
 mod letters;
 mod load;

@@ -36,7 +36,7 @@
 //! | the user's checkout is changed under the user's hands | `landing::failing_hooks_of_the_repository_…`, `e2e/way.rs` |
 //! | after a crash, resume is refused for half a minute | `crashes::`, `e2e/kill.rs` |
 //! | exit code 0 with an error in the result is success | `adapters::an_error_in_the_result_…` |
-//! | tasks that are added fail, and the file is gone | `e2e/inject.rs` |
+//! | tasks that are added fail, and the file is gone | `injection::an_injected_task_…`, `e2e/inject.rs` |
 
 mod adapters;
 mod artifacts;
@@ -48,6 +48,7 @@ mod end;
 mod gates;
 mod guard;
 mod hooks;
+mod injection;
 mod landing;
 mod order;
 mod places;

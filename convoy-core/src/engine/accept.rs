@@ -20,7 +20,7 @@ use crate::types::Oid;
 /// How long a probe of an agent program may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
-fn problem_json(problem: &Problem) -> serde_json::Value {
+pub(super) fn problem_json(problem: &Problem) -> serde_json::Value {
     serde_json::json!({
         "severity": if problem.is_error() { "error" } else { "warning" },
         "line": problem.line,

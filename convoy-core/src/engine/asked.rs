@@ -31,6 +31,11 @@ pub(super) fn clean(mut kind: RequestKind, redactor: &Redactor) -> Result<Reques
         | RequestKind::Accept { reason, .. }
         | RequestKind::ResolveDeadLetter { resolution: reason, .. }
         | RequestKind::ResolveDispute { resolution: reason, .. } => clean(reason),
+        RequestKind::RefuseInjection { reason, source, idempotency_key } => {
+            clean(reason);
+            clean(source);
+            idempotency_key.as_mut().map(clean);
+        }
         RequestKind::Inject { tasks, source, idempotency_key } => {
             clean(source);
             idempotency_key.as_mut().map(clean);

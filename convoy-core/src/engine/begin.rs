@@ -176,6 +176,7 @@ fn is_kept(kind: &RequestKind) -> bool {
             | RequestKind::Skip { .. }
             | RequestKind::Accept { .. }
             | RequestKind::Inject { .. }
+            | RequestKind::RefuseInjection { .. }
     )
 }
 

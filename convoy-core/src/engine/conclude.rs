@@ -56,15 +56,16 @@ async fn sync_people(parts: &Parts, people: &SharedFiles) -> Option<ExportError>
     on_files(sync).await.flatten()
 }
 
-/// Concludes a run and says how it ended.
+/// Concludes a run and says how it ended. `trouble`: what went wrong beside it.
 pub(super) async fn conclude(
     parts: &Parts,
     context: &Context,
     ended: Result<RunState, Error>,
+    trouble: Option<String>,
     people: &SharedFiles,
 ) -> Finish {
     let told = |error: &Error| (error.kind(), error.chain());
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = trouble.into_iter().collect();
     warnings.extend(sync_events(parts).await.map(|error| error.to_string()));
     warnings.extend(sync_people(parts, people).await.map(|error| error.to_string()));
     let state = ended.as_ref().map_err(told)?;

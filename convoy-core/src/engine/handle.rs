@@ -11,7 +11,7 @@ use super::host::{Host, Parts};
 use super::query::DeadLetterView;
 use super::run::Run;
 use super::show::AttemptView;
-use super::{accept, begin, disputes, people, query, show};
+use super::{accept, begin, disputes, inject, people, query, show};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -170,6 +170,27 @@ impl Engine {
     pub async fn request(&self, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
         let (inner, convoy) = (self.inner.clone(), convoy.clone());
         self.on_runtime(async move { begin::request(&inner, &convoy, kind).await }).await
+    }
+
+    /// Asks whoever runs the convoy to add tasks, given as the bytes of an `inject.yml`
+    /// ([`injected_tasks`](crate::spec::injected_tasks)); whether that is done is an event (`tasks_added`,
+    /// `injection_refused`) with the key that is returned. `source`: where they come from, for the record.
+    /// `idempotency_key`: what is asked for twice under one key is added once; without one it gets a new one. As
+    /// [`request`](Self::request) otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSpec`] with the problems as details, [`ErrorKind::InvalidArgument`] for a key that is empty
+    /// or has more than 200 bytes, [`ErrorKind::State`] when the convoy is over, [`ErrorKind::NotFound`].
+    pub async fn inject(
+        &self,
+        convoy: &ConvoyId,
+        bytes: &[u8],
+        source: &str,
+        idempotency_key: Option<&str>,
+    ) -> Result<String, Error> {
+        let (inner, convoy, bytes) = (self.inner.clone(), convoy.clone(), bytes.to_owned());
+        let (source, key) = (source.to_owned(), idempotency_key.map(str::to_owned));
+        self.on_runtime(async move { inject::inject(&inner, &convoy, &bytes, source, key).await }).await
     }
 
     /// Takes a person's commit as the work of a task that nobody works on: it is checked and landed like an

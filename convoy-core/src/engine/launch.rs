@@ -12,8 +12,9 @@ use super::driver::{Driver, store_error};
 use super::git_open_error;
 use super::handle::Inner;
 use super::host::{LiveRun, Parts};
+use super::inject_file::take_files;
 use super::query::is_alive;
-use super::run::{Live, Run, RunInner};
+use super::run::{Finish, Live, Run, RunInner};
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
@@ -180,9 +181,7 @@ pub(super) async fn launch(
     let task = {
         let (parts, convoy, live) = (parts.clone(), convoy.clone(), live.clone());
         async move {
-            let people = people_files(&parts, &convoy);
-            let (ended, ()) = tokio::join!(driver.run(first), keep_text_files(&parts, &live, &people));
-            let finish = conclude(&parts, &context, ended, &people).await;
+            let finish = lived(&parts, &context, driver, first, &live).await;
             runs.remove(&convoy);
             finished.send_replace(Some(finish));
         }
@@ -198,6 +197,24 @@ pub(super) async fn launch(
         run,
     };
     Ok(Run::new(Arc::new(inner)))
+}
+
+/// The whole life of a run: its loop, what goes on beside it, and what follows it.
+async fn lived(
+    parts: &Arc<Parts>,
+    context: &Context,
+    driver: Driver,
+    first: Vec<Input>,
+    live: &Live,
+) -> Finish {
+    let inject_file = driver.scheduler.state().started().options.inject_file;
+    let people = people_files(parts, &context.convoy);
+    let (ended, (), trouble) = tokio::join!(
+        driver.run(first),
+        keep_text_files(parts, live, &people),
+        take_files(parts, context, inject_file, live)
+    );
+    conclude(parts, context, ended, trouble, &people).await
 }
 
 async fn make_context(

@@ -14,6 +14,8 @@ mod driver;
 mod ending;
 mod handle;
 mod host;
+mod inject;
+mod inject_file;
 mod launch;
 mod people;
 mod perform;

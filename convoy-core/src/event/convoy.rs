@@ -23,6 +23,9 @@ pub struct RunOptions {
     /// Tasks that may be injected; absent = [`MOST_INJECTED`](crate::schedule::MOST_INJECTED).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_injected: Option<u32>,
+    /// Take tasks from the file `inject/<convoy>/inject.yml` of the state directory while the convoy runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inject_file: bool,
 }
 
 /// The facts that a convoy starts from.

@@ -41,6 +41,16 @@ pub enum RequestKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency_key: Option<String>,
     },
+    /// Say of tasks that were to be added why they cannot be: they could not be read, or hold a secret.
+    RefuseInjection {
+        /// Why, and what the person can do.
+        reason: String,
+        /// Where they come from, for the record.
+        source: String,
+        /// What the asker calls the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
+    },
     /// Let a task that waits for approval go on.
     Approve {
         /// The task.

@@ -35,6 +35,10 @@ impl Scheduler {
             RequestKind::Inject { tasks, source, idempotency_key } => {
                 self.inject(Injection { tasks, origin: source, idempotency_key, actor }, now, turn)
             }
+            RequestKind::RefuseInjection { reason, source, idempotency_key } => {
+                let event = ConvoyEvent::InjectionRefused { reason, source, actor, idempotency_key };
+                self.emit(Event::Convoy(event), now, turn)
+            }
             RequestKind::Approve { task, tree, reason } => {
                 self.wish(task, Wish::Approve { tree }, Person { actor, reason }, now, turn)
             }

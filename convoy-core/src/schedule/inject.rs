@@ -10,6 +10,9 @@ use crate::types::{TaskIx, Timestamp};
 /// otherwise make it run for ever.
 pub const MOST_INJECTED: u32 = 10;
 
+/// Most bytes of the tasks of one request as JSON: they are stored as one event.
+const MOST_BYTES: usize = 64 * 1024;
+
 /// A request to add tasks.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Injection {
@@ -55,7 +58,8 @@ impl Scheduler {
         } else if tasks.is_empty() {
             "there are no tasks in it"
         } else {
-            return self.refusal_by_limit(tasks.len()).or_else(|| self.refusal_by_plan(tasks));
+            let limit = self.refusal_by_limit(tasks.len()).or_else(|| refusal_by_size(tasks));
+            return limit.or_else(|| self.refusal_by_plan(tasks));
         };
         Some(why.to_owned())
     }
@@ -110,4 +114,13 @@ impl Scheduler {
         }
         Ok(())
     }
+}
+
+fn refusal_by_size(tasks: &[Task]) -> Option<String> {
+    let size = serde_json::to_vec(tasks).map_or(0, |json| json.len());
+    (size > MOST_BYTES).then(|| {
+        format!(
+            "the tasks have {size} bytes, at most {MOST_BYTES} (64 KiB) are taken at once; give them in parts"
+        )
+    })
 }

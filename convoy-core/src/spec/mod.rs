@@ -16,6 +16,7 @@ mod guard;
 mod hook;
 mod host;
 mod inactive;
+mod inject;
 mod model;
 mod near;
 mod places;
@@ -42,6 +43,7 @@ pub use self::guard::{Guard, GuardCheck};
 pub use self::hook::{Hook, HookMoment, HookType};
 pub use self::host::{HostKind, HostName, host_names, host_names_of};
 pub use self::inactive::inactive_defaults;
+pub use self::inject::{Injected, injected_tasks};
 pub use self::model::{
     Approve, Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted,
     OnFailure, OutputFormat, PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode,

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::scalar::wanted;
-use super::table::{CONVOY, Field, Kind, Least, Off, Section, Status, sections};
+use super::table::{CONVOY, Field, INJECTED_TASK, INJECTION, Kind, Least, Off, Section, Status, sections};
 
 const HEAD: &str = "\
 # The convoy file
 
-Every field of a `*.convoy.yml`. This page is made from the field table that the decoder uses.
+Every field of a `*.convoy.yml`, and at the end those of an `inject.yml`. This page is made from the field table that the decoder uses.
 
 - YAML 1.2 (or JSON), one mapping at the top, UTF-8, at most 16 MiB. Booleans are `true` and `false` only.
 - A misspelt key is an error, any other unknown key a warning. Keys that start with `x-` are yours.
@@ -22,7 +22,7 @@ Every field of a `*.convoy.yml`. This page is made from the field table that the
 /// The reference page in Markdown.
 pub fn reference_markdown() -> String {
     let mut page = HEAD.to_owned();
-    for section in sections() {
+    for section in sections().into_iter().chain([&INJECTION, &INJECTED_TASK]) {
         // Writing to a `String` cannot fail.
         let _ = write_section(&mut page, section);
     }

@@ -165,7 +165,7 @@ fn approve(record: &Record) -> Option<Approve> {
 }
 
 /// The partition in one form; `.` is the whole repository.
-fn files(record: &Record) -> (Vec<String>, Vec<Place>) {
+pub(super) fn files(record: &Record) -> (Vec<String>, Vec<Place>) {
     let (mut files, mut places, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for item in record.list("files").unwrap_or_default() {
         let Some(text) = item.text() else { continue };

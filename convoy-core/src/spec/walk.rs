@@ -18,12 +18,19 @@ pub(super) struct Walker {
     /// Above 0 inside a field that is already said to be unsupported, or switched off.
     quiet: u32,
     is_version_2: bool,
+    /// An unknown key is an error: nobody would read a warning.
+    strict: bool,
 }
 
 impl Walker {
     /// Starts with problems that are already known.
     pub(super) fn new(problems: Problems) -> Self {
         Self { problems, ..Self::default() }
+    }
+
+    /// The same, for a text in which unknown keys are errors.
+    pub(super) fn strict(problems: Problems) -> Self {
+        Self { strict: true, ..Self::new(problems) }
     }
 
     /// The problems, and the fields that are written but not built.
@@ -141,6 +148,14 @@ impl Walker {
             return;
         }
         let others = [&table::CONVOY, &table::DEFAULTS, &table::TASK];
+        if self.strict {
+            let hint = match others.iter().rev().find(|other| other.field(key).is_some()) {
+                Some(other) => format!("it is a key of {}, here it has no meaning", table::place(other)),
+                None => format!("keys of your own start with `x-`, as in `x-{key}`"),
+            };
+            self.problems.push(Problem::error(entry.key_pos, here, message).with_hint(hint));
+            return;
+        }
         let hint = match others.iter().find(|other| other.field(key).is_some()) {
             Some(other) => format!("it is a key of {}, here it is ignored", table::place(other)),
             None => format!("it is ignored; keys of your own start with `x-`, as in `x-{key}`"),

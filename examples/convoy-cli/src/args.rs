@@ -159,6 +159,17 @@ pub(crate) enum Command {
         /// The commit: whatever git takes for one
         commit: String,
     },
+    /// Add tasks to a convoy that runs
+    Inject {
+        /// The tasks: `tasks: [{id, prompt, agent, files, timeout_ms, max_retries, depends_on}]`
+        file: PathBuf,
+        /// The convoy: its id or the beginning of it (default: the newest)
+        #[arg(long, value_name = "CONVOY")]
+        convoy: Option<String>,
+        /// A name for this request: what is asked for twice under one name is added once
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+    },
     /// Bring what landed onto the branch, where that was not possible before
     Publish {
         #[command(flatten)]
@@ -226,6 +237,12 @@ pub(crate) struct RunArgs {
     /// The agent program of tasks that name none, instead of the file's
     #[arg(long, value_name = "NAME")]
     pub(crate) adapter: Option<String>,
+    /// Take tasks from .convoy/inject/CONVOY/inject.yml while it runs (write the file elsewhere and move it there)
+    #[arg(long)]
+    pub(crate) inject_file: bool,
+    /// How many tasks may be added while it runs (default: 10)
+    #[arg(long, value_name = "N")]
+    pub(crate) max_injected: Option<u32>,
     /// Print the plan; start and create nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -355,6 +372,7 @@ mod tests {
             "reject t",
             "skip t",
             "accept t HEAD",
+            "inject f",
             "publish",
             "demo",
         ];
@@ -394,6 +412,8 @@ mod tests {
             "convoy retry --task",
             "convoy approve",
             "convoy accept t",
+            "convoy inject",
+            "convoy run f --max-injected -1",
             "convoy skip t u",
         ];
         for line in lines {

@@ -50,7 +50,8 @@ fn added_tasks_run_in_their_place_and_the_end_waits_for_them() {
 fn what_does_not_fit_is_refused_with_the_reason_and_nothing_of_it_is_added() {
     let live = || with_files("src", task("a"));
     let many = |n: u32| (0..n).map(|i| task(&format!("x{i}"))).collect::<Vec<_>>();
-    let cases: [(&str, Vec<Task>, &str); 6] = [
+    let long = Task { prompt: "x".repeat(70_000), ..task("x") };
+    let cases: [(&str, Vec<Task>, &str); 7] = [
         ("an id that exists", vec![task("x"), task("a")], "id"),
         ("an unknown dependency", vec![task("x"), after("y", &["nobody"])], "nobody"),
         ("a circle", vec![after("x", &["y"]), after("y", &["x"])], "x"),
@@ -60,6 +61,7 @@ fn what_does_not_fit_is_refused_with_the_reason_and_nothing_of_it_is_added() {
             "overlap with those of task a",
         ),
         ("nothing", Vec::new(), "no tasks"),
+        ("more than fits an event", vec![long], "at most 65536 (64 KiB)"),
         ("more than may be", many(MOST_INJECTED + 1), "at most 10"),
     ];
     for (what, tasks, reason) in cases {
@@ -74,6 +76,21 @@ fn what_does_not_fit_is_refused_with_the_reason_and_nothing_of_it_is_added() {
     let follows = Task { files: vec!["src".into()], ..after("x", &["a"]) };
     let mut world = World::new(&planned(one_at_a_time(vec![live()])));
     assert_eq!(refusal(&inject(&mut world, vec![follows])), None, "it waits for the one with its files");
+}
+
+#[test]
+fn tasks_that_cannot_be_read_are_refused_with_the_reason() {
+    let mut world = World::new(&planned(one_at_a_time(vec![task("a")])));
+    let turn = world.request(RequestKind::RefuseInjection {
+        reason: "2:1: error".into(),
+        source: "inject.yml".into(),
+        idempotency_key: Some("k".into()),
+    });
+    assert_eq!((refusal(&turn), turn.events.len()), (Some("2:1: error"), 1));
+    // The key is free for what is right.
+    let (tasks, source) = (vec![task("x")], "inject.yml".to_owned());
+    let turn = world.request(RequestKind::Inject { tasks, source, idempotency_key: Some("k".into()) });
+    assert_eq!((refusal(&turn), world.state().plan().len()), (None, 2));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod adapter;
 mod checks;
 mod convoy;
 mod defaults;
+mod inject;
 #[cfg(test)]
 mod samples;
 mod task;
@@ -16,6 +17,7 @@ use super::rules::Rule;
 
 pub(super) use self::convoy::CONVOY;
 pub(super) use self::defaults::DEFAULTS;
+pub(super) use self::inject::{INJECTED_TASK, INJECTION};
 pub(super) use self::task::TASK;
 
 /// A mapping of the format: which keys it has.

@@ -4,6 +4,7 @@ mod check;
 mod control;
 mod dispute;
 mod dlq;
+mod inject;
 mod logs;
 mod look;
 mod people;
@@ -41,6 +42,7 @@ impl Command {
             | Self::Reject(_)
             | Self::Skip(_)
             | Self::Accept { .. }
+            | Self::Inject { .. }
             | Self::Pause(_)
             | Self::Unpause(_)
             | Self::Demo => false,
@@ -80,6 +82,9 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
         Command::Reject(wish) => people::reject(app, wish).await,
         Command::Skip(wish) => people::skip(app, wish).await,
         Command::Accept { wish, commit } => people::accept(app, wish, &commit).await,
+        Command::Inject { file, convoy, key } => {
+            inject::inject(app, &file, convoy.as_deref(), key.as_deref()).await
+        }
         Command::Demo => crate::demo::demo(app).await,
     }
 }

@@ -19,7 +19,8 @@ pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
         concurrency: args.concurrency,
         adapter: args.adapter,
         branch: args.branch,
-        ..RunOptions::default()
+        max_injected: args.max_injected,
+        inject_file: args.inject_file,
     };
     if args.dry_run {
         if args.json {

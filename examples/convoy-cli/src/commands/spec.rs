@@ -15,7 +15,7 @@ use crate::exit::Failure;
 use crate::render::{count, safe_line};
 
 /// The bytes of a convoy file: at most one more than are allowed, so that the check sees it.
-fn read(app: &App, file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(app: &App, file: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", file.display()));
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
