@@ -126,6 +126,13 @@ impl Default for BuiltInGates {
     }
 }
 
+impl BuiltInGates {
+    /// No check at all.
+    pub(super) fn none() -> Self {
+        Self { secret_scan: Switch::Off, partition: Partition::Off, no_op: Switch::Off, ..Self::default() }
+    }
+}
+
 fn built_in_gates(record: Option<&Record>, from: &BuiltInGates) -> BuiltInGates {
     let Some(record) = record else { return from.clone() };
     let partition = match val(record, "partition") {

@@ -188,7 +188,8 @@ pub struct Task {
     pub host_prompts: Vec<String>,
     /// Limit of each gate, and of each setup command.
     pub gate_timeout: Duration,
-    /// The checks that the engine brings.
+    /// The checks that the engine brings. None in a spec that was stored before there were any.
+    #[serde(default = "BuiltInGates::none")]
     pub built_in_gates: BuiltInGates,
     /// Who reviews the work.
     #[serde(default)]
