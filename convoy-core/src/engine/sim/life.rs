@@ -9,7 +9,7 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::sync::mpsc;
 
-use super::people::{approval, requests};
+use super::people::{approval, requests, resolution};
 use super::perform::{SimPerform, asked};
 use super::record::must;
 use super::rng::Rng;
@@ -80,7 +80,7 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
         let stops = spec.tasks.iter_mut().filter(|task| task.on_exhausted == OnExhausted::Stop);
         stops.for_each(|task| task.on_exhausted = OnExhausted::Dlq);
     }
-    if story.wild && story.seed % 4 == 1 {
+    if story.wild && story.seed % 8 != 3 {
         // More than a convoy may hold: who gets no room follows the order of events.
         for task in spec.tasks.iter_mut().filter(|task| !task.outputs.is_empty()) {
             let more = (0..48).map(|n| Output { name: format!("more{n}"), ..task.outputs[0].clone() });
@@ -133,8 +133,8 @@ fn live_once(story: Story, plan: &Arc<Plan>) -> Result<Ending, String> {
     let world = World::new(story, plan);
     let mut rng = Rng::keyed(&[story.seed, 6]);
     let many = |rng: &mut Rng, n| if story.disturbed { rng.below(n) } else { 0 };
-    let (doomed, requests) = (many(&mut rng, 7), many(&mut rng, 9));
-    let retries = if story.wild { many(&mut rng, 3) } else { 0 };
+    let (doomed, requests) = (many(&mut rng, 7), many(&mut rng, 13));
+    let retries = if story.wild { many(&mut rng, 5) } else { 0 };
     let (store, convoy) = (MemoryStore::new(), fresh(plan).convoy().clone());
     let ends = BTreeMap::new();
     let fate = Fate { world: world.clone(), rng, store, convoy, doomed, requests, retries, ends };
@@ -274,8 +274,14 @@ impl Fate {
             let wanted = || if self.requests > 0 { requests(&self.world) } else { None };
             // Approval is waited for as long as it takes; other wishes are few.
             let approval = if self.rng.one_in(2) { approval(&self.world) } else { None };
+            let approval =
+                approval.or_else(|| if self.rng.one_in(4) { resolution(&self.world) } else { None });
             let Some(kind) = unpaused.or(approval).or_else(wanted) else { continue };
-            if !matches!(kind, RequestKind::Approve { .. } | RequestKind::Reject { .. }) {
+            let is_answer = matches!(
+                kind,
+                RequestKind::Approve { .. } | RequestKind::Reject { .. } | RequestKind::ResolveDispute { .. }
+            );
+            if !is_answer {
                 self.requests = self.requests.saturating_sub(1);
             }
             let request = asked(kind);

@@ -11,10 +11,6 @@ use crate::types::{TaskId, TaskIx};
 pub(super) fn requests(world: &World) -> Option<RequestKind> {
     use RequestKind as K;
     let interrupt = K::Interrupt { reason: "Ctrl-C".into() };
-    let dispute = world.with(|w| w.record.open_dispute().filter(|_| w.rng.one_in(2)));
-    if let Some(dispute_id) = dispute {
-        return Some(K::ResolveDispute { dispute_id, resolution: "by hand".into() });
-    }
     world.with(|w| match w.rng.below(if w.story.wild { 20 } else { 8 }) {
         0 => Some(K::Pause),
         1 => Some(K::Unpause),
@@ -33,6 +29,12 @@ pub(super) fn requests(world: &World) -> Option<RequestKind> {
         14..=18 => accepted(w),
         _ => None,
     })
+}
+
+/// Somebody settles a dispute.
+pub(super) fn resolution(world: &World) -> Option<RequestKind> {
+    let dispute_id = world.with(|w| w.record.open_dispute())?;
+    Some(RequestKind::ResolveDispute { dispute_id, resolution: "by hand".into() })
 }
 
 /// Nothing at all is refused, and so is a task that is there already.

@@ -243,7 +243,11 @@ impl Inner {
     pub(super) fn fails(&self, task: TaskIx, salt: u64) -> bool {
         // Whether there is a conflict follows the order of landing.
         let spared = !self.story.wild && self.record.state().task(task).conflicts > 0;
-        let badness = Rng::keyed(&[self.story.seed, 3]).of(&[0, 5, 20]);
+        let badness = match &self.plan.spec().circuit_breaker {
+            // Where one failure rests a role, it is to be seen what its rest does.
+            Some(breaker) if breaker.threshold == 1 => 12,
+            _ => Rng::keyed(&[self.story.seed, 3]).of(&[0, 5, 20]),
+        };
         !spared && self.luck(task, salt).percent(badness)
     }
 
@@ -263,7 +267,7 @@ impl Inner {
 
     /// Whether reviewers never like what becomes of a task; it is tried often enough for a dispute.
     pub(super) fn is_stubborn(&self, task: TaskIx) -> bool {
-        let luck = || Rng::keyed(&[self.story.seed, 7, u64::from(task.0)]).one_in(3);
+        let luck = || Rng::keyed(&[self.story.seed, 7, u64::from(task.0)]).one_in(2);
         self.plan.spec_of(task).max_retries >= 2 && luck()
     }
 
@@ -277,7 +281,7 @@ impl Inner {
 
     /// Whether an agent does not get a conflict resolved.
     pub(super) fn gives_up(&self, task: TaskIx) -> bool {
-        self.story.wild && self.luck(task, 9).percent(40)
+        self.story.wild && self.luck(task, 9).percent(90)
     }
 
     /// The tasks whose work conflicts with that of this one; at most two where the end must be sure, since
