@@ -13,6 +13,9 @@ use crate::process::{boot_id, is_running, start_time};
 /// How the file begins. A lock without it is another program's.
 const MARK: &str = "convoy publish lock 1\n";
 
+/// How the extension of a file begins that becomes the lock; the process id follows.
+const READY: &str = "new-";
+
 impl Files {
     /// The lock that whoever changes the index holds.
     pub(super) fn index_lock(&self) -> PathBuf {
@@ -36,7 +39,10 @@ impl IndexLock {
     ) -> Result<Option<Self>, GitError> {
         let content = Holder::this(cookie).text();
         // Made elsewhere and linked into place, so that it never exists without saying whose it is.
-        let ready = path.with_added_extension(format!("new-{}", std::process::id()));
+        // Several convoys of one process may do so at once: a name belongs to one of them.
+        let ready =
+            path.with_added_extension(format!("{READY}{}-{}", std::process::id(), ulid::Ulid::generate()));
+        sweep(&path)?;
         let mut backoff = Backoff::new(patience);
         loop {
             fs::write(&ready, &content).map_err(GitError::io("write", &ready))?;
@@ -52,6 +58,28 @@ impl IndexLock {
             }
         }
     }
+}
+
+/// Removes what a publisher that was killed had made ready and not linked into place.
+fn sweep(lock: &Path) -> Result<(), GitError> {
+    let (Some(folder), Some(name)) = (lock.parent(), lock.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    let begin = format!("{name}.{READY}");
+    for entry in fs::read_dir(folder).map_err(GitError::io("list", folder))? {
+        let path = entry.map_err(GitError::io("list", folder))?.path();
+        let rest = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(&begin));
+        let pid = rest.and_then(|rest| rest.split('-').next()).and_then(|pid| pid.parse().ok());
+        let Some(pid) = pid else { continue };
+        // One that is empty yet says only by its name whose it is.
+        let named = || Holder { pid, start: None, boot: boot_id(), cookie: None };
+        let holder = fs::read_to_string(&path).ok().as_deref().and_then(Holder::parse).unwrap_or_else(named);
+        if !holder.alive() {
+            // Another publisher may do the same at this moment.
+            let _ = fs::remove_file(&path);
+        }
+    }
+    Ok(())
 }
 
 impl Drop for IndexLock {
@@ -174,6 +202,29 @@ mod tests {
         drop(held);
         assert!(path.exists(), "what another made meanwhile stays");
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_publisher_made_ready_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, content: &str| fs::write(dir.path().join(name), content).expect("writes");
+        let dead = u32::MAX / 4;
+        let me = std::process::id();
+        file(&format!("index.lock.new-{dead}-1"), "");
+        file(&format!("index.lock.new-{me}-2"), &dead_lock());
+        let kept =
+            [format!("index.lock.new-{me}-3"), format!("index.lock.new-{me}-4"), "index.lock.newer".into()];
+        file(&kept[0], "");
+        file(&kept[1], &Holder::this(None).text());
+        file(&kept[2], "");
+        let path = dir.path().join("index.lock");
+        drop(IndexLock::take(path, None, Duration::ZERO).await.expect("works").expect("free"));
+        let mut left: Vec<String> = fs::read_dir(dir.path())
+            .expect("lists")
+            .map(|entry| entry.expect("listed").file_name().into_string().expect("plain"))
+            .collect();
+        left.sort();
+        assert_eq!(left, kept);
     }
 
     #[test]
