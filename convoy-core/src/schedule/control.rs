@@ -169,11 +169,23 @@ impl Scheduler {
         }
         let mut by_phase: Vec<TaskIx> = plan.indices().collect();
         by_phase.sort_by_key(|ix| plan.task(*ix).phase);
-        for ix in by_phase {
+        // What stopped the convoy may stand in a later phase than what was skipped because of it.
+        while self.revive_more(&by_phase, &mut revived) {}
+        let mut tasks: Vec<TaskIx> = revived.into_iter().collect();
+        tasks.sort_unstable();
+        tasks
+    }
+
+    /// Adds the tasks that can run again because of those that are revived. Says whether there are any.
+    fn revive_more(&self, by_phase: &[TaskIx], revived: &mut HashSet<TaskIx>) -> bool {
+        let plan = self.state.plan();
+        let is_done = |ix: TaskIx| matches!(self.state.task(ix).stage, Stage::Done);
+        let before = revived.len();
+        for ix in by_phase.iter().copied() {
             let depends_on = &plan.task(ix).depends_on;
             let because = match &self.state.task(ix).stage {
                 Stage::Skipped { because, .. } => *because,
-                Stage::Failed { .. } if self.waits_for_artifact(ix, &revived) => {
+                Stage::Failed { .. } if self.waits_for_artifact(ix, revived) => {
                     revived.insert(ix);
                     continue;
                 }
@@ -186,9 +198,7 @@ impl Scheduler {
                 revived.insert(ix);
             }
         }
-        let mut tasks: Vec<TaskIx> = revived.into_iter().collect();
-        tasks.sort_unstable();
-        tasks
+        revived.len() > before
     }
 
     /// Whether a task failed for want of an artifact that one of these tasks may now leave.

@@ -4,11 +4,11 @@ use super::build::{artifacts, leaving, needing, planned, spec, task};
 use super::choose::Choices;
 use super::steps::names;
 use super::world::World;
-use crate::event::{AgentOutcome, TaskEvent};
+use crate::event::{AgentOutcome, RequestKind, TaskEvent};
 use crate::schedule::{Action, Turn};
-use crate::spec::Task;
+use crate::spec::{Concurrency, OnFailure, Spec, Task};
 use crate::state::view;
-use crate::types::{Failure, FailureKind, MOST_ARTIFACTS, TaskStatus};
+use crate::types::{ConvoyStatus, Failure, FailureKind, MOST_ARTIFACTS, TaskStatus};
 
 /// `b` needs the plan of `a`, `c` needs `b`.
 fn convoy(a: Task) -> World {
@@ -123,6 +123,25 @@ fn a_task_whose_input_never_comes_fails_at_once_and_is_not_retried() {
         }
         assert!(again.status("b") != TaskStatus::WaitForInput, "cut at {end}");
     }
+}
+
+#[test]
+fn a_retry_takes_up_what_was_skipped_because_one_that_needs_its_artifact_stopped_the_convoy() {
+    let last = Task { priority: -1, ..task("z") };
+    let tasks = vec![leaving("a", &["plan"]), needing("b", &[("a", "plan")]), last];
+    let (concurrency, on_failure) = (Concurrency::Fixed(1), OnFailure::Stop);
+    let mut world = World::new(&planned(Spec { concurrency, on_failure, ..spec(tasks) }));
+    world.request(RequestKind::Pause);
+    leaves_nothing(&mut world, "a");
+    world.passes("a");
+    world.prepares("a");
+    world.advances("a");
+    world.request(RequestKind::Unpause);
+    world.run(&mut Choices::new(&[]));
+    assert_eq!((world.status("b"), world.status("z")), (TaskStatus::Failed, TaskStatus::Skipped));
+    world.retry(&["a"]);
+    world.run(&mut Choices::new(&[]));
+    assert_eq!(world.state().status(), ConvoyStatus::Done, "z was skipped in an earlier phase than b");
 }
 
 #[test]
