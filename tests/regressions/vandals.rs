@@ -78,6 +78,19 @@ async fn a_repository_that_an_agent_configures_anew_fails_that_agent_and_nobody_
 }
 
 #[tokio::test]
+async fn a_history_that_cannot_be_read_fails_its_task_and_nobody_else() {
+    let broken = "write v.txt v\nsh git add -A; tree=$(git write-tree); base=$(git rev-parse HEAD); \
+                  bad=$(printf 'tree 1111111111111111111111111111111111111111\\nparent %s\\nauthor a <a@b> 1 +0000\\n\
+                  committer a <a@b> 1 +0000\\n\\nx\\n' $base | git hash-object --literally -t commit -w --stdin); \
+                  git update-ref HEAD $(git -c user.name=a -c user.email=a@b.invalid commit-tree -p $bad -m fine $tree)";
+    let repo = ScratchRepo::new();
+    let ran = with_vandal(&repo, broken).await;
+    assert_eq!(ran.statuses(), "vandal=failed other=done", "{:#?}", ran.outcome.view);
+    assert_eq!(ran.failed_with("vandal"), "merge-error");
+    assert_eq!(landed(&repo, "main"), ["other"]);
+}
+
+#[tokio::test]
 async fn an_integration_ref_that_somebody_deletes_or_moves_ends_in_no_loop() {
     let all = "git for-each-ref --format='%(refname)' refs/convoy";
     let cases = [

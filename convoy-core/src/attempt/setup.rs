@@ -60,6 +60,10 @@ fn copy_tree(from: &Path, to: &Path, root: &Path) -> io::Result<()> {
     if kind.is_symlink() {
         return std::os::unix::fs::symlink(std::fs::read_link(from)?, to);
     }
+    if !kind.is_file() {
+        // A fifo would be waited for.
+        return Err(io::Error::other(format!("{} is no file, folder or link", from.display())));
+    }
     std::fs::copy(from, to).map(drop)
 }
 

@@ -3,7 +3,8 @@
 use super::manifest::{AsBefore, Manifests};
 
 /// Files that tell an auditor what to overlook, or where to ask.
-const CONFIGURATION: &[&str] = &[".npmrc", ".cargo/audit.toml", ".cargo/config.toml", ".cargo/config"];
+pub(super) const CONFIGURATION: &[&str] =
+    &[".npmrc", ".cargo/audit.toml", ".cargo/config.toml", ".cargo/config"];
 
 /// One audit.
 #[derive(Debug, Clone, PartialEq, Eq)]

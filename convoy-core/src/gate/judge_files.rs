@@ -2,10 +2,24 @@
 
 use super::diff::Diff;
 use super::verdict::{Verdict, listed};
+use super::{dependency_audit, regression_test};
 
 /// Programs that run the file they are given.
 const RUNNERS: &[&str] =
     &["sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "deno", "bun"];
+
+/// What decides how dependencies are audited, beside what lists them.
+pub fn audit_files() -> impl Iterator<Item = &'static str> {
+    dependency_audit::CONFIGURATION.iter().copied()
+}
+
+/// What decides how tests are run. Not all of it is put back before they run: dependencies stand in the same files.
+pub fn test_files() -> impl Iterator<Item = &'static str> {
+    const MORE: &[&str] = &["package.json", "Cargo.toml", "conftest.py"];
+    let parts = regression_test::PYTEST_PARTS.iter().map(|(name, _)| *name);
+    let whole = [regression_test::CONFIGURATION, regression_test::MAKEFILES, MORE].into_iter().flatten();
+    whole.copied().chain(parts)
+}
 
 /// Says which of the files that configure a judge the work changes: those of `names`, and the scripts that a gate's
 /// command runs. Nothing to be said (`None`) when it changes none. It never keeps work from passing: this work
@@ -13,8 +27,10 @@ const RUNNERS: &[&str] =
 pub fn judge_files(names: &[&str], commands: &[String], diff: &Diff) -> Option<Verdict> {
     let scripts: Vec<&str> = commands.iter().flat_map(|command| scripts(command)).collect();
     let judges = |path: &&str| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        names.contains(&name) || scripts.contains(path)
+        let below = |name: &&str| {
+            path.strip_suffix(name).is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
+        };
+        names.iter().any(below) || scripts.contains(path)
     };
     let mut changed: Vec<&str> = diff.names().filter(judges).collect();
     changed.sort_unstable();
@@ -54,6 +70,16 @@ mod tests {
             "{}",
             verdict.output
         );
-        assert_eq!(judge_files(&["Cargo.toml"], &[], &diff), None);
+        assert_eq!(judge_files(&["Cargo.toml", "ata"], &[], &diff), None);
+        let names: Vec<&str> = audit_files().chain(test_files()).collect();
+        for path in [
+            ".cargo/config.toml",
+            "crate/.cargo/audit.toml",
+            "rust-toolchain",
+            "pyproject.toml",
+            "GNUmakefile",
+        ] {
+            assert!(judge_files(&names, &[], &self::diff(&[path])).is_some(), "{path}");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub use self::command::{GateCommand, GateEnd, GateOutcome, run};
 pub use self::dependency_audit::{Audit, Audits, dependency_audit};
 pub use self::diff::Diff;
 pub use self::glob::covers;
-pub use self::judge_files::judge_files;
+pub use self::judge_files::{audit_files, judge_files, test_files};
 pub use self::manifest::{AsBefore, Manifests};
 pub use self::no_op::no_op;
 pub use self::partition::partition;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::manifest::{AsBefore, Manifests};
 
 /// Files that decide what running the tests means.
-const CONFIGURATION: &[&str] = &[
+pub(super) const CONFIGURATION: &[&str] = &[
     ".npmrc",
     ".cargo/config.toml",
     ".cargo/config",
@@ -16,11 +16,11 @@ const CONFIGURATION: &[&str] = &[
 ];
 
 /// Files with a part about pytest, and the heads of that part.
-const PYTEST_PARTS: &[(&str, &str)] =
+pub(super) const PYTEST_PARTS: &[(&str, &str)] =
     &[("pyproject.toml", "[tool.pytest"), ("tox.ini", "[pytest]"), ("setup.cfg", "[tool:pytest]")];
 
 /// In the order in which make looks for them.
-const MAKEFILES: &[&str] = &["GNUmakefile", "makefile", "Makefile"];
+pub(super) const MAKEFILES: &[&str] = &["GNUmakefile", "makefile", "Makefile"];
 
 /// How the tests are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,8 @@ fn as_before(base: &Manifests, work: &Manifests) -> Vec<AsBefore> {
             files.extend(base.as_before(work, &[name]));
         }
     }
-    let rule_of = |of: &Manifests| makefile(of).map(|(_, text)| rule(&text, "test"));
-    if rule_of(base) != rule_of(work) {
+    // A variable such as `SHELL`, or the rule of a prerequisite, decides as much as the rule itself.
+    if makefile(base).is_some() {
         files.extend(base.as_before(work, MAKEFILES));
     }
     files.extend(package_json(base, work));
@@ -199,7 +199,11 @@ mod tests {
         assert_eq!(before(&[("package.json", scripts)], &[])[0].1.as_deref(), Some(scripts));
 
         let make = "test: a\n\tsh t.sh\n\nall:\n\tx\n";
-        assert_eq!(before(&[("Makefile", make)], &[("Makefile", "test: a\n\tsh t.sh\nall:\n\ty\n")]), []);
+        for eased in ["SHELL := /bin/true\n".to_owned() + make, make.replace("\tx", "\ttrue")] {
+            let found = before(&[("Makefile", make)], &[("Makefile", &eased)]);
+            assert_eq!(found, [("Makefile", Some(make.to_owned()))]);
+        }
+        assert_eq!(before(&[("Cargo.toml", "")], &[("Cargo.toml", ""), ("Makefile", make)]), []);
         let eased = before(&[("Makefile", make)], &[("Makefile", "test:\n\ttrue\n")]);
         assert_eq!(eased, [("Makefile", Some(make.to_owned()))]);
         // One that make prefers would take the place of the other.

@@ -119,6 +119,17 @@ impl<'a> Bench<'a> {
         failure.map_or(Ok(()), |failure| Err(End::Failed(failure)))
     }
 
+    /// What git cannot read of the work fails its task.
+    pub(super) fn unreadable(&self, end: End) -> End {
+        match end {
+            End::Trouble(error) => {
+                let doing = "the work that is to land cannot be read";
+                End::Failed(self.context.failure(FailureKind::MergeError, doing, &error))
+            }
+            other => other,
+        }
+    }
+
     /// Text that may hold anything: redacted, printable, bounded.
     pub(super) fn clean(&self, text: &str) -> String {
         let mut text = printable(&self.context.redactor.redact(text)).into_owned();

@@ -11,20 +11,6 @@ use crate::types::{FailureKind, Oid};
 /// Files that configure a judge, wherever they are.
 const JUDGE_FILES: &[&str] = &[ScanConfig::ALLOW_FILE, ScanConfig::GITLEAKS_FILE];
 
-const AUDIT_FILES: &[&str] = &[".npmrc", "audit.toml"];
-const TEST_FILES: &[&str] = &[
-    "package.json",
-    ".npmrc",
-    "pytest.ini",
-    ".pytest.ini",
-    "conftest.py",
-    "tox.ini",
-    "setup.cfg",
-    "Makefile",
-    "makefile",
-    "GNUmakefile",
-];
-
 /// `no_op`, `secret_scan`, `partition`, `blast_radius`, links out of the tree; what the work changes of its judges
 /// is said.
 pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
@@ -68,10 +54,10 @@ pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
     }
     let mut judges = JUDGE_FILES.to_vec();
     if gates.dependency_audit != Switch::Off {
-        judges.extend(AUDIT_FILES);
+        judges.extend(gate::audit_files());
     }
     if gates.regression_test != RegressionTest::Off {
-        judges.extend(TEST_FILES);
+        judges.extend(gate::test_files());
     }
     if let Some(verdict) = gate::judge_files(&judges, &task.gates, &diff) {
         bench.verdict(verdict, failed("judge_files"))?;

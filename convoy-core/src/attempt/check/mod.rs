@@ -19,7 +19,7 @@ use super::review::{ReviewEnd, ReviewNote, ReviewOrder, Subject, review};
 use super::work::KeptSession;
 use crate::gate::{GateEnd, Verdict};
 use crate::git::GitError;
-use crate::types::{AttemptNo, Failure, FailureKind, Oid, ReviewLevel, TaskIx};
+use crate::types::{AttemptNo, Failure, Oid, ReviewLevel, TaskIx};
 
 /// Work to be judged.
 #[derive(Debug, Clone)]
@@ -144,7 +144,8 @@ async fn run_programs(bench: &mut Bench<'_>) -> Result<(), End> {
 
 /// The sequence: what only has to be read comes before what has to be run.
 async fn judge(bench: &mut Bench<'_>) -> Result<(), End> {
-    built_in::diff_gates(bench).await?;
+    // A commit that cannot be read is its task's trouble, nobody else's.
+    built_in::diff_gates(bench).await.map_err(|end| bench.unreadable(end))?;
     if bench.has_passed_all() {
         bench.report_known();
     } else if bench.runs_programs() {
@@ -188,15 +189,8 @@ async fn review_stage(bench: &mut Bench<'_>) -> Result<(), End> {
     let (context, request, cancel) = (bench.context, bench.request, bench.cancel);
     let (task, order) = (bench.task, review_order(request));
     let mut note = |note| bench.report(CheckReport::Review(note));
-    // A commit that cannot be read is its task's trouble, nobody else's.
-    let unreadable = |error| {
-        End::Failed(context.failure(
-            FailureKind::MergeError,
-            "the work that is to land cannot be read",
-            &error,
-        ))
-    };
-    match review(context, task, &order, cancel, &mut note).await.map_err(unreadable)? {
+    let reviewed = review(context, task, &order, cancel, &mut note).await;
+    match reviewed.map_err(|error| bench.unreadable(End::Trouble(error)))? {
         ReviewEnd::Passed => Ok(()),
         ReviewEnd::Blocked(failure) => Err(End::Failed(failure)),
         ReviewEnd::Stopped => Err(End::Stopped),

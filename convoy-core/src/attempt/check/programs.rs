@@ -132,9 +132,10 @@ async fn run(
         }
     }
     // What the work does not have was put in by this gate; the rest is put back with everything else.
-    for (name, _) in as_before.iter().filter(|(name, content)| content.is_some() && !work.has(name)) {
-        drop(std::fs::remove_file(worktree.join(name)));
-    }
+    let added = as_before.iter().filter(|(name, content)| content.is_some() && !work.has(name));
+    let gone: Vec<AsBefore> = added.map(|(name, _)| (*name, None)).collect();
+    // What ran may have put a link in the way.
+    drop(put_in(&worktree, &gone));
     // Whoever comes next looks again and tells of a tree that cannot be mended.
     drop(bench.restore_files().await);
     Ok(verdict)

@@ -21,7 +21,7 @@ pub async fn clean_up(context: &Context) -> Result<(), GitError> {
     let (plan, dirs) = (&context.plan, &context.dirs);
     let tasks = plan.indices().flat_map(|task| [dirs.worktree(plan, task), dirs.review_checkout(plan, task)]);
     for path in tasks.chain([dirs.end_worktree(), dirs.end_review_checkout()]) {
-        if path.exists() {
+        if path.symlink_metadata().is_ok() {
             result = result.and(context.repository.remove_worktree(&path).await);
         }
     }

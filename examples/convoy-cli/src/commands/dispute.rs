@@ -53,7 +53,11 @@ fn rows(disputes: &[DisputeView]) -> Vec<String> {
 async fn resolve(app: &mut App, id: &str, reason: &str, wanted: Option<&str>) -> Result<Exit, Failure> {
     let (engine, convoy) = holding(app, id, wanted).await?;
     engine.resolve_dispute(&convoy, id, reason).await?;
-    app.out.line(format!("dispute {} is closed", safe_line(id)));
+    let how = match engine.is_running(&convoy).await? {
+        true => "will be closed by the engine that runs its convoy",
+        false => "is closed",
+    };
+    app.out.line(format!("dispute {} {how}", safe_line(id)));
     Ok(Exit::Success)
 }
 
