@@ -137,7 +137,10 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
 
 /// What stands inside the data of several types.
 pub(super) const RECORDS: &[(&str, &str)] = &[
-    ("options", "concurrency?: concurrency, adapter?: text, branch?: text, max_injected?: count"),
+    (
+        "options",
+        "concurrency?: concurrency, adapter?: text, branch?: text, max_injected?: count, inject_file?: bool",
+    ),
     (
         "totals",
         "total: count, done: count, failed: count, skipped: count, timedOut: count, cancelled: count, open: count, \
