@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use convoy_core::secret::printable;
 use convoy_tests::ScratchRepo;
 use serde_json::Value;
 
@@ -12,6 +13,9 @@ use crate::support::{
 
 /// In two parts, so that no scanner takes this file for a leak.
 const TOKEN: &str = concat!("ghp_", "0123456789abcdefghijABCDEFGHIJ012345");
+
+/// The same as `grep --color` prints it: a terminal shows the whole of it.
+const COLOURED: &str = concat!("ghp_\u{1b}[m\u{1b}[K", "0123456789\u{1b}[01;31mabcdefghijABCDEFGHIJ012345");
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -25,7 +29,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[track_caller]
 fn assert_without(place: &str, text: &[u8]) {
-    let found = text.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+    let is_in = |text: &[u8]| text.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+    // As it stands there, and as a terminal shows it, where JSON writes what drives one in letters.
+    let seen = String::from_utf8_lossy(text).replace("\\u001b", "\u{1b}");
+    let found = is_in(text) || is_in(printable(&seen).as_bytes());
     assert!(!found, "the secret stands in {place}: {}", String::from_utf8_lossy(text));
 }
 
@@ -213,4 +220,58 @@ fn a_secret_that_comes_from_anywhere_is_found_nowhere_and_every_record_is_there(
         }
     }
     assert_nothing_left(&repo);
+}
+
+#[test]
+fn a_secret_with_colours_in_it_is_found_nowhere_either() {
+    let repo = ScratchRepo::new();
+    let file = repo.beside("coloured");
+    fs::write(&file, COLOURED).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let quoted = |text: String| Value::from(text).to_string();
+    let fails = quoted(format!("cat {file}; exit 1"));
+    let (once, review) = (ONCE, "review: fast, max_retries: 0");
+    let tasks = [
+        task("output", once, &format!("say @{file}\nsh cat {file}; cat {file} >&2\nresult-error broken")),
+        task("crash", once, &format!("say @{file}\nsh cat {file} >&2\nexit 3")),
+        task("gate", &format!("{once}, gates: [{fails}]"), "write gate.txt x"),
+        task("hook", &format!("{once}, hooks: [{{type: validate, command: {fails}}}]"), "write hook.txt x"),
+        task(
+            "step",
+            &format!("{once}, steps: [{{id: one, prompt: go on, gates: [{fails}]}}]"),
+            "write step.txt x",
+        ),
+        task(
+            "left",
+            &format!(
+                "{once}, outputs: [{{name: said, type: summary}}, {{name: kept, type: file, path: kept}}]"
+            ),
+            &format!("sh cat {file} > kept\nsay @{file}"),
+        ),
+        reviewed_task("blocked", review, &format!("say @{file}\nverdict block @{file}")),
+    ];
+    let spec = reviewed_file(&repo, "coloured", "concurrency: 1", &tasks.concat());
+    let ran = convoy(&repo, &["run"]).args([spec.as_os_str()]).run().expect_code(1);
+    assert_without("run", (ran.stdout + &ran.stderr).as_bytes());
+    let ids = ["output", "crash", "gate", "hook", "step", "blocked"];
+    let mut asked: Vec<Vec<&str>> = vec![
+        vec!["status", "--json"],
+        vec!["events", "--json"],
+        vec!["dlq", "list", "--json"],
+        vec!["artifact", "left", "said"],
+        vec!["artifact", "left", "kept"],
+        vec!["logs", "output"],
+        vec!["logs", "crash"],
+    ];
+    asked.extend(ids.map(|id| vec!["show", id]));
+    for args in asked {
+        let outcome = convoy(&repo, &args).run().expect_code(0);
+        let text = outcome.stdout + &outcome.stderr;
+        assert_without(&args.join(" "), text.as_bytes());
+        let says_nothing = args[0] == "status" || args == ["show", "step"];
+        assert!(says_nothing || text.contains("[REDACTED:"), "{args:?} says nothing of it: {text}");
+    }
+    for path in files(&repo.root().join(".convoy")) {
+        assert_without(&path.display().to_string(), &fs::read(&path).expect("a file"));
+    }
 }

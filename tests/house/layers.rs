@@ -21,7 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("gate", &["clock", "process", "secret", "git"]),
     ("merge", &["clock", "git"]),
     ("attempt", &["clock", "process", "secret", "spec", "plan", "git", "agent", "review", "gate", "merge"]),
-    ("store", &["spec", "plan", "event", "state"]),
+    ("store", &["secret", "spec", "plan", "event", "state"]),
     (
         "engine",
         &[

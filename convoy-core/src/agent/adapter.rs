@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AgentError;
 use crate::process::Stream;
-use crate::secret::{Redactor, printable};
+use crate::secret::Redactor;
 use crate::types::{BoxFuture, Failure, SessionId, Usage, WorkerId};
 
 /// Runs agents of one kind. Shared by all tasks that name it, so it must hold no state of one run.
@@ -215,7 +215,7 @@ impl AgentReport {
     /// The report with every text free of secrets and control characters, fit to be stored and shown.
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
-        let clean = |text: &str| printable(&redactor.redact(text)).into_owned();
+        let clean = |text: &str| redactor.clean(text);
         self.result_text = clean(&self.result_text);
         if let AgentOutcome::Failed(failure) = &mut self.outcome {
             failure.message = clean(&failure.message);

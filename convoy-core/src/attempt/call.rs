@@ -85,7 +85,7 @@ pub(super) async fn call(
         }
     };
     if let Some(title) = &ask.title {
-        log.title(&context.redactor, title);
+        log.title(title);
     }
     let mut sink = Recorder { log, observer };
     let watch = Stopwatch::start();

@@ -149,6 +149,6 @@ impl Context {
             text.push_str(&cause.to_string());
             next = cause.source();
         }
-        Failure::new(kind, self.redactor.redact(&text).into_owned())
+        Failure::new(kind, self.redactor.clean(&text))
     }
 }

@@ -14,7 +14,6 @@
 
 use super::context::Context;
 use crate::git::{Fingerprint, GitError, Touched};
-use crate::secret::printable;
 use crate::types::{Failure, FailureKind, GateLevel};
 
 /// Its name as a gate.
@@ -128,7 +127,7 @@ fn shown(touched: &Touched) -> String {
 fn clean(context: &Context, list: &[String]) -> Vec<String> {
     let clean = |text: &String| {
         let text: String = text.chars().take(300).collect();
-        printable(&context.redactor.redact(&text)).replace('\n', " ")
+        context.redactor.clean(&text).replace('\n', " ")
     };
     let mut all: Vec<String> = list.iter().take(MOST).map(clean).collect();
     if list.len() > MOST {

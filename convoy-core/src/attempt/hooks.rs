@@ -9,15 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::host::{self, HookCall};
-use super::log::{Log, last_bytes};
+use super::log::{Log, ToLog, last_bytes};
 use super::review::{ReviewEnd, ReviewNote, ReviewOrder, Reviewed, one_fast_review};
-use crate::agent::{AgentOutcome, AgentReport, AgentRequest, AgentSink};
+use crate::agent::{AgentOutcome, AgentReport, AgentRequest};
 use crate::clock::Stopwatch;
 use crate::gate::{self, GateCommand, GateOutcome};
-use crate::process::{Next, Sink, Stream};
-use crate::secret::{has_marker, printable};
+use crate::secret::has_marker;
 use crate::spec::{Hook, HookMoment, HookType};
-use crate::types::{AttemptNo, Failure, ReviewVerdict, SessionId, TaskIx, Usage, WorkerId};
+use crate::types::{AttemptNo, Failure, ReviewVerdict, TaskIx, Usage, WorkerId};
 
 /// The longest that the agent of a hook may run.
 const AGENT_LIMIT: Duration = Duration::from_secs(600);
@@ -113,7 +112,7 @@ pub async fn run_hook(
 }
 
 fn told(context: &Context, hook: &Hook, said: Said, elapsed: Duration) -> HookReport {
-    let clean = |text: &str| printable(&context.redactor.redact(text)).into_owned();
+    let clean = |text: &str| context.redactor.clean(text);
     HookReport {
         hook: clean(hook.label()),
         kind: hook.kind,
@@ -153,7 +152,7 @@ async fn run_shell(
         Ok(log) => log,
         Err(error) => return Some(Said::not_run(error)),
     };
-    log.heading(&context.redactor, &hook.text);
+    log.heading(&hook.text);
     let command = GateCommand {
         command: hook.text.clone(),
         cwd: place.worktree.to_owned(),
@@ -241,7 +240,7 @@ async fn ask_host(
         Ok(log) => log,
         Err(error) => return Some(Said::not_run(error)),
     };
-    log.title(&context.redactor, &format!("hook `{}` of the host: {}", hook.label(), told.how));
+    log.title(&format!("hook `{}` of the host: {}", hook.label(), told.how));
     log.push(told.output.as_bytes());
     let (output, lost) = log.finish();
     Some(match lost {
@@ -272,7 +271,7 @@ async fn ask_agent(
         Ok(log) => log,
         Err(error) => return Some(Said::not_run(error)),
     };
-    log.heading(&context.redactor, &format!("agent {role}"));
+    log.heading(&format!("agent {role}"));
     let request = AgentRequest {
         prompt,
         cwd: place.worktree.to_owned(),
@@ -313,26 +312,6 @@ fn answer(report: AgentReport) -> Option<Said> {
         }
         AgentOutcome::Cancelled => return None,
     })
-}
-
-/// What all output of a hook goes to.
-struct ToLog(Log);
-
-impl Sink for ToLog {
-    fn output(&mut self, _stream: Stream, chunk: &[u8]) -> Next {
-        self.0.push(chunk);
-        Next::Continue
-    }
-}
-
-impl AgentSink for ToLog {
-    fn started(&mut self, _pid: u32, _start_time: Option<u64>) {}
-
-    fn output(&mut self, _stream: Stream, chunk: &[u8]) {
-        self.0.push(chunk);
-    }
-
-    fn session(&mut self, _id: &SessionId) {}
 }
 
 /// Why the hooks of a task did not all pass.

@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use crate::agent::write_fenced;
-use crate::secret::printable;
 use crate::spec::{Piece, Task, pieces};
 use crate::types::{Failure, FailureKind, MOST_ARTIFACT_BYTES, Oid, TaskId};
 
@@ -41,7 +40,7 @@ pub(super) async fn read<'a>(
             context.failure(FailureKind::Worktree, &doing, &error)
         })?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let text = printable(&context.redactor.redact(&text)).into_owned();
+        let text = context.redactor.clean(&text);
         values.push(Value { input, text });
     }
     Ok(values)

@@ -7,9 +7,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::log::Log;
+use super::log::{Log, ToLog};
 use crate::gate::{self, GateCommand, GateOutcome};
-use crate::process::{Next, Sink, Stream};
 use crate::types::{AttemptNo, Failure, FailureKind, TaskIx, WorkerId};
 
 /// Where and how shell commands run.
@@ -55,7 +54,7 @@ impl<'a> Shell<'a> {
             context.failure(FailureKind::Worktree, &format!("cannot run `{command}`"), error)
         };
         let mut log = Log::open(&self.log, &context.redactor).map_err(|error| trouble(&error))?;
-        log.heading(&context.redactor, command);
+        log.heading(command);
         let gate = GateCommand {
             command: command.to_owned(),
             cwd: self.worktree.to_owned(),
@@ -81,7 +80,7 @@ impl<'a> Shell<'a> {
                 GateOutcome::Ended(end) if end.passed => {}
                 GateOutcome::Ended(end) => {
                     let message = format!("setup `{command}` failed: {}", end.how);
-                    let message = context.redactor.redact(&message).into_owned();
+                    let message = context.redactor.clean(&message);
                     let mut failure = Failure::new(FailureKind::Worktree, message);
                     failure.exit_code = end.exit_code;
                     failure.output_tail = output;
@@ -93,14 +92,5 @@ impl<'a> Shell<'a> {
             }
         }
         Ok(())
-    }
-}
-
-struct ToLog(Log);
-
-impl Sink for ToLog {
-    fn output(&mut self, _stream: Stream, chunk: &[u8]) -> Next {
-        self.0.push(chunk);
-        Next::Continue
     }
 }

@@ -146,7 +146,7 @@ fn unresolved(context: &Context, markers: &[String]) -> Failure {
     let some = markers.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
     let more = markers.len().saturating_sub(20);
     let more = if more > 0 { format!(" and {more} more files") } else { String::new() };
-    let some = context.redactor.redact(&some);
+    let some = context.redactor.clean(&some);
     Failure::new(
         FailureKind::MergeConflict,
         format!("conflict markers are left in {some}{more}; resolve them all"),

@@ -290,7 +290,7 @@ impl<'a> Steps<'a> {
                 Err(failure) => return Over::Failed(failure),
             };
             if !end.passed {
-                let gate = self.context.redactor.redact(gate).into_owned();
+                let gate = self.context.redactor.clean(gate);
                 let text = format!("gate `{gate}` of step {name} did not pass: {}", end.how);
                 let mut failure = Failure::new(FailureKind::Gate(gate), text);
                 (failure.exit_code, failure.output_tail) = (end.exit_code, output);

@@ -330,7 +330,7 @@ async fn no_way_out(context: &Context, request: &WorkRequest) -> Result<(), Fail
         escapes.len(),
         list.join(", ")
     );
-    let text = printable(&context.redactor.redact(&text)).into_owned();
+    let text = context.redactor.clean(&text);
     Err(Failure::new(FailureKind::SymlinkEscape, text))
 }
 
@@ -348,7 +348,7 @@ pub(super) fn send(
 /// Looks for secrets in the text as it would be sent. The spec was redacted when it was stored, so a marker
 /// in the task's own prompts stands for a secret that the user wrote there.
 fn scan(context: &Context, task: &Task, prompt: &str) -> Result<(), Failure> {
-    let findings = context.redactor.scan(prompt);
+    let findings = context.redactor.scan(&printable(prompt));
     let marked = || has_marker(&task.prompt) || task.steps.iter().any(|step| has_marker(&step.prompt));
     let kind = match findings.first() {
         Some(finding) => &*finding.kind,

@@ -3,14 +3,14 @@
 use super::stored::to_stored_tasks;
 use crate::error::Error;
 use crate::event::RequestKind;
-use crate::secret::{Redactor, printable};
+use crate::secret::Redactor;
 
 /// Longest reason in bytes; the rest is cut off.
 const LONGEST: usize = 4096;
 
 /// A person's text.
 pub(super) fn clean_text(text: &str, redactor: &Redactor) -> String {
-    let mut text = printable(&redactor.redact(text)).into_owned();
+    let mut text = redactor.clean(text);
     text.truncate(text.floor_char_boundary(LONGEST));
     text
 }

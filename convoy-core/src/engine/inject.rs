@@ -9,7 +9,7 @@ use super::stored::load_from;
 use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
 use crate::plan::Plan;
-use crate::secret::{Redactor, printable};
+use crate::secret::Redactor;
 use crate::spec::{Injected, Task, injected_tasks};
 use crate::types::ConvoyId;
 
@@ -67,6 +67,6 @@ pub(super) fn read(bytes: &[u8], plan: &Plan, redactor: &Redactor) -> Result<Vec
     let more = errors.len() - shown.len();
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     // What is wrong may be quoted.
-    let reason = printable(&redactor.redact(&(shown.join("; ") + &more))).into_owned();
+    let reason = redactor.clean(&(shown.join("; ") + &more));
     Err(Unfit { reason, details: problems.iter().map(problem_json).collect() })
 }

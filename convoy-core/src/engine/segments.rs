@@ -428,11 +428,7 @@ fn is_planned(context: &Context, tip: Oid, step: PublishMove) -> PublishReport {
                 "the branch is checked out in {path:?}, whose name is no UTF-8: rename that folder, or check \
                  out another branch there"
             );
-            PublishReport::Blocked {
-                tip,
-                reason: context.redactor.redact(&reason).into_owned(),
-                paths: Vec::new(),
-            }
+            PublishReport::Blocked { tip, reason: context.redactor.clean(&reason), paths: Vec::new() }
         }
     }
 }
@@ -441,14 +437,14 @@ fn is_blocked(context: &Context, tip: Oid, blocked: Blocked) -> PublishReport {
     let paths = clean_paths(context, blocked.paths);
     // The reason without its paths: they stand beside it, bounded.
     let reason = Blocked { reason: blocked.reason, paths: Vec::new() }.to_string();
-    PublishReport::Blocked { tip, reason: context.redactor.redact(&reason).into_owned(), paths }
+    PublishReport::Blocked { tip, reason: context.redactor.clean(&reason), paths }
 }
 
 /// Paths are text that agents make up: redacted, and bounded because events have a limit.
 fn clean_paths(context: &Context, paths: Vec<String>) -> Vec<String> {
     let more = paths.len().saturating_sub(MOST_PATHS);
     let first = paths.iter().take(MOST_PATHS);
-    let mut clean: Vec<String> = first.map(|path| context.redactor.redact(path).into_owned()).collect();
+    let mut clean: Vec<String> = first.map(|path| context.redactor.clean(path)).collect();
     if more > 0 {
         clean.push(format!("[… and {more} more]"));
     }

@@ -14,7 +14,7 @@ use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventRecord, TaskEvent, Work};
 use crate::git::GitError;
-use crate::secret::{Redactor, printable};
+use crate::secret::Redactor;
 use crate::store::StoredConvoy;
 use crate::types::{
     AttemptNo, ConvoyId, Failure, Oid, TaskId, TaskIx, TaskStatus, Timestamp, Usage, WorkerId,
@@ -356,5 +356,5 @@ fn whole_lines_before(bytes: &[u8]) -> &[u8] {
 }
 
 fn clean(bytes: &[u8], redactor: &Redactor) -> String {
-    printable(&redactor.redact(&String::from_utf8_lossy(bytes))).into_owned()
+    redactor.clean(&String::from_utf8_lossy(bytes))
 }

@@ -9,7 +9,7 @@ use super::driver::store_error;
 use crate::error::{Error, ErrorKind};
 use crate::event::{ConvoyEvent, Event};
 use crate::plan::{Plan, plan};
-use crate::secret::Redactor;
+use crate::secret::{Redactor, printable};
 use crate::spec::{Spec, Task};
 use crate::state::RunState;
 use crate::store::StoredConvoy;
@@ -58,10 +58,10 @@ fn redact(value: &mut Value, path: &mut String, redactor: &Redactor, found: &mut
     let before = path.len();
     match value {
         Value::String(text) => {
-            let clean = redactor.redact(text);
-            if clean != *text {
+            // What no secret stands in stays as it was written, escape sequences and all.
+            if has_secret(text, redactor) {
                 found.push(path.clone());
-                *text = clean.into_owned();
+                *text = redactor.clean(text);
             }
         }
         Value::Array(items) => {
@@ -83,6 +83,10 @@ fn redact(value: &mut Value, path: &mut String, redactor: &Redactor, found: &mut
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+fn has_secret(text: &str, redactor: &Redactor) -> bool {
+    !redactor.scan(&printable(text)).is_empty()
 }
 
 /// Reads [`to_stored`]'s text.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::scan::{LIMITS, Limits, Piece, Scanner};
+use super::text::printable;
 
 /// What a registered value is called.
 pub(super) const REGISTERED: &str = "registered";
@@ -84,6 +85,21 @@ impl Redactor {
         // Secrets start and end with whole characters, so what is left is valid; `lossy` only saves
         // an error path that cannot be reached.
         out.map_or(Cow::Borrowed(text), |out| Cow::Owned(String::from_utf8_lossy(&out).into_owned()))
+    }
+
+    /// The text fit to be stored and shown: [`printable`] first, so that no escape sequence keeps a secret from being
+    /// known, then without secrets.
+    ///
+    /// ```
+    /// let text = "key: ghp_\u{1b}[m\u{1b}[K0123456789abcdefghijABCDEFGHIJ012345";
+    /// assert_eq!(convoy_core::secret::Redactor::new().clean(text), "key: [REDACTED:github-token]");
+    /// ```
+    pub fn clean(&self, text: &str) -> String {
+        let text = printable(text);
+        match self.redact(&text) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => text.into_owned(),
+        }
     }
 
     /// Every secret in the text, in order.
@@ -196,6 +212,10 @@ fn pieces(values: impl Iterator<Item = String>) -> Vec<String> {
             }
         } else {
             add(&mut all, &value);
+        }
+        // As `clean` looks for it.
+        if let Cow::Owned(shown) = printable(&value) {
+            shown.lines().filter(|line| line.len() >= SHORTEST_VALUE).for_each(|line| add(&mut all, line));
         }
     }
     all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));

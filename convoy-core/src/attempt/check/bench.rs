@@ -12,7 +12,6 @@ use crate::attempt::guard::Guard;
 use crate::attempt::setup::{copy_in, run_setup};
 use crate::gate::Verdict;
 use crate::git::GitError;
-use crate::secret::printable;
 use crate::spec::{RegressionTest, Switch, Task};
 use crate::types::{Failure, FailureKind};
 
@@ -132,7 +131,7 @@ impl<'a> Bench<'a> {
 
     /// Text that may hold anything: redacted, printable, bounded.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = printable(&self.context.redactor.redact(text)).into_owned();
+        let mut text = self.context.redactor.clean(text);
         if text.len() > LONGEST {
             let cut = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             text.truncate(cut);

@@ -7,13 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::CheckReport;
 use super::bench::{Bench, End};
-use crate::agent::{AgentAdapter, AgentOutcome, AgentRequest, AgentSink};
+use crate::agent::{AgentAdapter, AgentOutcome, AgentRequest};
 use crate::attempt::environment::agent_env;
 use crate::attempt::guard::Guard;
-use crate::attempt::log::Log;
+use crate::attempt::log::{Log, ToLog};
 use crate::clock::Stopwatch;
-use crate::process::Stream;
-use crate::types::{Failure, FailureKind, SessionId, Usage};
+use crate::types::{Failure, FailureKind, Usage};
 
 /// What an agent is asked. Its session knows the task.
 const QUESTION: &str = "Your work on this task is finished and is about to be judged. Rate how far it does what the task asks, \
@@ -137,7 +136,7 @@ async fn ask(bench: &mut Bench<'_>) -> Result<Answer, End> {
         Ok(log) => log,
         Err(error) => return Ok(Answer::none(error)),
     };
-    log.title(&context.redactor, "the agent rates its work");
+    log.title("the agent rates its work");
     let capabilities = adapter.capabilities();
     let request = AgentRequest {
         prompt: QUESTION.to_owned(),
@@ -194,18 +193,6 @@ fn rating(text: &str) -> Option<Rating> {
         Some(Rating { score, explanation: explanation[..end.unwrap_or(0)].to_owned() })
     });
     ratings.next_back()
-}
-
-struct ToLog(Log);
-
-impl AgentSink for ToLog {
-    fn started(&mut self, _pid: u32, _start_time: Option<u64>) {}
-
-    fn output(&mut self, _stream: Stream, chunk: &[u8]) {
-        self.0.push(chunk);
-    }
-
-    fn session(&mut self, _id: &SessionId) {}
 }
 
 #[cfg(test)]

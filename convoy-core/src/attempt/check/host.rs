@@ -79,7 +79,7 @@ fn note(bench: &Bench<'_>, gate: &str, end: &GateEnd, output: &str) -> Result<()
     let (context, request) = (bench.context, bench.request);
     let path = context.dirs.check_log(&context.plan, request.task, request.attempt);
     let written = Log::open(&path, &context.redactor).and_then(|mut log| {
-        log.title(&context.redactor, &format!("gate `{gate}` of the host: {}", end.how));
+        log.title(&format!("gate `{gate}` of the host: {}", end.how));
         log.push(output.as_bytes());
         log.finish().1.map_or(Ok(()), Err)
     });

@@ -2,7 +2,6 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::clean;
 use super::room::Room;
 use crate::attempt::context::Context;
 use crate::gate::GateOutcome;
@@ -39,7 +38,7 @@ impl EndGate {
         if !failure.output_tail.is_empty() {
             output = format!("{output}\n\n{}", failure.output_tail);
         }
-        let (gate, exit_code) = (clean(context, gate), failure.exit_code);
+        let (gate, exit_code) = (context.redactor.clean(gate), failure.exit_code);
         Self { gate, passed: false, exit_code, duration_ms: 0, output }
     }
 }
@@ -87,7 +86,7 @@ async fn run_gates(
         }
         match room.shell().run(context, gate, cancel).await {
             Ok((GateOutcome::Ended(end), output)) => report(EndGate {
-                gate: clean(context, gate),
+                gate: context.redactor.clean(gate),
                 passed: end.passed,
                 exit_code: end.exit_code,
                 duration_ms: u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX),

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::clean;
 use crate::attempt::context::Context;
 use crate::git::GitError;
 use crate::process;
@@ -67,7 +66,7 @@ pub async fn guard(context: &Context) -> Vec<String> {
     found.extend(left.map(|process| {
         format!("process {} of {} still runs; end it with `kill {0}`", process.pid, process.cookie)
     }));
-    found.iter().map(|text| clean(context, text)).collect()
+    found.iter().map(|text| context.redactor.clean(text)).collect()
 }
 
 /// Whether a ref belongs to what is kept of a convoy.

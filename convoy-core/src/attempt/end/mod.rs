@@ -8,10 +8,3 @@ mod room;
 pub use self::gates::{ConvoyGates, EndGate, convoy_gates};
 pub use self::guard::{clean_up, guard};
 pub use self::hook::{ConvoyHook, convoy_hook};
-use super::context::Context;
-use crate::secret::printable;
-
-/// The text as it may be stored and shown.
-fn clean(context: &Context, text: &str) -> String {
-    printable(&context.redactor.redact(text)).into_owned()
-}

@@ -8,7 +8,6 @@ use super::calls::{PromptCall, PromptPart};
 use super::run::{Ended, ask};
 use crate::attempt::context::Context;
 use crate::attempt::work::WorkRequest;
-use crate::secret::printable;
 use crate::types::{Failure, FailureKind};
 
 /// The longest text of one source, in bytes.
@@ -71,7 +70,7 @@ fn failure(context: &Context, name: &str, why: &str) -> Failure {
     let (line, more) = why.trim().split_once('\n').unwrap_or((why.trim(), ""));
     let line = super::run::short(line);
     let text = format!("prompt source `{name}` gave no text: {line}");
-    let clean = |text: &str| printable(&context.redactor.redact(text)).into_owned();
+    let clean = |text: &str| context.redactor.clean(text);
     let output_tail = crate::attempt::last_bytes(clean(more), 4096);
     Failure { output_tail, ..Failure::new(FailureKind::Error, clean(&text)) }
 }

@@ -15,7 +15,7 @@ use crate::review::{
     AgentReviewer, DiffError, DiffSource, DiffText, PANEL, ReviewLog, ReviewReport, ReviewRequest,
     ReviewRunner, Verdict, count,
 };
-use crate::secret::{Redactor, printable};
+use crate::secret::Redactor;
 use crate::types::{BoxFuture, Oid, ReviewLevel};
 
 /// The longest that one reviewer may take.
@@ -82,7 +82,7 @@ impl Case<'_> {
         let path = order.of.log(context, member);
         let mut log = Log::open(&path, &context.redactor)
             .map_err(|error| format!("the log of the review cannot be opened: {error}"))?;
-        log.heading(&context.redactor, &format!("{level} review of {} by {}", order.commit, runner.name()));
+        log.heading(&format!("{level} review of {} by {}", order.commit, runner.name()));
         let _slot = tokio::select! {
             slot = context.reviews.slots.acquire() => slot.map_err(|error| error.to_string())?,
             () = self.cancel.cancelled() => return Err("the review was stopped".to_owned()),
@@ -137,7 +137,7 @@ impl Case<'_> {
 
     /// Text that may hold anything: redacted, printable, bounded.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = printable(&self.context.redactor.redact(text)).into_owned();
+        let mut text = self.context.redactor.clean(text);
         if text.len() > MAX_TEXT {
             let cut = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             text.truncate(cut);
@@ -197,7 +197,7 @@ pub(in crate::attempt) async fn diff_text(
     let patch = repository.patch_text(from, to, max).await?;
     let text = String::from_utf8_lossy(&patch.bytes);
     // Characters that would hide something, such as those that turn the direction of text, are shown.
-    let text = printable(&redactor.redact(&text)).into_owned();
+    let text = redactor.clean(&text);
     Ok(DiffText { text, truncated: patch.truncated })
 }
 

@@ -82,7 +82,7 @@ impl Subject {
 
     /// What was asked for. Redacted.
     pub(super) fn prompt(self, context: &Context) -> String {
-        let redact = |text: &str| context.redactor.redact(text).into_owned();
+        let redact = |text: &str| context.redactor.clean(text);
         if let Self::Attempt(task, _) = self {
             return redact(&context.plan.spec_of(task).prompt);
         }

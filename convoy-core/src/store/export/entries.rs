@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::ExportError;
+use crate::secret::printable;
 
 /// A file of more bytes is not ours to read.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -98,13 +99,14 @@ fn change_line(text: &mut String, at: usize, entry: &Entry) {
 
 /// Text of one line for a table: whatever would end the cell is replaced.
 pub(super) fn cell(text: &str) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let flat: String = printable(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     flat.replace('|', "\\|").replace("<!--", "<!\u{2010}-")
 }
 
 /// Text of several lines as a fenced block that it cannot end, of at most `most` characters. No line of it can be
 /// taken for a marker.
 pub(super) fn fenced(text: &str, most: usize) -> String {
+    let text = printable(text);
     let mut kept: String = text.chars().take(most).collect();
     if kept.len() < text.len() {
         kept.push_str("[…]");
@@ -161,5 +163,7 @@ mod tests {
             "{block}"
         );
         assert_eq!(fenced("abcdef", 3), "```\nabc[…]\n```");
+        assert_eq!(fenced("a\u{1b}]0;title\u{7}b\u{202e}", 100), "```\nab\u{fffd}\n```");
+        assert_eq!(cell("a\u{1b}[31mb\u{202e}"), "ab\u{fffd}");
     }
 }
