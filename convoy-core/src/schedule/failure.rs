@@ -155,8 +155,8 @@ impl Scheduler {
             self.write_dispute(task, now, turn)?;
         } else {
             self.write_dead_letter(task, now, turn)?;
-            self.move_breaker(task, now, turn)?;
         }
+        self.move_breaker(task, now, turn)?;
         self.skip_dependants(task, now, turn)?;
         if stops && !already_stopped {
             self.skip_pending(task, now, turn)?;

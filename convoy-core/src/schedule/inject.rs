@@ -53,8 +53,9 @@ impl Scheduler {
             "the convoy was cancelled"
         } else if state.stopped_by().is_some() {
             "a task that failed stops the convoy"
-        } else if state.ending().hook.is_some() || state.ending().hooks > 0 {
-            "the hooks at the end of the convoy have begun; start another one"
+        } else if state.ending().hook.is_some() || state.ending().hooks > 0 || state.ending().guard.is_some()
+        {
+            "the hooks at the end of the convoy have begun, or its books are closed; start another one"
         } else if tasks.is_empty() {
             "there are no tasks in it"
         } else {

@@ -233,6 +233,9 @@ impl RunState {
         if let (Some(_), Some(role)) = (&self.plan.spec().circuit_breaker, &task.agent) {
             self.breakers.note(ix, role, event);
         }
+        if matches!(event, TaskEvent::Accepted { .. }) {
+            self.breakers.release(ix, None);
+        }
         self.note_provider(ix, &before, event, time);
         self.count_spending(ix, event, &before, time);
         match event {

@@ -75,8 +75,20 @@ impl Breakers {
         *self.of(role) = Breaker { state, since, ..Breaker::default() };
     }
 
+    /// Gives up the probes that a task is, but that of `role`: whoever works on it now says nothing about the others.
+    pub(super) fn release(&mut self, ix: TaskIx, role: Option<&str>) {
+        for (other, breaker) in &mut self.0 {
+            if role != Some(other) && breaker.probe == Some(ix) {
+                breaker.probe = None;
+            }
+        }
+    }
+
     /// Keeps what an event of a task says about the role that made its newest attempt.
     pub(super) fn note(&mut self, ix: TaskIx, role: &str, event: &TaskEvent) {
+        if matches!(event, TaskEvent::Assigned { .. }) {
+            self.release(ix, Some(role));
+        }
         let breaker = self.of(role);
         let is_probe = breaker.probe == Some(ix);
         let works = match event {
@@ -151,6 +163,8 @@ impl RunState {
                 return Admission::GoesOn(agent.clone());
             }
             (Stage::Conflicted, Some(agent), _) => return Admission::GoesOn(agent.clone()),
+            // A person gave the work; a role that rests resolves its conflicts all the same.
+            (Stage::Conflicted, None, _) => return Admission::GoesOn(spec.agent.clone()),
             (_, _, Some(other)) if task.escalated => other.clone(),
             _ => spec.agent.clone(),
         };

@@ -8,7 +8,7 @@ use super::run::RunState;
 use super::stage::Stage;
 use crate::event::TaskEvent;
 use crate::spec::{Budget, OnExceeded};
-use crate::types::{Measure, ReviewVerdict, TaskId, TaskIx, Timestamp, Usage};
+use crate::types::{Measure, ReviewLevel, ReviewVerdict, TaskId, TaskIx, Timestamp, Usage};
 
 /// What was consumed since the start, or since a person took the convoy up again.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +117,12 @@ fn consumed<'a>(event: &'a TaskEvent, before: &Stage) -> Option<&'a Usage> {
         TaskEvent::Hook(hook) => Some(&hook.usage).filter(|usage| !usage.is_empty()),
         TaskEvent::DriftChecked(drift) => Some(&drift.usage).filter(|_| drift.asked),
         TaskEvent::ReviewVerdict(review) => {
-            Some(&review.usage).filter(|_| review.verdict != ReviewVerdict::Skipped)
+            // Where nobody was asked there is nothing that was not said.
+            let asked = review.verdict != ReviewVerdict::Skipped
+                && review.level != ReviewLevel::AutoPass
+                && !review.reused
+                && !review.budget_exceeded;
+            Some(&review.usage).filter(|usage| asked || !usage.is_empty())
         }
         _ => None,
     }

@@ -43,6 +43,9 @@ pub(super) fn note(task: &mut TaskState, event: &TaskEvent) {
             task.attempts += 1;
             task.run_approved = true;
             (task.session, task.conflict, task.exit_code) = (None, None, None);
+            // Nor does it count for, or leave, what an agent did before.
+            (task.agent, task.files_changed, task.review.unreviewed) = (None, None, false);
+            task.taken.clear();
             task.rated = None;
             (task.ended, task.gate_results) = (task.ended + 1, 0);
         }

@@ -45,7 +45,12 @@ impl TaskReview {
             ReviewVerdict::Pass => {
                 self.passed = record.tree.clone().map(|tree| (tree, record.level));
             }
-            ReviewVerdict::Block if record.level == ReviewLevel::Panel && self.blocked_in != attempt => {
+            // One that could not be held says nothing against the work.
+            ReviewVerdict::Block
+                if record.level == ReviewLevel::Panel
+                    && record.blocks.is_some_and(|blocks| blocks > 0)
+                    && self.blocked_in != attempt =>
+            {
                 self.blocked_panels += 1;
                 self.blocked_in = attempt;
             }

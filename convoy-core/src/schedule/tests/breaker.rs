@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::build::{after, planned, spec, task};
 use super::choose::Choices;
 use super::steps::names;
-use super::world::World;
+use super::world::{World, review_blocked, review_verdict};
 use crate::event::RequestKind;
 use crate::schedule::{Action, Input, Turn};
-use crate::spec::{CircuitBreaker, Concurrency, Retry, Spec, Task};
-use crate::types::{BreakerState, FailureKind, TaskStatus};
+use crate::spec::{Approve, CircuitBreaker, Concurrency, Retry, Spec, Task};
+use crate::types::{BreakerState, FailureKind, ReviewLevel, ReviewVerdict, TaskStatus};
 
 const COOLDOWN: Duration = Duration::from_secs(60);
 
@@ -83,9 +83,16 @@ fn while_it_is_open_the_fallback_takes_the_tasks_and_is_recorded_for_what_it_did
 
 /// A breaker that is open, with tasks that come later than its cool-down.
 fn rested(slots: u32) -> World {
+    rested_with(slots, 0)
+}
+
+/// The same, with so many retries for the tasks that come later.
+fn rested_with(slots: u32, max_retries: u32) -> World {
     let slow = of("slow", "other");
     let bad = Task { priority: 9, ..of("bad", "dev") };
-    let later = ["x", "y", "z"].map(|id| Task { agent: "dev".into(), ..after(id, &["slow"]) });
+    let retry = Retry { backoff: Duration::ZERO, max_backoff: COOLDOWN, jitter: false };
+    let later =
+        ["x", "y", "z"].map(|id| Task { agent: "dev".into(), max_retries, retry, ..after(id, &["slow"]) });
     let mut world = world(1, Some("expert"), slots, [vec![bad, slow], later.to_vec()].concat());
     fails(&mut world, "bad");
     assert_eq!(world.state().breaker("dev"), BreakerState::Open);
@@ -116,6 +123,53 @@ fn a_probe_that_fails_opens_it_again_for_a_whole_cool_down() {
     let turn = fails(&mut world, "x");
     assert!(names(&turn).contains(&"circuit_breaker_tripped"), "{:?}", names(&turn));
     assert_eq!((role(&world, "y").as_str(), role(&world, "z").as_str()), ("expert", "expert"));
+}
+
+#[test]
+fn a_probe_whose_work_is_disputed_opens_it_again() {
+    let mut world = rested_with(4, 5);
+    for _ in 0..3 {
+        assert_eq!(world.state().probe("dev"), Some(world.ix("x")));
+        world.works("x");
+        let Some(Action::Check(order)) = world.asked("x").cloned() else { panic!("it is not checked") };
+        world.say("x", review_verdict(ReviewLevel::Panel, ReviewVerdict::Block, order.work.tree));
+        world.say("x", review_blocked());
+    }
+    assert_eq!((world.status("x"), world.state().breaker("dev")), (TaskStatus::Disputed, BreakerState::Open));
+}
+
+#[test]
+fn a_probe_that_goes_back_to_its_own_role_lets_another_one_try() {
+    let mut world = rested_with(4, 1);
+    // Both roles rest; the cool-down of the fallback is over first.
+    fails(&mut world, "x");
+    fails(&mut world, "x");
+    assert_eq!(role(&world, "y"), "expert");
+    fails(&mut world, "y");
+    world.now = world.now.plus(COOLDOWN);
+    world.input(Input::Tick);
+    for role in ["dev", "expert"] {
+        let probe = world.state().probe(role);
+        let agent = probe.map(|ix| world.state().task(ix).agent.clone());
+        assert!(agent.is_none_or(|agent| agent.as_deref() == Some(role)), "{role} waits for {probe:?}");
+    }
+    world.run(&mut Choices::new(&[]));
+}
+
+#[test]
+fn a_persons_work_says_nothing_about_a_role_and_its_conflicts_are_resolved_while_the_role_rests() {
+    let bad = Task { priority: 9, ..of("bad", "dev") };
+    let asked = Task { approve: Some(Approve::BeforeRun), ..of("x", "dev") };
+    let mut world = world(1, None, 4, vec![bad, asked]);
+    let work = world.by_hand(true);
+    fails(&mut world, "bad");
+    assert_eq!(world.state().breaker("dev"), BreakerState::Open);
+    let task = crate::types::TaskId::new("x").expect("valid");
+    world.request(RequestKind::Accept { task, work, reason: String::new() });
+    world.passes("x");
+    let turn = world.conflicts("x");
+    assert!(names(&turn).contains(&"task_assigned"), "{:?}", names(&turn));
+    assert_eq!(role(&world, "x"), "dev");
 }
 
 #[test]

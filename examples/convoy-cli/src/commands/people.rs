@@ -17,6 +17,10 @@ pub(super) async fn approve(app: &mut App, wish: WishArgs, tree: Option<&str>) -
     let wrong = |_| Failure::usage("--tree takes the whole id of a tree, as `convoy status --json` shows it");
     let tree = tree.map(Oid::new).transpose().map_err(wrong)?;
     let (engine, id) = convoy_of(app, &wish).await?;
+    // What waits now is approved, and nothing that takes its place before the request arrives.
+    let view = engine.status(&id).await?;
+    let waits = view.tasks.into_iter().find(|task| task.id == wish.task).and_then(|task| task.tree);
+    let tree = tree.or(waits);
     let kind = RequestKind::Approve { task: wish.task.clone(), tree, reason: wish.reason.clone() };
     engine.request(&id, kind).await?;
     said(app, &engine, &id, &wish, "is approved").await
