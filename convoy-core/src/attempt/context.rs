@@ -15,6 +15,9 @@ use crate::review::ReviewRunner;
 use crate::secret::Redactor;
 use crate::types::{AttemptNo, ConvoyId, Failure, FailureKind, Oid, TaskIx, WorkerId};
 
+/// Longest text of a failure, in bytes; the rest is cut off.
+const LONGEST_FAILURE: usize = 8 * 1024;
+
 /// What all segments of one convoy share. Changes only between runs.
 #[derive(Clone)]
 pub struct Context {
@@ -135,7 +138,7 @@ impl Context {
         WorkerId::of(&self.convoy, task, attempt)
     }
 
-    /// A failure whose text is the error with its causes, redacted.
+    /// A failure whose text is the error with its causes, clean and bounded.
     pub(super) fn failure(
         &self,
         kind: FailureKind,
@@ -149,6 +152,11 @@ impl Context {
             text.push_str(&cause.to_string());
             next = cause.source();
         }
-        Failure::new(kind, self.redactor.clean(&text))
+        let mut text = self.redactor.clean(&text);
+        if text.len() > LONGEST_FAILURE {
+            text.truncate(text.floor_char_boundary(LONGEST_FAILURE));
+            text.push_str("[…]");
+        }
+        Failure::new(kind, text)
     }
 }

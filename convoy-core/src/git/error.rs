@@ -82,15 +82,21 @@ pub enum GitError {
         unmerged: Vec<String>,
     },
     /// Repositories lie inside the tree; git would keep a bare link instead of their files.
-    #[error("git repositories inside the tree would be kept as bare links, without their files: {}: delete \
-             their .git folders or ignore them", paths.join(", "))]
+    #[error(
+        "git repositories inside the tree would be kept as bare links, without their files: {}: delete \
+             their .git folders or ignore them",
+        some(paths)
+    )]
     EmbeddedRepository {
         /// Where they are, relative to the root.
         paths: Vec<String>,
     },
     /// Files are larger than any host of repositories takes.
-    #[error("files of more than 2 GiB are not recorded: {}: delete or ignore them, or have a filter such as Git LFS \
-             store them", paths.join(", "))]
+    #[error(
+        "files of more than 2 GiB are not recorded: {}: delete or ignore them, or have a filter such as Git LFS \
+             store them",
+        some(paths)
+    )]
     TooLarge {
         /// Where they are, relative to the root.
         paths: Vec<String>,
@@ -159,6 +165,18 @@ pub enum GitError {
     },
 }
 
+/// Most paths that a message names.
+const MOST_PATHS: usize = 20;
+
+/// The first of these paths, and how many more there are: agents make them, in any number.
+fn some(paths: &[String]) -> String {
+    let list = paths[..paths.len().min(MOST_PATHS)].join(", ");
+    match paths.len().saturating_sub(MOST_PATHS) {
+        0 => list,
+        more => format!("{list} and {more} more"),
+    }
+}
+
 impl GitError {
     /// For `map_err` on a file operation.
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
@@ -170,5 +188,24 @@ impl GitError {
     pub(super) fn unexpected(what: &str, found: &[u8]) -> Self {
         let cut = &found[..found.len().min(200)];
         Self::Unexpected { what: what.to_owned(), found: String::from_utf8_lossy(cut).into_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_some_paths_and_counts_the_others() {
+        let paths = |count: usize| (0..count).map(|n| format!("p{n}")).collect::<Vec<_>>();
+        assert_eq!(some(&paths(2)), "p0, p1");
+        assert!(some(&paths(20)).ends_with(", p19"));
+        for error in [
+            GitError::EmbeddedRepository { paths: paths(10_000) },
+            GitError::TooLarge { paths: paths(10_000) },
+        ] {
+            let text = error.to_string();
+            assert!(text.contains("p19 and 9980 more: ") && text.len() < 400, "{text}");
+        }
     }
 }
