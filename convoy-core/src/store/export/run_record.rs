@@ -72,13 +72,13 @@ pub struct RunTask {
     /// How many files its newest work changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files_changed: Option<u64>,
-    /// Input tokens of all its attempts and reviews, cached ones included.
+    /// Input tokens of all its attempts, reviews, hooks and ratings, cached ones included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_tokens: Option<u64>,
-    /// Output tokens of all its attempts and reviews.
+    /// Output tokens of all its attempts, reviews, hooks and ratings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_tokens: Option<u64>,
-    /// All tokens of all its attempts and reviews.
+    /// All tokens of all its attempts, reviews, hooks and ratings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_tokens: Option<u64>,
 }
@@ -96,10 +96,10 @@ impl RunRecord {
         let finished_at = line.finished_at?;
         let started_at = time(row, "started_at");
         let mut spent = Usage::default();
-        let reviews = review_usage(convoy);
+        let beside = usage_beside_attempts(convoy);
         let tasks = plan.indices().map(|ix| {
-            let reviews = reviews.get(&ix).copied().unwrap_or_default();
-            let (task, usage) = run_task(&tables, &convoy.id, plan, ix, row.text("adapter"), reviews);
+            let beside = beside.get(&ix).copied().unwrap_or_default();
+            let (task, usage) = run_task(&tables, &convoy.id, plan, ix, row.text("adapter"), beside);
             spent.add(&usage);
             task
         });
@@ -136,10 +136,10 @@ fn run_task(
     plan: &Plan,
     ix: TaskIx,
     default_adapter: Option<&str>,
-    reviews: Usage,
+    beside: Usage,
 ) -> (RunTask, Usage) {
     let key = vec![Key::from(convoy.as_str()), Key::from(ix.0)];
-    let mut usage = reviews;
+    let mut usage = beside;
     for (_, attempt) in tables.rows(Table::Attempts, key.clone()) {
         usage.add(&Usage {
             input: attempt.int("input_tokens"),
@@ -171,13 +171,18 @@ fn run_task(
     (task, usage)
 }
 
-/// What the reviews of each task consumed.
-fn review_usage(convoy: &StoredConvoy) -> BTreeMap<TaskIx, Usage> {
+/// What the reviews, hooks and ratings of each task consumed, which no attempt counts.
+fn usage_beside_attempts(convoy: &StoredConvoy) -> BTreeMap<TaskIx, Usage> {
     let mut spent: BTreeMap<TaskIx, Usage> = BTreeMap::new();
     for record in &convoy.events {
-        if let Event::Task { task, event: TaskEvent::ReviewVerdict(review), .. } = &record.event {
-            spent.entry(*task).or_default().add(&review.usage);
-        }
+        let Event::Task { task, event, .. } = &record.event else { continue };
+        let usage = match event {
+            TaskEvent::ReviewVerdict(review) => &review.usage,
+            TaskEvent::Hook(hook) => &hook.usage,
+            TaskEvent::DriftChecked(drift) => &drift.usage,
+            _ => continue,
+        };
+        spent.entry(*task).or_default().add(usage);
     }
     spent
 }
@@ -284,6 +289,39 @@ mod tests {
         );
         let running: Vec<Event> = run().into_iter().take(5).collect();
         assert_eq!(RunRecord::of(&convoy(running), &plan()), None);
+    }
+
+    #[test]
+    fn what_hooks_and_ratings_of_a_task_consumed_counts() {
+        let output = |tokens| Usage { output: Some(tokens), ..Usage::default() };
+        let mut beside: Vec<TaskEvent> = samples::every_kind()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Task { event: event @ (TaskEvent::Hook(_) | TaskEvent::DriftChecked(_)), .. } => {
+                    Some(event)
+                }
+                _ => None,
+            })
+            .collect();
+        for event in &mut beside {
+            match event {
+                TaskEvent::Hook(hook) => hook.usage = output(100),
+                TaskEvent::DriftChecked(drift) => drift.usage = output(1000),
+                _ => {}
+            }
+        }
+        let count =
+            |hook: bool| beside.iter().filter(|e| matches!(e, TaskEvent::Hook(_)) == hook).count() as u64;
+        let more = 100 * count(true) + 1000 * count(false);
+        assert!(count(true) > 0 && count(false) > 0);
+        let before = RunRecord::of(&convoy(run()), &plan()).expect("it has ended");
+        let mut events = run();
+        let at = events.len() - 1;
+        events.splice(at..at, beside.into_iter().map(|event| samples::task(0, event)));
+        let after = RunRecord::of(&convoy(events), &plan()).expect("it has ended");
+        let with = |tokens: Option<u64>| tokens.map(|tokens| tokens + more);
+        assert_eq!(after.total_tokens, with(before.total_tokens));
+        assert_eq!(after.tasks[0].total_tokens, with(before.tasks[0].total_tokens));
     }
 
     #[test]
