@@ -253,3 +253,68 @@ async fn the_hosts_own_reviewer_takes_the_place_of_the_agent() {
     assert_eq!(own.0.load(Ordering::SeqCst), 1);
     engine.shutdown().await;
 }
+
+/// What a reviewer of the host does that keeps to nothing.
+enum Odd {
+    Panics,
+    NeverEnds,
+}
+
+impl ReviewRunner for Odd {
+    fn name(&self) -> &str {
+        "odd"
+    }
+
+    fn review<'a>(&'a self, _request: ReviewRequest) -> BoxFuture<'a, ReviewReport> {
+        match self {
+            Self::Panics => panic!("no idea"),
+            Self::NeverEnds => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reviewer_of_the_host_that_panics_comes_to_no_judgement_and_stops_nothing_else() {
+    let repo = ScratchRepo::new();
+    let engine = engine(&repo).adapter(writer()).review_runner(Arc::new(Odd::Panics));
+    let engine = engine.build().await.expect("an engine");
+    let text = "name: test\nversion: 1\nadapter: inline\ndefaults: {max_retries: 0}\ntasks:\n\
+                - {id: a, prompt: make f.txt, review: fast}\n- {id: b, prompt: make g.txt, review: none}\n";
+    let run = engine.start(text, RunOptions::default()).await.expect("started");
+    let tasks = run.wait().await.expect("an outcome").view.tasks;
+    assert_eq!([tasks[0].status, tasks[1].status], [TaskStatus::ReviewBlocked, TaskStatus::Done]);
+    let events = engine.events(run.id(), 0, usize::MAX).await.expect("events");
+    let record = format!("{:?}", events.iter().map(EventRecord::to_flat_json).collect::<Vec<_>>());
+    assert!(record.contains("the code of the reviewer panicked: no idea"), "{record}");
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_reviewer_of_the_host_that_never_ends_holds_up_no_shutdown() {
+    let repo = ScratchRepo::new();
+    let engine = engine(&repo).adapter(writer()).review_runner(Arc::new(Odd::NeverEnds));
+    let engine = engine.grace(std::time::Duration::from_millis(20)).build().await.expect("an engine");
+    let text =
+        "name: test\nversion: 1\nadapter: inline\ntasks: [{id: a, prompt: make f.txt, review: fast}]\n";
+    let run = engine.start(text, RunOptions::default()).await.expect("started");
+    let mut begun = false;
+    while !begun {
+        let events = engine.events(run.id(), 0, usize::MAX).await.expect("events");
+        begun = events.iter().any(|record| record.event.type_name() == "review_started");
+        tokio::task::yield_now().await;
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_reviewer_is_told_what_the_steps_of_a_task_ask() {
+    let repo = ScratchRepo::new();
+    let critic = Critic::new(|request| verdict(request, "pass", ""));
+    let task =
+        "  - {id: a, prompt: do it in, steps: [{id: one, prompt: f.txt}, {id: two, prompt: and g.txt}]}\n";
+    let ran = run(&repo, writer(), &critic, &spec("review: fast, max_retries: 0", task)).await;
+    assert_eq!(ran.status(0), TaskStatus::Done);
+    let prompt = &critic.requests()[0].prompt;
+    assert!(prompt.contains("````task\ndo it in\n\nf.txt\n\nand g.txt\n````"), "{prompt}");
+    ran.engine.shutdown().await;
+}

@@ -9,6 +9,7 @@ mod prompts;
 mod run;
 
 pub use self::calls::{Answer, GateCall, HookCall, PromptCall, PromptPart};
+pub(super) use self::code::Code;
 pub use self::code::HostCode;
 pub(super) use self::prompts::prompt_parts;
 pub(super) use self::run::{Ended, ask, told};

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ReviewOrder, Reviewed, Subject};
 use crate::agent::canonical_name;
 use crate::attempt::context::Context;
+use crate::attempt::host::{self, Code, Ended};
 use crate::attempt::log::Log;
 use crate::git::{ChangedPath, GitError, Repository};
 use crate::review::{
@@ -16,7 +17,7 @@ use crate::review::{
     ReviewRunner, Verdict, count,
 };
 use crate::secret::Redactor;
-use crate::types::{BoxFuture, Oid, ReviewLevel};
+use crate::types::{BoxFuture, Oid, ReviewLevel, Usage};
 
 /// The longest that one reviewer may take.
 const REVIEW_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -48,7 +49,7 @@ impl Case<'_> {
         let reports = self.reports(runner, level, &checkout).await;
         // What cannot be removed now is removed at the end of the run.
         drop(repository.remove_worktree(&checkout).await);
-        reports
+        Ok(reports)
     }
 
     async fn reports(
@@ -56,27 +57,40 @@ impl Case<'_> {
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
         checkout: &Path,
-    ) -> Result<Vec<ReviewReport>, String> {
+    ) -> Vec<ReviewReport> {
         if level == ReviewLevel::Panel {
             let (a, b, c) = tokio::join!(
                 self.report(runner, level, checkout, 1),
                 self.report(runner, level, checkout, 2),
                 self.report(runner, level, checkout, 3),
             );
-            let all: [_; PANEL] = [a?, b?, c?];
-            return Ok(all.into());
+            let all: [_; PANEL] = [a, b, c];
+            return all.into();
         }
-        Ok(vec![self.report(runner, level, checkout, 1).await?])
+        vec![self.report(runner, level, checkout, 1).await]
     }
 
-    /// What one reviewer says; waits until fewer than the most are at work.
+    /// What one reviewer says. One that fails comes to no judgement, and what it used is told all the same.
     async fn report(
         &self,
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
         checkout: &Path,
         member: usize,
-    ) -> Result<ReviewReport, String> {
+    ) -> ReviewReport {
+        let mut usage = Usage::default();
+        let asked = self.asked(runner, (level, member), checkout, &mut usage).await;
+        ReviewReport { verdict: asked.unwrap_or_else(Verdict::CouldNot), usage }
+    }
+
+    /// Asks one reviewer and adds what that cost; waits until fewer than the most are at work.
+    async fn asked(
+        &self,
+        runner: &dyn ReviewRunner,
+        (level, member): (ReviewLevel, usize),
+        checkout: &Path,
+        usage: &mut Usage,
+    ) -> Result<Verdict, String> {
         let (context, order) = (self.context, self.order);
         let env = order.of.env(context).map_err(|e| e.to_string())?;
         let path = order.of.log(context, member);
@@ -103,10 +117,14 @@ impl Case<'_> {
             cancel: self.cancel.clone(),
             log: log.clone(),
         };
-        let report = runner.review(request).await;
+        let report = match &context.reviewer {
+            Some(own) => ask_host(own.clone(), request, context.grace).await?,
+            None => runner.review(request).await,
+        };
         context.reviews.spend(&report.usage);
+        usage.add(&report.usage);
         log.finish().map_err(|error| format!("the log of the review cannot be written: {error}"))?;
-        Ok(report)
+        Ok(report.verdict)
     }
 
     fn diff(&self) -> RepositoryDiff {
@@ -161,6 +179,29 @@ pub(super) fn reviewer(context: &Context, of: Subject) -> Result<Arc<dyn ReviewR
     let reviewer = AgentReviewer::new(adapter, settings.model.clone(), context.grace);
     reviewer.can_review()?;
     Ok(Arc::new(reviewer))
+}
+
+/// Asks the host's own reviewer, whatever it does: one that ignores its limit or its token is given up, and one that
+/// panics came to no judgement.
+async fn ask_host(
+    own: Arc<dyn ReviewRunner>,
+    request: ReviewRequest,
+    grace: Duration,
+) -> Result<ReviewReport, String> {
+    let cancel = request.cancel.clone();
+    let code: Code<ReviewRequest, ReviewReport> = Arc::new(move |request| {
+        let own = own.clone();
+        Box::pin(async move { own.review(request).await })
+    });
+    // One that keeps to its limit says so itself.
+    let limit = request.timeout.saturating_add(grace);
+    let call = |stop| ReviewRequest { cancel: stop, ..request };
+    match host::ask(code, call, limit, grace, &cancel).await {
+        Ended::Answered(report) => Ok(report),
+        Ended::Panicked(text) => Err(format!("the code of the reviewer panicked: {text}")),
+        Ended::TimedOut => Err(format!("the reviewer was ended by its limit of {} s", limit.as_secs())),
+        Ended::Stopped => Err("the review was stopped".to_owned()),
+    }
 }
 
 /// A word that nobody can guess: 160 random bits.

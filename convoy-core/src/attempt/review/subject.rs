@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::attempt::context::Context;
 use crate::attempt::environment::{MissingVariable, agent_env, convoy_agent_env};
+use crate::spec::Task;
 use crate::types::{AttemptNo, TaskId, TaskIx, WorkerId};
 
 /// Most bytes of the prompts of all tasks together.
@@ -84,12 +85,12 @@ impl Subject {
     pub(super) fn prompt(self, context: &Context) -> String {
         let redact = |text: &str| context.redactor.clean(text);
         if let Self::Attempt(task, _) = self {
-            return redact(&context.plan.spec_of(task).prompt);
+            return redact(&asked(context.plan.spec_of(task)));
         }
         let mut text =
             format!("All that was merged in the run {}, by these tasks:\n", context.plan.spec().name);
         for task in context.plan.indices().map(|ix| context.plan.spec_of(ix)) {
-            text.push_str(&format!("\nTask {}:\n{}\n", task.id, task.prompt.trim_end()));
+            text.push_str(&format!("\nTask {}:\n{}\n", task.id, asked(task).trim_end()));
         }
         let mut text = redact(&text);
         if text.len() > MOST_PROMPTS {
@@ -98,4 +99,14 @@ impl Subject {
         }
         text
     }
+}
+
+/// All that the agent of a task is asked: its prompt, and those of its steps.
+fn asked(task: &Task) -> String {
+    let mut text = task.prompt.clone();
+    for step in &task.steps {
+        text.push_str("\n\n");
+        text.push_str(&step.prompt);
+    }
+    text
 }
