@@ -3,7 +3,7 @@
 use convoy_core::types::ConvoyStatus;
 use convoy_tests::{ScratchRepo, engine, prompt};
 
-use crate::support::{Ran, landed, run_with, scripted};
+use crate::support::{Ran, landed, quoted, run_with, scripted};
 
 /// Runs `script` as the task `vandal`, then another task.
 async fn with_vandal(repo: &ScratchRepo, script: &str) -> Ran {
@@ -103,4 +103,23 @@ async fn an_integration_ref_that_somebody_deletes_or_moves_ends_in_no_loop() {
         assert_other_landed(&repo, &ran, &script);
         repo.assert_sound_and_clean();
     }
+}
+
+#[tokio::test]
+async fn files_that_are_hidden_from_git_are_part_of_the_work_and_put_back_after_a_gate() {
+    let repo = ScratchRepo::new();
+    repo.write("check.sh", "exit 1\n");
+    repo.commit("a check");
+    let hide = "git update-index --skip-worktree README.md check.sh";
+    let edit = format!("sh {hide}\nwrite README.md mine");
+    let gate = quoted(&format!("{hide} && echo exit 0 > check.sh"));
+    let tasks = format!(
+        "  - {{id: vandal, prompt: {}}}\n  - {{id: forged, prompt: {}, gates: [{gate}, sh check.sh]}}\n",
+        prompt(&edit),
+        prompt("write other.txt made"),
+    );
+    let ran = run_with(engine(&repo), &scripted("concurrency: 1\ndefaults: {max_retries: 0}", &tasks)).await;
+    assert_eq!(ran.statuses(), "vandal=done forged=gate-failed", "{:#?}", ran.outcome.view);
+    assert_eq!(repo.tree(&ran.outcome.view.integration_ref)["README.md"].trim_end(), "mine");
+    assert!(ran.failure("forged").message.contains("sh check.sh"), "{:?}", ran.failure("forged"));
 }

@@ -162,8 +162,8 @@ async fn left_markers(
     known: &[String],
     resolved: &Oid,
 ) -> Result<Vec<String>, GitError> {
-    let mut paths = known.to_vec();
-    if let MergeResult::Conflicted { paths: all, .. } = context.repository.merge(onto, work).await? {
+    let mut paths: Vec<PathBuf> = known.iter().map(PathBuf::from).collect();
+    if let MergeResult::Conflicted { os_paths: all, .. } = context.repository.merge(onto, work).await? {
         paths.extend(all);
     }
     paths.sort_unstable();

@@ -92,7 +92,7 @@ impl Repository {
     }
 
     fn patch_call(&self) -> Call {
-        Call::new(&self.place(), "diff-tree")
+        self.compare("diff-tree")
             // What git takes for binary by its size alone it does not compare.
             .global("-c")
             .global("core.bigFileThreshold=512m")

@@ -1,9 +1,11 @@
 //! What a commit changed.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 
 use super::call::{Answer, Call};
 use super::error::GitError;
+use super::merge::ATTR_SOURCE;
 use super::repository::{ObjectFormat, Repository, path_of, show_path};
 use crate::types::Oid;
 
@@ -84,11 +86,23 @@ impl Repository {
 
     /// What differs from one commit or tree to another, renames recognised.
     pub async fn changed_between(&self, from: &Oid, to: &Oid) -> Result<Vec<ChangedPath>, GitError> {
-        let call = Call::new(&self.place(), "diff-tree")
+        let call = self
+            .compare("diff-tree")
             .args(["-r", "-z", "-M", "--raw", "--numstat", "--no-ext-diff", "--no-textconv"])
             .args(["--ignore-submodules=none", from.as_str(), to.as_str()]);
         let answer = self.ok(call).await?;
         parse_changes(&answer).ok_or_else(|| GitError::unexpected("diff-tree", &answer.stdout))
+    }
+
+    /// `git <what>` that looks at content as the repository's own `info/attributes` and the user's say, never as a
+    /// `.gitattributes` does: none of a commit that is to be judged may say what of it is looked at. git older than
+    /// 2.41 takes files of that name in the git directory for those of a worktree.
+    pub(super) fn compare(&self, what: &'static str) -> Call {
+        let call = self.call(what);
+        match self.inner.version >= ATTR_SOURCE {
+            true => call.global(format!("--attr-source={}", self.empty_tree())),
+            false => call,
+        }
     }
 
     /// The tree without entries, which every repository knows.
@@ -102,7 +116,11 @@ impl Repository {
 
     /// Those of `paths` whose content in `tree` has a line that starts a conflict marker (`<<<<<<<`, `|||||||`
     /// or `>>>>>>>`). Paths that are not in the tree are not among them.
-    pub async fn conflict_markers(&self, tree: &Oid, paths: &[String]) -> Result<Vec<String>, GitError> {
+    pub async fn conflict_markers(
+        &self,
+        tree: &Oid,
+        paths: &[impl AsRef<OsStr>],
+    ) -> Result<Vec<String>, GitError> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
@@ -110,7 +128,7 @@ impl Repository {
         // An argument list has an end.
         for some in paths.chunks(500) {
             let call = self
-                .call("grep")
+                .compare("grep")
                 .args(["-z", "-l", "-a", "-E", "--no-textconv", "--no-color", "--no-recurse-submodules"])
                 .args(["-e", r"^(<{7}|[|]{7}|>{7})( |$)", tree.as_str(), "--"])
                 .args(some);
@@ -229,6 +247,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn attributes_that_somebody_leaves_in_the_git_directory_hide_no_change() {
+        let s = Scratch::new().await;
+        if s.repo.inner.version < ATTR_SOURCE {
+            return;
+        }
+        let base = s.write("a.rs", "1\n").write("dir/b.rs", "1\n").commit("base").await;
+        let work = s.write("a.rs", "2\n").write("dir/b.rs", "2\n").commit("work").await;
+        s.write(".git/.gitattributes", "*.rs -diff\n").write(".git/dir/.gitattributes", "*.rs binary\n");
+        let found = s.repo.changed_paths(&base, &work).await.expect("changes");
+        assert_eq!(found.iter().map(|c| c.lines).collect::<Vec<_>>(), [Some((1, 1)), Some((1, 1))]);
+        let patch = s.repo.patch_text(&base, &work, 10_000).await.expect("a patch");
+        let text = String::from_utf8(patch.bytes).expect("text");
+        assert_eq!(text.matches("-1\n+2\n").count(), 2, "{text}");
+    }
+
+    #[tokio::test]
     async fn a_file_of_a_commit_is_read_by_its_name_and_only_so_far() {
         let s = Scratch::new().await;
         s.write("dir/a *", "content").write("dir/a b", "other").link("link", "dir");
@@ -271,6 +305,6 @@ mod tests {
         let asked = ["b/marked *", "left", "heading", "inline", "absent", "-dash"].map(String::from);
         let found = s.repo.conflict_markers(&tree, &asked).await.expect("looks");
         assert_eq!(found, ["-dash", "b/marked *", "left"]);
-        assert_eq!(s.repo.conflict_markers(&tree, &[]).await.expect("looks"), [""; 0]);
+        assert_eq!(s.repo.conflict_markers(&tree, &[""; 0]).await.expect("looks"), [""; 0]);
     }
 }

@@ -9,7 +9,14 @@ use super::error::GitError;
 use super::repository::Repository;
 
 /// Files of the common directory that configure git for everybody.
-const FILES: &[&str] = &["info/attributes", "info/grafts", "objects/info/alternates"];
+const FILES: &[&str] = &[
+    "info/attributes",
+    "info/exclude",
+    "info/grafts",
+    "objects/info/alternates",
+    // git takes the git directory for the files' root when it is told of no other.
+    ".gitattributes",
+];
 
 /// Files of settings.
 const SETTINGS: &[&str] = &["config", "config.worktree"];
@@ -55,7 +62,10 @@ impl Repository {
         let common = &self.inner.common_dir;
         let mut files = BTreeMap::new();
         for name in SETTINGS.iter().chain(FILES) {
-            let content = content(&common.join(name));
+            let mut content = content(&common.join(name));
+            if SETTINGS.contains(name) {
+                follow(&common.join(name), &mut content);
+            }
             if !content.is_empty() {
                 files.insert((*name).to_owned(), content);
             }
@@ -79,9 +89,14 @@ impl Repository {
                 touched.push(Touched::File(name.to_owned()));
                 continue;
             }
-            let (old, new) =
-                (self.settings(&before.files, name).await?, self.settings(&now.files, name).await?);
-            match old.zip(new) {
+            let texts = settings_text(before.files.get(name)).zip(settings_text(now.files.get(name)));
+            let mut settings = None;
+            if let Some(((old_place, old), (new_place, new))) = texts
+                && old_place == new_place
+            {
+                settings = self.settings(old).await?.zip(self.settings(new).await?);
+            }
+            match settings {
                 Some((old, new)) => touched.extend(settings_touched(&old, &new)),
                 None => touched.push(Touched::File(name.to_owned())),
             }
@@ -93,16 +108,8 @@ impl Repository {
         Ok(touched)
     }
 
-    /// The settings of a file with all values of each; `None` when git cannot read it.
-    async fn settings(
-        &self,
-        files: &BTreeMap<String, Vec<u8>>,
-        name: &str,
-    ) -> Result<Option<Settings>, GitError> {
-        let Some(text) = files.get(name).and_then(|content| content.strip_prefix(b"f")) else {
-            return Ok(Some(Settings::new()));
-        };
-        let text = text.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default();
+    /// The settings of a text with all values of each; `None` when git cannot read it.
+    async fn settings(&self, text: &[u8]) -> Result<Option<Settings>, GitError> {
         let call = self.call("config").args(["--file", "-", "--null", "--list"]).stdin(text);
         let answer = self.run(call).await?;
         if answer.code != 0 {
@@ -115,6 +122,19 @@ impl Repository {
             settings.entry(key.to_owned()).or_default().push(value.to_owned());
         }
         Ok(Some(settings))
+    }
+}
+
+/// Where a file of settings lies, if elsewhere, and its text; `None` when it is nothing that can be compared. One that
+/// is not there has no settings.
+fn settings_text(content: Option<&Vec<u8>>) -> Option<(&[u8], &[u8])> {
+    let Some(content) = content else { return Some((b"", b"")) };
+    let end = content.iter().position(|byte| *byte == b'\n')?;
+    let (head, text) = (&content[..end], &content[end + 1..]);
+    match head.first()? {
+        b'f' => Some((b"", text)),
+        b'l' => Some((head, text)),
+        _ => None,
     }
 }
 
@@ -140,13 +160,26 @@ fn differing<'a, V: PartialEq>(a: &'a BTreeMap<String, V>, b: &'a BTreeMap<Strin
     names
 }
 
+/// Adds to what is at a path, when that is a link, what it leads to: git reads settings through one.
+fn follow(path: &Path, found: &mut Vec<u8>) {
+    if !found.starts_with(b"l") {
+        return;
+    }
+    let target = std::fs::canonicalize(path).map(|target| content(&target)).unwrap_or_default();
+    match target.strip_prefix(b"f").and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
+        Some(end) => found.extend_from_slice(&[b"\n", &target[end + 2..]].concat()),
+        // Nothing that has settings.
+        None => *found = [b"o\n", &found[..], b"\n", &target[..]].concat(),
+    }
+}
+
 /// What is at a path, in bytes that differ when it does: kind, permissions and content. Nothing that is opened can
 /// keep this waiting, and no link is followed. Empty when nothing is there.
 fn content(path: &Path) -> Vec<u8> {
     let Ok(found) = std::fs::symlink_metadata(path) else { return Vec::new() };
     if found.is_symlink() {
         let target = std::fs::read_link(path).unwrap_or_default();
-        return [b"l\n", target.as_os_str().as_encoded_bytes()].concat();
+        return [b"l ", target.as_os_str().as_encoded_bytes()].concat();
     }
     if !found.is_file() {
         return format!("o\n{:o}", found.mode()).into_bytes();
@@ -155,7 +188,7 @@ fn content(path: &Path) -> Vec<u8> {
     let mut content = format!("f{}\n", u8::from(executable)).into_bytes();
     if found.len() > LONGEST {
         let times = format!("{} {} {} {}", found.len(), found.ino(), found.mtime(), found.mtime_nsec());
-        return [b"large ", times.as_bytes()].concat();
+        return [b"o large\n", times.as_bytes()].concat();
     }
     // What was put in its place since is not waited for.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
@@ -197,21 +230,45 @@ mod tests {
         s.git(&["config", "user.name", "Somebody Else"]).await;
         s.git(&["config", "branch.new.remote", "origin"]).await;
         s.write(".git/hooks/post-checkout", "#!/bin/sh\n").write(".git/hooks/x.sample", "no hook\n");
-        s.write(".git/info/attributes", "* filter=x\n").write(".git/info/exclude", "/.convoy/\n");
-        s.write(".git/objects/info/alternates", "/elsewhere\n");
+        s.write(".git/info/attributes", "* filter=x\n").write(".git/info/exclude", "*.rs\n");
+        s.write(".git/.gitattributes", "*.rs -diff\n").write(".git/objects/info/alternates", "/elsewhere\n");
         s.git(&["branch", "other"]).await;
         s.git(&["update-ref", "refs/replace/x", "HEAD"]).await;
         let wanted = [
+            ".gitattributes",
             "branch.new.remote true",
             "core.hookspath false",
             "user.name false",
             "hooks/post-checkout",
             "info/attributes",
+            "info/exclude",
             "objects/info/alternates",
             "refs/heads/other false true",
             "refs/replace/x false true",
         ];
         assert_eq!(touched(&s, &before).await, wanted);
+    }
+
+    #[tokio::test]
+    async fn settings_behind_a_link_are_read_and_a_link_that_is_new_or_leads_elsewhere_is_told() {
+        let s = Scratch::new().await;
+        let (link, mine) = (s.root.join(".git/config.worktree"), s.outside().join("mine"));
+        std::fs::write(&mine, "[a]\nb = 1\n").expect("writes");
+        let none = s.repo.fingerprint().await.expect("looks");
+        for target in [mine.clone(), s.outside().join("absent"), s.outside()] {
+            symlink(&target, &link).expect("links");
+            assert_eq!(touched(&s, &none).await, ["config.worktree"], "{}", target.display());
+            std::fs::remove_file(&link).expect("removes");
+        }
+        symlink(&mine, &link).expect("links");
+        let before = s.repo.fingerprint().await.expect("looks");
+        std::fs::write(&mine, "[a]\nb = 1\nc = 2\n").expect("writes");
+        assert_eq!(touched(&s, &before).await, ["a.c false"]);
+        std::fs::write(&mine, vec![b'#'; 2 << 20]).expect("writes");
+        assert_eq!(touched(&s, &before).await, ["config.worktree"]);
+        std::fs::remove_file(&link).expect("removes");
+        std::fs::write(&link, vec![b'#'; 2 << 20]).expect("writes");
+        assert_eq!(touched(&s, &none).await, ["config.worktree"], "too long to be read");
     }
 
     #[tokio::test]

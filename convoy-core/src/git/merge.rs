@@ -1,9 +1,11 @@
 //! Merging in memory, without files.
 
+use std::path::PathBuf;
+
 use super::call::Answer;
 use super::error::GitError;
 use super::open::Version;
-use super::repository::{Repository, show_path};
+use super::repository::{Repository, path_of, show_path};
 use crate::types::Oid;
 
 /// What a merge gives.
@@ -21,11 +23,13 @@ pub enum MergeResult {
         /// Every path that is part of a conflict, also of one that leaves no markers (binary files, one side
         /// deleted, renamed twice, directories, submodules). Never empty, sorted.
         paths: Vec<String>,
+        /// The same paths as the file system has them.
+        os_paths: Vec<PathBuf>,
     },
 }
 
 /// The first version that reads attributes from a named commit.
-const ATTR_SOURCE: Version = Version(2, 41);
+pub(super) const ATTR_SOURCE: Version = Version(2, 41);
 
 impl Repository {
     /// Merges `theirs` into `ours` as `git merge` would, but without touching a file. Renames are followed; the
@@ -64,20 +68,23 @@ fn first_oid(answer: &Answer) -> Option<Oid> {
 fn parse_conflict(answer: &Answer) -> Option<MergeResult> {
     let tree = first_oid(answer)?;
     let mut fields = answer.fields().skip(1);
-    let mut paths: Vec<String> =
-        fields.by_ref().take_while(|field| !field.is_empty()).map(show_path).collect();
+    let mut found: Vec<&[u8]> = fields.by_ref().take_while(|field| !field.is_empty()).collect();
     while let Some(count) = fields.next() {
         let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
         let named: Vec<&[u8]> = fields.by_ref().take(count).collect();
         let kind = fields.next()?;
         fields.next()?;
         if kind.starts_with(b"CONFLICT") {
-            paths.extend(named.into_iter().map(show_path));
+            found.extend(named);
         }
     }
+    let mut paths: Vec<String> = found.iter().copied().map(show_path).collect();
     paths.sort();
     paths.dedup();
-    (!paths.is_empty()).then_some(MergeResult::Conflicted { tree, paths })
+    found.sort_unstable();
+    found.dedup();
+    let os_paths = found.into_iter().map(path_of).collect();
+    (!paths.is_empty()).then_some(MergeResult::Conflicted { tree, paths, os_paths })
 }
 
 #[cfg(test)]
@@ -129,7 +136,7 @@ mod tests {
         for (name, ours, theirs, expected) in cases {
             let s = Scratch::new().await;
             let (_, result) = merged(&s, ours, theirs).await;
-            let MergeResult::Conflicted { tree, paths } = result else { panic!("{name}: {result:?}") };
+            let MergeResult::Conflicted { tree, paths, .. } = result else { panic!("{name}: {result:?}") };
             for path in expected {
                 assert!(paths.iter().any(|p| p == path), "{name}: {path:?} not in {paths:?}");
             }
@@ -137,6 +144,31 @@ mod tests {
                 assert_eq!(s.repo.conflict_markers(&tree, &paths).await.expect("looks"), paths);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn markers_are_found_in_a_file_whose_name_is_no_text() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let s = Scratch::new().await;
+        let name = std::ffi::OsStr::from_bytes(b"odd \xff");
+        let side = async |text: &str| {
+            // Some file systems take no such name, but git does.
+            let blob = s.repo.write_blob(text.as_bytes()).await.expect("writes");
+            let entry = [format!("100644 blob {blob}\t").as_bytes(), name.as_bytes(), b"\0"].concat();
+            let tree = s.repo.ok(s.repo.call("mktree").arg("-z").stdin(entry)).await.expect("makes");
+            tree.oid().expect("an id")
+        };
+        let base = s.repo.commit_tree(&side("1\n").await, &[], "base", None).await.expect("commits");
+        let mut tips = Vec::new();
+        for text in ["2\n", "3\n"] {
+            let tree = side(text).await;
+            let base = std::slice::from_ref(&base);
+            tips.push(s.repo.commit_tree(&tree, base, "side", None).await.expect("commits"));
+        }
+        let result = s.repo.merge(&tips[0], &tips[1]).await.expect("merges");
+        let MergeResult::Conflicted { tree, paths, os_paths } = result else { panic!("{result:?}") };
+        assert_eq!((paths, &os_paths), (vec!["odd \\xff".to_owned()], &vec![PathBuf::from(name)]));
+        assert_eq!(s.repo.conflict_markers(&tree, &os_paths).await.expect("looks"), ["odd \\xff"]);
     }
 
     #[tokio::test]

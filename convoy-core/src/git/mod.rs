@@ -15,6 +15,7 @@ mod patch;
 mod publish;
 mod refs;
 mod repository;
+mod skip;
 mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;

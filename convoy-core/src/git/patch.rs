@@ -1,6 +1,5 @@
 //! What differs between two commits, as text for a reader.
 
-use super::call::Call;
 use super::error::GitError;
 use super::repository::Repository;
 use crate::types::Oid;
@@ -18,7 +17,8 @@ impl Repository {
     /// What differs from one commit or tree to another as a patch, renames recognised; binary files are only named.
     /// At most `max` bytes of it are kept, however long it is.
     pub async fn patch_text(&self, from: &Oid, to: &Oid, max: usize) -> Result<PatchText, GitError> {
-        let call = Call::new(&self.place(), "diff-tree")
+        let call = self
+            .compare("diff-tree")
             .args(["-r", "-p", "-M", "--no-color", "--no-ext-diff", "--no-textconv"])
             .args(["--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none"])
             .args([from.as_str(), to.as_str()]);

@@ -129,6 +129,7 @@ impl Repository {
             let start = head.map_or(&request.base, |(commit, _)| commit);
             self.ok(call("read-tree").arg(start.as_str())).await?;
         }
+        self.unskip(files, &call).await?;
         let unmerged = self.ok(call("ls-files").args(["-u", "-z"])).await?;
         let operation = self.unfinished(files).await?;
         if operation.is_some() || !unmerged.stdout.is_empty() {

@@ -170,6 +170,7 @@ impl Repository {
         let index = IndexCopy::of(&place.git_dir, "restore")?;
         let call = |what| place.call(what).index(index.path());
         self.ok(call("read-tree").args(["--reset", commit.as_str()])).await?;
+        self.unskip(&place, &call).await?;
         // Exit code 1 says that some differ.
         self.run(call("update-index").args(["-q", "--really-refresh"])).await?;
         let differ =

@@ -27,7 +27,7 @@ impl GitMergeQueue {
         }
         let tree = match repository.merge(tip, work).await? {
             MergeResult::Clean { tree } => tree,
-            MergeResult::Conflicted { tree, paths } => {
+            MergeResult::Conflicted { tree, paths, .. } => {
                 return Ok(PrepareOutcome::Conflict { tree, paths, onto: tip.clone() });
             }
         };

@@ -304,3 +304,26 @@ async fn an_edit_within_the_same_tick_of_the_clock_is_seen() {
         assert_eq!(s.show(&found.commit, "run").await, format!("{}\n", (n + 1) % 10));
     }
 }
+
+#[tokio::test]
+async fn files_that_git_was_told_to_skip_are_recorded_whether_changed_or_deleted() {
+    let (s, base, path) = start().await;
+    assert!(try_git(&path, &["update-index", "--skip-worktree", "run", "a ü/b c", "dir/x", "turns"]).await.0);
+    assert!(try_git(&path, &["update-index", "--assume-unchanged", "turns"]).await.0);
+    write(&path, "run", "changed\n");
+    write(&path, "turns", "changed\n");
+    std::fs::remove_file(path.join("a ü/b c")).expect("removes");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["a ü/b c", "run", "turns"]);
+    // The user's own sparse checkout, which a worktree takes over.
+    s.git(&["sparse-checkout", "set", "--no-cone", "/run"]).await;
+    let path = s.outside().join("sparse");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    assert!(!path.join("gone").exists());
+    write(&path, "run", "changed\n");
+    write(&path, "turns", "changed\n");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["run", "turns"]);
+    assert_eq!(s.repo.restore_tracked(&path, &base).await.expect("restores"), ["run", "turns"]);
+    assert!(!path.join("gone").exists());
+}

@@ -208,6 +208,11 @@ async fn edits_to_tracked_files_are_undone_and_told_whatever_is_staged() {
         ("1\n".into(), "1\n".into(), "kept".into())
     );
     assert_eq!(s.repo.restore_tracked(&path, &base).await.expect("looks"), [""; 0]);
+    assert!(try_git(&path, &["update-index", "--skip-worktree", "c", "d"]).await.0);
+    write(&path, "c", "exit 0\n");
+    std::fs::remove_file(path.join("d")).expect("removes");
+    assert_eq!(s.repo.restore_tracked(&path, &base).await.expect("restores"), ["c", "d"]);
+    assert_eq!((read(&path, "c"), read(&path, "d")), ("1\n".into(), "1\n".into()));
 }
 
 #[tokio::test]
