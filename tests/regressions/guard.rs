@@ -101,3 +101,54 @@ async fn work_of_another_attempt_that_is_overwritten_is_found() {
     );
     assert!(found(&ran, "b")[0].1[0].ends_with("0-a/attempt-1 (moved)"), "{:?}", found(&ran, "b"));
 }
+
+#[tokio::test]
+async fn a_hook_that_changes_what_configures_the_repository_does_not_pass() {
+    for on in ["pre_task", "post_task"] {
+        let repo = ScratchRepo::new();
+        let agent = Inline::new(|request| {
+            write(&request.cwd, "a.txt", "made\n");
+            AgentOutcome::Succeeded
+        });
+        let hook = format!("{{type: command, on: {on}, command: git config core.hooksPath /somewhere}}");
+        let tasks = format!("  - {{id: a, prompt: make a, max_retries: 0, hooks: [{hook}]}}\n");
+        let ran = run(&repo, agent, &spec("", &tasks)).await;
+        assert_eq!(ran.statuses(), "a=gate-failed", "{on}: {:#?}", ran.outcome.view);
+        assert_eq!(ran.failed_with("a"), "gate:repository_guard", "{on}");
+        assert_eq!(
+            found(&ran, "a"),
+            [("block".to_owned(), vec!["setting core.hookspath".to_owned()])],
+            "{on}"
+        );
+        let kept = format!("refs/convoy/{}/0-a/attempt-1", ran.outcome.view.convoy_id);
+        assert_eq!(repo.tree(&kept)["a.txt"], "made", "{on}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_moves_the_users_branch_or_head_is_told_of() {
+    let cases: [(&[&[&str]], &str); 2] = [
+        (
+            &[&["commit", "-q", "--allow-empty", "-m", "own"], &["update-ref", "refs/heads/main", "HEAD"]],
+            "refs/heads/main (moved)",
+        ),
+        (&[&["--git-dir", "symbolic-ref", "HEAD", "refs/heads/mine"]], "HEAD (moved)"),
+    ];
+    for (commands, told) in cases {
+        let repo = ScratchRepo::new();
+        repo.git(["branch", "mine"]);
+        let git_dir = format!("--git-dir={}", repo.root().join(".git").display());
+        let agent = Inline::new(move |request| {
+            for command in commands {
+                let args: Vec<&str> = command
+                    .iter()
+                    .map(|arg| if arg.starts_with("--git-dir") { &git_dir } else { *arg })
+                    .collect();
+                git_in(&request.cwd, &args);
+            }
+            AgentOutcome::Succeeded
+        });
+        let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: make a}\n")).await;
+        assert_eq!(found(&ran, "a"), [("warn".to_owned(), vec![told.to_owned()])], "{told}");
+    }
+}

@@ -97,26 +97,45 @@ impl CleanTrees {
     }
 }
 
-/// The refs that the engine writes to keep work, since it took the convoy up, and what it wrote. Whoever else writes
-/// to them is no engine: one alone runs a convoy.
+/// The refs that the engine writes to keep work and to publish it, since it took the convoy up, and what it wrote.
 #[derive(Debug, Clone, Default)]
-pub struct KeptRefs(Arc<Mutex<HashMap<String, Option<Oid>>>>);
+pub struct KeptRefs {
+    /// Whoever else writes to these is no engine: one alone runs a convoy.
+    kept: Arc<Mutex<HashMap<String, Option<Oid>>>>,
+    /// The user's branch, and each commit that it was to be moved to.
+    published: Arc<Mutex<HashSet<(String, String)>>>,
+}
 
 impl KeptRefs {
     /// A ref is about to be written.
     pub(super) fn begin(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), None);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), None);
     }
 
     /// It was written.
     pub(super) fn wrote(&self, name: &str, commit: &Oid) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(commit.clone()));
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), Some(commit.clone()));
+    }
+
+    /// A branch is about to be moved to a commit.
+    pub(super) fn publishes(&self, branch: &str, commit: &Oid) {
+        let of = (branch.to_owned(), commit.to_string());
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).insert(of);
+    }
+
+    fn has_published(&self, branch: &str, now: Option<&str>) -> bool {
+        let Some(now) = now else { return false };
+        let of = (branch.to_owned(), now.to_owned());
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).contains(&of)
     }
 
     /// Whether the engine may have set a ref to this.
     pub(super) fn explains(&self, name: &str, now: Option<&str>) -> bool {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
-            None => false,
+        match self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            None => self.has_published(name, now),
             Some(None) => true,
             Some(Some(commit)) => now == Some(commit.as_str()),
         }

@@ -7,8 +7,10 @@
 //!   git does in the user's name, or hold work: a change does not pass. It is for the user to put back, since nobody
 //!   but the user knows whether it was meant.
 //! - Branches, tags and remote-tracking refs are the user's, who may commit, fetch or push at any time: a change is
-//!   told, and nothing follows. So are settings of a branch that git itself wrote with it.
-//! - What engines do (landing, publishing, keeping work, making worktrees) never counts.
+//!   told, and nothing follows. So are settings of a branch that git itself wrote with it, the branch that the main
+//!   worktree is on, and the convoy's own branch where it moved to anything that this engine did not publish.
+//! - What engines do (landing, publishing, keeping work, making worktrees) never counts, save that another engine
+//!   publishes to this convoy's branch.
 //!
 //! Nobody can tell who made a change: it is laid to every attempt that was at work when it happened.
 
@@ -55,7 +57,7 @@ impl Guard {
         let convoys = format!("refs/convoy/{}/", context.convoy);
         let (mut told, mut refused) = (Vec::new(), Vec::new());
         for touched in &touched {
-            match weigh(touched, &convoys, &context.branch) {
+            match weigh(touched, &convoys) {
                 None => {}
                 Some(_) if is_ours(context, touched) => {}
                 Some(GateLevel::Warn) => told.push(shown(touched)),
@@ -82,7 +84,7 @@ impl Guard {
     }
 }
 
-/// Whether it is work that this engine kept.
+/// Whether it is work that this engine kept or published.
 fn is_ours(context: &Context, touched: &Touched) -> bool {
     match touched {
         Touched::Ref { name, new, .. } => context.kept.explains(name, new.as_deref()),
@@ -91,11 +93,10 @@ fn is_ours(context: &Context, touched: &Touched) -> bool {
 }
 
 /// How a change is taken; `None`: it is an engine's own.
-fn weigh(touched: &Touched, own: &str, branch: &str) -> Option<GateLevel> {
+fn weigh(touched: &Touched, own: &str) -> Option<GateLevel> {
     match touched {
         Touched::Setting { of_whole_branch: true, .. } => Some(GateLevel::Warn),
         Touched::Setting { .. } | Touched::File(_) => Some(GateLevel::Block),
-        Touched::Ref { name, .. } if name == branch => None,
         Touched::Ref { name, .. } if name.starts_with("refs/replace/") => Some(GateLevel::Block),
         Touched::Ref { name, old, new } if name.starts_with("refs/convoy/") => {
             let is_kept = name.rsplit('/').next().is_some_and(|last| last.starts_with("attempt-"));
@@ -148,13 +149,14 @@ mod tests {
             old: old.map(str::to_owned),
             new: new.map(str::to_owned),
         };
-        let weigh = |touched: &Touched| weigh(touched, own, "refs/heads/main");
+        let weigh = |touched: &Touched| weigh(touched, own);
         let setting = |of_whole_branch| Touched::Setting { key: "branch.x.remote".into(), of_whole_branch };
         assert_eq!(weigh(&setting(false)), Some(GateLevel::Block));
         assert_eq!(weigh(&setting(true)), Some(GateLevel::Warn));
         assert_eq!(weigh(&Touched::File("hooks/x".into())), Some(GateLevel::Block));
         let cases = [
-            ("refs/heads/main", Some("1"), Some("2"), None),
+            ("HEAD", Some("1"), Some("2"), Some(GateLevel::Warn)),
+            ("refs/heads/main", Some("1"), Some("2"), Some(GateLevel::Warn)),
             ("refs/heads/other", Some("1"), Some("2"), Some(GateLevel::Warn)),
             ("refs/tags/v1", None, Some("2"), Some(GateLevel::Warn)),
             ("refs/replace/1", None, Some("2"), Some(GateLevel::Block)),

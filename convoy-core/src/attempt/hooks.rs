@@ -351,6 +351,11 @@ impl<'a> Due<'a> {
     }
 }
 
+/// Whether a task has hooks that are due.
+pub(super) fn has_hooks(context: &Context, task: TaskIx, due: Due<'_>) -> bool {
+    context.plan.spec_of(task).hooks.iter().any(|hook| due.holds(hook))
+}
+
 /// Runs the hooks of a task that are due in its worktree, one after the other, until one fails.
 pub(super) async fn task_hooks(
     context: &Context,

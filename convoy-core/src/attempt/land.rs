@@ -161,5 +161,6 @@ pub async fn publish(context: &Context, step: &PublishMove, recover: bool) -> Re
         // Only one that this engine's dead predecessor left; anybody else's stays and blocks.
         remove_stale_lock(lock)?;
     }
+    context.kept.publishes(&step.branch, &step.to);
     context.repository.apply_publish(step, recover).await
 }

@@ -39,6 +39,6 @@ pub use self::prompt::{Feedback, Prompt, render};
 pub use self::review::{
     ReviewEnd, ReviewNote, ReviewOrder, Reviewed, Reviews, Subject, one_fast_review, review,
 };
-pub use self::snapshot::{TakeRequest, Taken, take};
+pub use self::snapshot::{TakeReport, TakeRequest, Taken, take};
 pub use self::steps::{StepEnd, StepStart};
 pub use self::work::{ConflictWork, KeptSession, Observer, Started, WorkRequest, Worked, work};

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::artifacts::{Left, leave};
 use super::context::Context;
-use super::hooks::{Due, Halt, HookReport, task_hooks};
+use super::guard::{Guard, GuardReport};
+use super::hooks::{Due, Halt, HookReport, has_hooks, task_hooks};
 use crate::git::{GitError, MergeResult, SnapshotRequest};
 use crate::types::{Artifact, AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
@@ -46,7 +47,7 @@ pub enum Taken {
         kept_ref: String,
         /// The artifacts of it that are stored.
         artifacts: Vec<Artifact>,
-        /// Why the work is not to be judged: an artifact is missing or invalid.
+        /// Why the work is not to be judged: an artifact is missing or invalid, or a hook changed the repository.
         unfit: Option<Failure>,
     },
     /// There is no worktree.
@@ -57,8 +58,18 @@ pub enum Taken {
     Stopped,
 }
 
+/// What is told while a tree is taken.
+#[derive(Debug, Clone)]
+pub enum TakeReport {
+    /// A hook after the agent ended.
+    Hook(HookReport),
+    /// Somebody changed the repository while the hooks ran.
+    Guard(GuardReport),
+}
+
 /// Runs the hooks that follow a finished agent, then takes the tree of the attempt: what hooks edit is part of the
-/// work. When one fails, which is told, the tree is only kept. Stopping ends the hooks, nothing else.
+/// work. When one fails, which is told, the tree is only kept; likewise when
+/// the repository was changed meanwhile, since hooks may run what the agent wrote. Stopping ends the hooks, nothing else.
 ///
 /// # Errors
 /// When git itself fails; the segment can be repeated, its hooks then run again.
@@ -66,19 +77,30 @@ pub async fn take(
     context: &Context,
     request: &TakeRequest,
     cancel: &CancellationToken,
-    each: &mut (dyn FnMut(HookReport) + Send),
+    each: &mut (dyn FnMut(TakeReport) + Send),
 ) -> Result<Taken, GitError> {
     let path = context.dirs.worktree(&context.plan, request.task);
-    let mut succeeded = request.succeeded;
-    if request.hooks && context.repository.worktree_state(&path).await?.exists {
+    let (mut succeeded, mut refused) = (request.succeeded, None);
+    let hooks = request.hooks && has_hooks(context, request.task, Due::AfterAgent);
+    if hooks && context.repository.worktree_state(&path).await?.exists {
         let of = (request.task, request.attempt);
-        match task_hooks(context, of, Due::AfterAgent, cancel, each).await {
-            Ok(()) => {}
+        let guard = Guard::begin(context).await?;
+        let mut hook = |report| each(TakeReport::Hook(report));
+        let ran = task_hooks(context, of, Due::AfterAgent, cancel, &mut hook).await;
+        let (found, failure) = guard.end(context).await;
+        found.into_iter().for_each(|found| each(TakeReport::Guard(found)));
+        match ran {
+            Ok(()) => refused = failure,
             Err(Halt::Failed(_)) => succeeded = false,
             Err(Halt::Stopped) => return Ok(Taken::Stopped),
         }
     }
-    take_tree(context, TakeRequest { succeeded, ..request.clone() }).await
+    succeeded &= refused.is_none();
+    let mut taken = take_tree(context, TakeRequest { succeeded, ..request.clone() }).await?;
+    if let (Taken::Commit { unfit, .. }, Some(_)) = (&mut taken, &refused) {
+        *unfit = refused;
+    }
+    Ok(taken)
 }
 
 async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, GitError> {

@@ -123,8 +123,8 @@ pub async fn work(
     observer: &mut dyn Observer,
 ) -> Worked {
     match prepare(context, &request, cancel, observer).await {
-        Ok((desk, session)) => {
-            let worked = guarded_calls(context, &request, &desk, session, cancel, observer).await;
+        Ok((desk, session, guard)) => {
+            let worked = guarded_calls(context, &request, &desk, session, guard, cancel, observer).await;
             with_words_kept(context, &request, worked)
         }
         Err(_) if cancel.is_cancelled() => ended(AgentReport::ended(AgentOutcome::Cancelled)),
@@ -150,16 +150,10 @@ async fn guarded_calls(
     request: &WorkRequest,
     desk: &Desk,
     session: ChosenSession,
+    guard: Guard,
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
 ) -> Worked {
-    let guard = match Guard::begin(context).await {
-        Ok(guard) => guard,
-        Err(error) => {
-            let failure = context.failure(FailureKind::Worktree, "cannot look at the repository", &error);
-            return ended(AgentReport::failed(failure));
-        }
-    };
     let mut worked = call_agents(context, request, desk, session, cancel, observer).await;
     let (found, failure) = guard.end(context).await;
     found.into_iter().for_each(|found| observer.guarded(found));
@@ -209,7 +203,7 @@ async fn prepare(
     request: &WorkRequest,
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
-) -> Result<(Desk, ChosenSession), Failure> {
+) -> Result<(Desk, ChosenSession, Guard), Failure> {
     let task = context.plan.spec_of(request.task);
     let adapter = adapter_of(context, task)?;
     let values = inputs::read(context, &request.inputs).await?;
@@ -224,8 +218,23 @@ async fn prepare(
     let quiet_env = gate_env(&context.host_env, spec, task).map_err(missing)?;
     run_setup(context, request.task, request.attempt, &worktree, quiet_env.clone(), cancel).await?;
     context.whole.insert(request.task, request.attempt);
-    let of = (request.task, request.attempt);
-    let mut each = |report| observer.hook(report);
+    let guard = run_hooks_before(context, request, cancel, observer).await?;
+    let session = choose_session(request, &*adapter);
+    let host = prompt_parts(context, request, &worktree, cancel).await?;
+    Ok((Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, host }, session, guard))
+}
+
+/// Runs the hooks before the agent, and begins to watch over the repository: hooks may run what other tasks wrote.
+/// Setup, which came before, may configure the repository by the user's own wish.
+async fn run_hooks_before(
+    context: &Context,
+    request: &WorkRequest,
+    cancel: &CancellationToken,
+    observer: &mut dyn Observer,
+) -> Result<Guard, Failure> {
+    let looked = Guard::begin(context).await;
+    let guard = looked
+        .map_err(|error| context.failure(FailureKind::Worktree, "cannot look at the repository", &error))?;
     let upon = ReviewOrder {
         of: Subject::Before(request.task, request.attempt),
         base: context.base.clone(),
@@ -233,13 +242,16 @@ async fn prepare(
         passed: None,
         spent: 0,
     };
-    task_hooks(context, of, Due::BeforeAgent(&upon), cancel, &mut each).await.map_err(|halt| match halt {
+    let of = (request.task, request.attempt);
+    let mut each = |report| observer.hook(report);
+    let Err(halt) = task_hooks(context, of, Due::BeforeAgent(&upon), cancel, &mut each).await else {
+        return Ok(guard);
+    };
+    guard.end(context).await.0.into_iter().for_each(|found| observer.guarded(found));
+    Err(match halt {
         Halt::Failed(failure) => failure,
         Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
-    })?;
-    let session = choose_session(request, &*adapter);
-    let host = prompt_parts(context, request, &worktree, cancel).await?;
-    Ok((Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, host }, session))
+    })
 }
 
 /// The prompt of an attempt, with the step that is asked first. Without its feedback where the agent knows it.

@@ -186,7 +186,13 @@ async fn snapshot(
         hooks: order.hooks,
         conflict: order.conflict.map(|c| (c.work.commit, c.files)),
     };
-    let mut each = |hook| reporter.report(order.task, order.attempt, Report::Hook(hook_result(hook)));
+    let mut each = |said| {
+        let report = match said {
+            attempt::TakeReport::Hook(hook) => Report::Hook(hook_result(hook)),
+            attempt::TakeReport::Guard(found) => guard_report(found),
+        };
+        reporter.report(order.task, order.attempt, report);
+    };
     let trouble = |e| git_error("keep the work of an agent", e);
     let mut taken = attempt::take(context, &request, stop.token(), &mut each).await.map_err(trouble)?;
     if let (attempt::Taken::Stopped, true) = (&taken, stop.is_for_good()) {

@@ -29,6 +29,7 @@ const LONGEST: u64 = 1024 * 1024;
 pub struct Fingerprint {
     /// Settings, attributes and hooks, by their path in the common directory.
     files: BTreeMap<String, Vec<u8>>,
+    /// All refs by their full name, and what `HEAD` of the main worktree names.
     refs: BTreeMap<String, String>,
 }
 
@@ -77,7 +78,9 @@ impl Repository {
             }
         }
         let refs = self.list_refs("refs").await?;
-        let refs = refs.into_iter().map(|(name, id)| (name, id.to_string())).collect();
+        let mut refs: BTreeMap<_, _> = refs.into_iter().map(|(name, id)| (name, id.to_string())).collect();
+        let head = content(&common.join("HEAD"));
+        refs.insert("HEAD".to_owned(), String::from_utf8_lossy(&head).trim_end().to_owned());
         Ok(Fingerprint { files, refs })
     }
 
@@ -233,6 +236,7 @@ mod tests {
         s.write(".git/info/attributes", "* filter=x\n").write(".git/info/exclude", "*.rs\n");
         s.write(".git/.gitattributes", "*.rs -diff\n").write(".git/objects/info/alternates", "/elsewhere\n");
         s.git(&["branch", "other"]).await;
+        s.git(&["symbolic-ref", "HEAD", "refs/heads/other"]).await;
         s.git(&["update-ref", "refs/replace/x", "HEAD"]).await;
         let wanted = [
             ".gitattributes",
@@ -243,6 +247,7 @@ mod tests {
             "info/attributes",
             "info/exclude",
             "objects/info/alternates",
+            "HEAD true true",
             "refs/heads/other false true",
             "refs/replace/x false true",
         ];

@@ -324,7 +324,10 @@ fn told(report: Report, stage: &Stage) -> Result<TaskEvent, Box<Report>> {
         (Report::StepFinished(step), Stage::Working { .. }) => TaskEvent::StepFinished(step),
         (Report::Gate(result), Stage::Checking { .. }) => TaskEvent::Gate(result),
         (Report::BuiltInGate(result), Stage::Checking { .. }) => TaskEvent::BuiltInGate(result),
-        (Report::Guard(found), Stage::Working { .. } | Stage::Checking { .. }) => TaskEvent::Guard(found),
+        (
+            Report::Guard(found),
+            Stage::Working { .. } | Stage::Snapshotting { .. } | Stage::Checking { .. },
+        ) => TaskEvent::Guard(found),
         (Report::Hook(hook), Stage::Working { .. } | Stage::Snapshotting { .. } | Stage::Checking { .. }) => {
             TaskEvent::Hook(hook)
         }

@@ -359,7 +359,8 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
             };
             Some(hook.failure().map(failed))
         }
-        (TaskEvent::Hook(_) | TaskEvent::Guard(_), _) => stay(matches!(kind, K::Working | K::Checking)),
+        (TaskEvent::Hook(_), _) => stay(matches!(kind, K::Working | K::Checking)),
+        (TaskEvent::Guard(_), _) => stay(matches!(kind, K::Working | K::Snapshotting | K::Checking)),
         (TaskEvent::Gate(_) | TaskEvent::BuiltInGate(_), _) => stay(kind == K::Checking),
         (TaskEvent::DriftChecked(_) | TaskEvent::DriftDetected { .. }, _) => stay(kind == K::Checking),
         (TaskEvent::ReviewStarted(_) | TaskEvent::ReviewVerdict(_), _) => stay(kind == K::Checking),
