@@ -46,7 +46,7 @@ impl Scheduler {
     /// When this wants an [`Input::Tick`] although nothing happens.
     pub fn next_wake(&self) -> Option<Timestamp> {
         let budget = self.state.budget_ends().into_iter().chain(self.queues.next_budget_end()).min();
-        let next = || budget.into_iter().chain(self.queues.next_time()).min();
+        let next = || budget.into_iter().chain(self.queues.next_time(&self.state)).min();
         let over = self.state.ended().is_some() || self.state.is_cancelling() || self.state.is_interrupting();
         match (over, self.is_held()) {
             (true, _) => None,

@@ -22,15 +22,18 @@ enum Blocker {
     Task(TaskIx),
     /// A provider that is parked, by its position among the providers.
     Provider(usize),
-    /// The probe of a role.
-    Probe(String),
 }
+
+/// A role that tasks are for, and the role whose probe they wait for: the same, or the one that takes its tasks.
+type Probed = (String, String);
 
 /// Everything that answers "who is next" without looking at every task.
 #[derive(Debug, Clone)]
 pub(super) struct Queues {
     ready: BTreeSet<ReadyKey>,
     blocked: HashMap<Blocker, BTreeSet<ReadyKey>>,
+    /// Who waits for the probe of a role. Kept apart, since they are looked at in every turn.
+    probed: HashMap<Probed, BTreeSet<ReadyKey>>,
     timers: BTreeSet<(Timestamp, TaskIx)>,
     /// The provider of each task, as a position.
     provider_of: Vec<usize>,
@@ -71,6 +74,7 @@ impl Queues {
         let mut queues = Self {
             ready: BTreeSet::new(),
             blocked: HashMap::new(),
+            probed: HashMap::new(),
             timers: BTreeSet::new(),
             provider_of: Vec::new(),
             unparks: BTreeSet::new(),
@@ -129,7 +133,7 @@ impl Queues {
 
     /// The probe of a role is no longer on its way.
     pub(super) fn probe_over(&mut self, role: &str) {
-        self.ready.extend(self.blocked.remove(&Blocker::Probe(role.to_owned())).unwrap_or_default());
+        self.wake(|(_, awaited)| awaited == role);
     }
 
     /// Nothing of this task's provider starts before a time.
@@ -232,8 +236,14 @@ impl Queues {
             let ix = entry.3;
             let waits = matches!(state.task(ix).stage, Stage::Pending { .. } | Stage::Conflicted);
             if waits && entry == key(state, ix) {
-                let Some(blocker) = self.blocker(state, ix, now) else { return Some(ix) };
-                self.blocked.entry(blocker).or_default().insert(entry);
+                let queue = match (self.blocker(state, ix, now), state.admission(ix, now)) {
+                    (Some(blocker), _) => self.blocked.entry(blocker).or_default(),
+                    (None, Admission::Wait(awaited)) => {
+                        self.probed.entry((state.role(ix).to_owned(), awaited)).or_default()
+                    }
+                    (None, _) => return Some(ix),
+                };
+                queue.insert(entry);
             }
             self.passed_over(ix);
         }
@@ -257,11 +267,7 @@ impl Queues {
         let lock = self.locks_of[ix.index()].iter().copied().find(|lock| self.free_permits[*lock] == 0);
         let overlaps = &state.plan().task(ix).overlaps;
         let task = || overlaps.iter().copied().find(|other| self.holders.contains(other)).map(Blocker::Task);
-        let probe = || match state.admission(ix, now) {
-            Admission::Wait(role) => Some(Blocker::Probe(role)),
-            _ => None,
-        };
-        lock.map(Blocker::Lock).or_else(task).or_else(probe)
+        lock.map(Blocker::Lock).or_else(task)
     }
 
     /// The next task about which a person is to be asked, taken out of the queue.
@@ -288,6 +294,25 @@ impl Queues {
             self.unparks.pop_first();
             self.ready.extend(self.blocked.remove(&Blocker::Provider(provider)).unwrap_or_default());
         }
+        // Who waits for the probe of the role that takes its tasks may have its own back before that.
+        let waits = |(_, awaited): &Probed, entry: &ReadyKey| matches!(state.admission(entry.3, now), Admission::Wait(role) if role == *awaited);
+        let over = self.probed.iter().filter(|(of, entries)| !entries.first().is_some_and(|e| waits(of, e)));
+        let over: HashSet<Probed> = over.map(|(of, _)| of.clone()).collect();
+        if !over.is_empty() {
+            self.wake(|of| over.contains(of));
+        }
+    }
+
+    /// Those who wait for one of these probes are ready.
+    fn wake(&mut self, over: impl Fn(&Probed) -> bool) {
+        let ready = &mut self.ready;
+        self.probed.retain(|of, entries| {
+            let over = over(of);
+            if over {
+                ready.append(entries);
+            }
+            !over
+        });
     }
 
     /// An agent of this task may have used something of the task's budget.
@@ -320,11 +345,12 @@ impl Queues {
     }
 
     /// When the next task becomes ready by time alone.
-    pub(super) fn next_time(&self) -> Option<Timestamp> {
+    pub(super) fn next_time(&self, state: &RunState) -> Option<Timestamp> {
         let waited_for =
             |(_, provider): &&(Timestamp, usize)| self.blocked.contains_key(&Blocker::Provider(*provider));
         let unpark = self.unparks.iter().find(waited_for).map(|(time, _)| *time);
-        self.timers.first().map(|(time, _)| *time).into_iter().chain(unpark).min()
+        let rested = self.probed.keys().filter_map(|(own, _)| state.rested_until(own));
+        self.timers.first().map(|(time, _)| *time).into_iter().chain(unpark).chain(rested).min()
     }
 
     /// The next task to judge, taken out of the queue.

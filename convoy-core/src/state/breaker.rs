@@ -155,20 +155,32 @@ impl RunState {
         }
     }
 
+    /// The role that a task's next attempt is for, whoever makes it.
+    pub fn role(&self, ix: TaskIx) -> &str {
+        let spec = self.plan.spec_of(ix);
+        spec.escalate_to.as_deref().filter(|_| self.task(ix).escalated).unwrap_or(&spec.agent)
+    }
+
+    /// When a role that is rested gets a task to try.
+    pub fn rested_until(&self, role: &str) -> Option<Timestamp> {
+        let policy = self.plan.spec().circuit_breaker.as_ref()?;
+        let breaker = self.breakers.0.get(role).filter(|breaker| breaker.state == BreakerState::Open)?;
+        Some(breaker.since.plus(policy.cooldown))
+    }
+
     /// Who makes the next attempt of a task at this time.
     pub fn admission(&self, ix: TaskIx, now: Timestamp) -> Admission {
         let (task, spec) = (self.task(ix), self.plan.spec_of(ix));
-        let own = match (&task.stage, &task.agent, &spec.escalate_to) {
-            (Stage::Pending { repeats, parked, .. }, Some(agent), _) if *repeats || *parked => {
+        let own = match (&task.stage, &task.agent) {
+            (Stage::Pending { repeats, parked, .. }, Some(agent)) if *repeats || *parked => {
                 return Admission::GoesOn(agent.clone());
             }
-            (Stage::Conflicted, Some(agent), _) => return Admission::GoesOn(agent.clone()),
+            (Stage::Conflicted, Some(agent)) => return Admission::GoesOn(agent.clone()),
             // A person gave the work; a role that rests resolves its conflicts all the same.
-            (Stage::Conflicted, None, _) => return Admission::GoesOn(spec.agent.clone()),
-            (_, _, Some(other)) if task.escalated => other.clone(),
-            _ => spec.agent.clone(),
+            (Stage::Conflicted, None) => return Admission::GoesOn(spec.agent.clone()),
+            _ => self.role(ix),
         };
-        self.admission_of(ix, own, now)
+        self.admission_of(ix, own.to_owned(), now)
     }
 
     /// Who works on a task that is for this role.

@@ -218,3 +218,27 @@ fn escalating_counts_against_who_had_the_task_and_never_gives_it_to_who_is_reste
     assert_eq!(world.state().breaker("dev"), BreakerState::Closed, "one task counts once");
     world.request(RequestKind::Cancel);
 }
+
+#[test]
+fn who_waits_for_the_probe_of_the_fallback_goes_to_its_own_role_when_that_has_rested() {
+    let first = |id: &str, agent: &str| Task { priority: 9, ..of(id, agent) };
+    let later = |id: &str, agent: &str, dep: &str| Task { agent: agent.into(), ..after(id, &[dep]) };
+    let slow = [of("s1", "other"), of("s2", "other")];
+    let tasks =
+        vec![first("e", "expert"), first("d", "dev"), later("x", "expert", "s1"), later("y", "dev", "s2")];
+    let mut world = world(1, Some("expert"), 4, [tasks, slow.to_vec()].concat());
+    fails(&mut world, "e");
+    world.now = world.now.plus(Duration::from_secs(50));
+    fails(&mut world, "d");
+    let rested = world.now.plus(COOLDOWN);
+    world.now = world.now.plus(Duration::from_secs(10));
+    world.lands("s1");
+    world.publishes();
+    assert_eq!(world.state().probe("expert"), Some(world.ix("x")));
+    world.lands("s2");
+    world.publishes();
+    assert!(world.asked("y").is_none(), "its own role rests, and the other one is being tried");
+    assert_eq!(world.scheduler.next_wake(), Some(rested));
+    world.wakes();
+    assert_eq!((role(&world, "y").as_str(), world.state().probe("dev")), ("dev", Some(world.ix("y"))));
+}
