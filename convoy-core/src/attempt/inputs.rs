@@ -48,25 +48,42 @@ pub(super) async fn read<'a>(
 
 /// The task with the values of its inputs in its prompts.
 pub(super) fn fill_all(task: &Task, values: &[Value<'_>]) -> Result<Task, Failure> {
+    fill_each(task, |prompt| fill(task, prompt, values, |name, _| Err(unknown(task, name))))
+}
+
+/// The same for somebody who only reads it: what is not there stays as it is written. Work that a person gave may
+/// have been made without its inputs.
+pub(super) fn fill_known(task: &Task, values: &[Value<'_>]) -> Result<Task, Failure> {
+    fill_each(task, |prompt| fill(task, prompt, values, |_, written| Ok(written.to_owned())))
+}
+
+fn fill_each(task: &Task, fill: impl Fn(&str) -> Result<String, Failure>) -> Result<Task, Failure> {
     let mut filled = task.clone();
-    filled.prompt = fill(task, &task.prompt, values)?;
+    filled.prompt = fill(&task.prompt)?;
     for step in &mut filled.steps {
-        step.prompt = fill(task, &step.prompt, values)?;
+        step.prompt = fill(&step.prompt)?;
     }
     Ok(filled)
 }
 
 /// The prompt with the values of its inputs, in one pass: a value is data, and is not looked into for placeholders.
 ///
-/// # Errors
-/// When the task has inputs and the prompt names one that is none of them.
-fn fill(task: &Task, prompt: &str, values: &[Value<'_>]) -> Result<String, Failure> {
+/// Where the task has inputs and the prompt names one without a value, `lacking` says what stands there; it is given the
+/// name and the placeholder.
+fn fill(
+    task: &Task,
+    prompt: &str,
+    values: &[Value<'_>],
+    lacking: impl Fn(&str, &str) -> Result<String, Failure>,
+) -> Result<String, Failure> {
     let mut text = String::with_capacity(prompt.len());
     for piece in pieces(prompt) {
         match piece {
-            Piece::Slot { kind: "input", name, .. } if !task.inputs.is_empty() => {
-                let value = values.iter().find(|value| value.input.as_ == name);
-                write_value(&mut text, value.ok_or_else(|| unknown(task, name))?);
+            Piece::Slot { kind: "input", name, written } if !task.inputs.is_empty() => {
+                match values.iter().find(|value| value.input.as_ == name) {
+                    Some(value) => write_value(&mut text, value),
+                    None => text.push_str(&lacking(name, written)?),
+                }
             }
             Piece::Text(sent) | Piece::Slot { written: sent, .. } => text.push_str(sent),
         }
@@ -159,5 +176,7 @@ mod tests {
         assert!(failure.message.contains("{{input.none}}") && failure.message.contains("{{input.plan}}"));
         let failure = filled(&one, &[]).expect_err("not there");
         assert_eq!(failure.kind, FailureKind::MissingInput);
+        let read = fill_known(&one, &[]).expect("it is only read");
+        assert_eq!(read.prompt, one.prompt, "work that a person gave is judged without");
     }
 }

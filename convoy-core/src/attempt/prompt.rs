@@ -67,6 +67,17 @@ pub fn render(task: &Task, prompt: Prompt<'_>) -> String {
     text
 }
 
+/// Writes all that a task asks of whoever works on it, for somebody who judges the work: the prompt, those of all
+/// steps, and what ends every prompt.
+pub(super) fn render_asked(task: &Task) -> String {
+    let mut text = task.prompt.clone();
+    for step in &task.steps {
+        let _ = write!(text, "\n\n{}", step.prompt);
+    }
+    write_end(&mut text, task);
+    text
+}
+
 /// Writes the prompt of a step.
 pub(super) fn render_step(task: &Task, step: StepPrompt<'_>) -> String {
     let mut text = String::new();

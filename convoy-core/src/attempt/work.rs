@@ -239,6 +239,7 @@ async fn run_hooks_before(
         of: Subject::Before(request.task, request.attempt),
         base: context.base.clone(),
         commit: request.base.clone(),
+        inputs: Vec::new(),
         passed: None,
         spent: 0,
     };

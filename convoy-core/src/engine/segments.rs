@@ -252,6 +252,7 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
         passed_commands: order.passed.commands,
         passed_built_in: order.passed.built_in,
         passed_host: order.passed.host,
+        inputs: order.inputs.into_iter().map(prompt_input).collect(),
         missing_files: order.missing_files,
         session: order.session.map(kept),
         rated: order.rated.map(|(score, explanation)| attempt::Rating { score, explanation }),

@@ -390,6 +390,8 @@ pub struct CheckOrder {
     pub reviewed: Option<(Oid, ReviewLevel)>,
     /// Tokens that all reviews of the convoy have used so far.
     pub review_tokens: u64,
+    /// The artifacts that the agent's prompt got, as far as they are there.
+    pub inputs: Vec<InputArtifact>,
     /// The files that it was to leave as artifacts and did not.
     pub missing_files: Vec<String>,
     /// The session that the agent left.

@@ -154,6 +154,7 @@ impl Scheduler {
                 passed: state.verdicts.of(work),
                 reviewed: state.review.passed.clone(),
                 review_tokens: self.state.review_tokens(),
+                inputs: self.prompt_inputs(task),
                 missing_files: self.missing_files(task),
                 session: state.session.clone(),
                 rated: state.rated.clone(),

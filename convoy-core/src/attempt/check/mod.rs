@@ -15,6 +15,7 @@ pub use self::drift::{DriftReport, Rating};
 use super::context::Context;
 use super::guard::{Guard, GuardReport};
 use super::hooks::{Due, Halt, HookReport, task_hooks};
+use super::inputs::PromptInput;
 use super::review::{ReviewEnd, ReviewNote, ReviewOrder, Subject, review};
 use super::work::KeptSession;
 use crate::gate::{GateEnd, Verdict};
@@ -44,6 +45,8 @@ pub struct CheckRequest {
     pub reviewed: Option<(Oid, ReviewLevel)>,
     /// Tokens that all reviews of the convoy have used so far.
     pub review_tokens: u64,
+    /// The artifacts that the agent's prompt got.
+    pub inputs: Vec<PromptInput>,
     /// The files that it was to leave as artifacts and did not.
     pub missing_files: Vec<String>,
     /// The session that the agent left.
@@ -179,6 +182,7 @@ fn review_order(request: &CheckRequest) -> ReviewOrder {
         of: Subject::Attempt(request.task, request.attempt),
         base: request.base.clone(),
         commit: request.commit.clone(),
+        inputs: request.inputs.clone(),
         passed: passed.map(|(_, level)| *level),
         spent: request.review_tokens,
     }

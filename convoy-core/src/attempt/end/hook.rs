@@ -69,6 +69,7 @@ fn place<'a>(
             of: Subject::Convoy(request.index),
             base: context.base.clone(),
             commit: request.commit.clone(),
+            inputs: Vec::new(),
             passed: None,
             spent: 0,
         }),

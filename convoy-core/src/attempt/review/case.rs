@@ -33,6 +33,13 @@ pub(super) struct Case<'a> {
     pub(super) cancel: &'a CancellationToken,
 }
 
+/// What all reviewers of a case are given.
+struct Desk<'a> {
+    checkout: &'a Path,
+    /// What was asked for.
+    prompt: String,
+}
+
 impl Case<'_> {
     /// The reports of all reviewers, each in a checkout of the base.
     pub(super) async fn verdicts(
@@ -40,13 +47,15 @@ impl Case<'_> {
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
     ) -> Result<Vec<ReviewReport>, String> {
-        let checkout = self.order.of.checkout(self.context);
+        let (of, inputs) = (self.order.of, &self.order.inputs);
+        let prompt = of.prompt(self.context, inputs).await.map_err(|e| format!("what was asked for: {e}"))?;
+        let checkout = of.checkout(self.context);
         let repository = &self.context.repository;
         let failed = |error: GitError| format!("the base of the work cannot be checked out: {error}");
         // One that a crash left is in an unknown state.
         repository.remove_worktree(&checkout).await.map_err(failed)?;
         repository.add_worktree(&checkout, &self.order.base).await.map_err(failed)?;
-        let reports = self.reports(runner, level, &checkout).await;
+        let reports = self.reports(runner, level, &Desk { checkout: &checkout, prompt }).await;
         // What cannot be removed now is removed at the end of the run.
         drop(repository.remove_worktree(&checkout).await);
         Ok(reports)
@@ -56,18 +65,18 @@ impl Case<'_> {
         &self,
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
-        checkout: &Path,
+        desk: &Desk<'_>,
     ) -> Vec<ReviewReport> {
         if level == ReviewLevel::Panel {
             let (a, b, c) = tokio::join!(
-                self.report(runner, level, checkout, 1),
-                self.report(runner, level, checkout, 2),
-                self.report(runner, level, checkout, 3),
+                self.report(runner, level, desk, 1),
+                self.report(runner, level, desk, 2),
+                self.report(runner, level, desk, 3),
             );
             let all: [_; PANEL] = [a, b, c];
             return all.into();
         }
-        vec![self.report(runner, level, checkout, 1).await]
+        vec![self.report(runner, level, desk, 1).await]
     }
 
     /// What one reviewer says. One that fails comes to no judgement, and what it used is told all the same.
@@ -75,11 +84,11 @@ impl Case<'_> {
         &self,
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
-        checkout: &Path,
+        desk: &Desk<'_>,
         member: usize,
     ) -> ReviewReport {
         let mut usage = Usage::default();
-        let asked = self.asked(runner, (level, member), checkout, &mut usage).await;
+        let asked = self.asked(runner, (level, member), desk, &mut usage).await;
         ReviewReport { verdict: asked.unwrap_or_else(Verdict::CouldNot), usage }
     }
 
@@ -88,7 +97,7 @@ impl Case<'_> {
         &self,
         runner: &dyn ReviewRunner,
         (level, member): (ReviewLevel, usize),
-        checkout: &Path,
+        desk: &Desk<'_>,
         usage: &mut Usage,
     ) -> Result<Verdict, String> {
         let (context, order) = (self.context, self.order);
@@ -104,13 +113,13 @@ impl Case<'_> {
         let log = Arc::new(ReviewerLog(Mutex::new(Some(log))));
         let request = ReviewRequest {
             task: order.of.id(context),
-            prompt: order.of.prompt(context),
+            prompt: desk.prompt.clone(),
             level,
             nonce: nonce(),
             base: order.base.clone(),
             commit: order.commit.clone(),
             diff: Arc::new(self.diff()),
-            checkout: checkout.to_owned(),
+            checkout: desk.checkout.to_owned(),
             env,
             timeout: REVIEW_TIMEOUT,
             worker: order.of.worker(context),

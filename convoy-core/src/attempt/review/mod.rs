@@ -13,6 +13,7 @@ pub(super) use self::case::diff_text;
 use self::case::{Case, reviewer};
 pub use self::subject::Subject;
 use super::context::Context;
+use super::inputs::PromptInput;
 use crate::git::{Change, ChangedPath, GitError};
 use crate::review::{ChangeSize, Choice, Grant, Verdict, choose, grant};
 use crate::spec::Task;
@@ -52,6 +53,8 @@ pub struct ReviewOrder {
     pub base: Oid,
     /// The commit of the work.
     pub commit: Oid,
+    /// The artifacts that the agent's prompt got.
+    pub inputs: Vec<PromptInput>,
     /// The most thorough review that this very tree has passed.
     pub passed: Option<ReviewLevel>,
     /// Tokens of all reviews of the convoy, as the record has it.

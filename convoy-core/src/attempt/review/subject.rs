@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::attempt::context::Context;
 use crate::attempt::environment::{MissingVariable, agent_env, convoy_agent_env};
-use crate::spec::Task;
+use crate::attempt::inputs::{self, PromptInput};
+use crate::attempt::prompt::render_asked;
 use crate::types::{AttemptNo, TaskId, TaskIx, WorkerId};
 
 /// Most bytes of the prompts of all tasks together.
@@ -81,16 +82,25 @@ impl Subject {
         }
     }
 
-    /// What was asked for. Redacted.
-    pub(super) fn prompt(self, context: &Context) -> String {
+    /// What was asked for, redacted: of an attempt all that its agent was asked, with what its inputs hold; else the
+    /// prompts of all tasks as they are written, bounded.
+    ///
+    /// # Errors
+    /// When an input cannot be read.
+    pub(super) async fn prompt(self, context: &Context, inputs: &[PromptInput]) -> Result<String, String> {
+        let Self::Attempt(task, _) = self else { return Ok(self.all_prompts(context)) };
+        let values = inputs::read(context, inputs).await.map_err(|failure| failure.message)?;
+        let filled = inputs::fill_known(context.plan.spec_of(task), &values);
+        let filled = filled.map_err(|failure| failure.message)?;
+        Ok(context.redactor.clean(&render_asked(&filled)))
+    }
+
+    fn all_prompts(self, context: &Context) -> String {
         let redact = |text: &str| context.redactor.clean(text);
-        if let Self::Attempt(task, _) = self {
-            return redact(&asked(context.plan.spec_of(task)));
-        }
         let mut text =
             format!("All that was merged in the run {}, by these tasks:\n", context.plan.spec().name);
         for task in context.plan.indices().map(|ix| context.plan.spec_of(ix)) {
-            text.push_str(&format!("\nTask {}:\n{}\n", task.id, asked(task).trim_end()));
+            text.push_str(&format!("\nTask {}:\n{}\n", task.id, render_asked(task).trim_end()));
         }
         let mut text = redact(&text);
         if text.len() > MOST_PROMPTS {
@@ -99,14 +109,4 @@ impl Subject {
         }
         text
     }
-}
-
-/// All that the agent of a task is asked: its prompt, and those of its steps.
-fn asked(task: &Task) -> String {
-    let mut text = task.prompt.clone();
-    for step in &task.steps {
-        text.push_str("\n\n");
-        text.push_str(&step.prompt);
-    }
-    text
 }
