@@ -54,9 +54,10 @@ pub(super) fn set_aside(from: &Path, path: &Path, before: &str) -> Result<PathBu
 pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<(), GitError> {
     // What a link points at is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let new = path.with_added_extension(format!("new-{}", std::process::id()));
+    // Others may replace it at the same moment, in this process too: a name belongs to one of them.
+    let new = path.with_added_extension(format!("new-{}", ulid::Ulid::generate()));
     let write = || {
-        let mut file = fs::File::create(&new)?;
+        let mut file = fs::File::create_new(&new)?;
         if let Ok(old) = fs::metadata(&path) {
             file.set_permissions(old.permissions())?;
         }
@@ -64,7 +65,12 @@ pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<(), GitError> 
         file.sync_all()?;
         fs::rename(&new, &path)
     };
-    write().map_err(GitError::io("write", &path))
+    let written = write().map_err(GitError::io("write", &path));
+    if written.is_err() {
+        // Nobody would ever use that name again.
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
 
 /// Deletes a folder and everything in it, also folders that were made read-only. One that is not there is done.
@@ -197,6 +203,33 @@ mod tests {
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o640);
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 2);
+    }
+
+    #[test]
+    fn many_replace_a_file_at_once_and_it_is_always_that_of_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("file");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (file, text) = (&file, number.to_string().repeat(1 << 16));
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        replace_file(file, text.as_bytes()).expect("replaces");
+                        let found = fs::read(file).expect("is there");
+                        assert!(found.len() == 1 << 16 && found.iter().all(|byte| *byte == found[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::create_dir(dir.path().join("file")).expect("creates");
+        replace_file(&dir.path().join("file"), b"new").expect_err("a folder is in its place");
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
     }
 
     #[test]
