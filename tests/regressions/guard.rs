@@ -1,9 +1,13 @@
 //! Changes of the repository itself while an attempt is at work.
 
-use convoy_core::agent::AgentOutcome;
-use convoy_tests::{Inline, ScratchRepo, git_in, write};
+use std::sync::Arc;
 
-use crate::support::{Ran, quoted, run, spec};
+use convoy_core::agent::{AgentOutcome, AgentRequest};
+use convoy_core::event::RunOptions;
+use convoy_tests::{Inline, ScratchRepo, engine, git_in, last_word, write};
+use tokio::sync::Notify;
+
+use crate::support::{Ran, finish, quoted, run, spec};
 
 /// The level and the changes of every finding about a task.
 fn found(ran: &Ran, task: &str) -> Vec<(String, Vec<String>)> {
@@ -150,5 +154,58 @@ async fn an_agent_that_moves_the_users_branch_or_head_is_told_of() {
         });
         let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: make a}\n")).await;
         assert_eq!(found(&ran, "a"), [("warn".to_owned(), vec![told.to_owned()])], "{told}");
+    }
+}
+
+#[tokio::test]
+async fn no_work_is_lost_to_what_an_attempt_before_made_git_ignore() {
+    for stops in [false, true] {
+        let repo = ScratchRepo::new();
+        let (exclude, reached) = (repo.root().join(".git/info/exclude"), Arc::new(Notify::new()));
+        let tell = reached.clone();
+        let agent = Inline::waiting(move |request: AgentRequest| {
+            let (exclude, tell) = (exclude.clone(), tell.clone());
+            async move {
+                let is_first = last_word(&request.prompt) == "a";
+                if is_first {
+                    std::fs::write(exclude, "*\n").expect("writes");
+                } else if stops {
+                    tell.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                write(&request.cwd, if is_first { "a.txt" } else { "b.txt" }, "made\n");
+                AgentOutcome::Succeeded
+            }
+        });
+        let spec = spec(
+            "concurrency: 1",
+            "  - {id: a, prompt: make a, max_retries: 0}\n  - {id: b, prompt: make b}\n",
+        );
+        let ran = match stops {
+            false => run(&repo, agent, &spec).await,
+            true => {
+                let one = engine(&repo).adapter(agent).build().await.expect("an engine");
+                let begun = one.start(&spec, RunOptions::default()).await.expect("started");
+                reached.notified().await;
+                one.shutdown().await;
+                drop(begun);
+                let agent = Inline::new(|request| {
+                    write(&request.cwd, "b.txt", "made\n");
+                    AgentOutcome::Succeeded
+                });
+                let two = engine(&repo).adapter(agent).build().await.expect("an engine");
+                let ran = finish(&two, &two.resume(None).await.expect("resumed")).await;
+                two.shutdown().await;
+                ran
+            }
+        };
+        assert_eq!(ran.statuses(), "a=gate-failed b=done", "{stops}: {:#?}", ran.outcome.view);
+        let kept = |task: &str| format!("refs/convoy/{}/{task}/attempt-1", ran.outcome.view.convoy_id);
+        assert_eq!(repo.tree(&kept("0-a"))["a.txt"], "made", "{stops}");
+        let attempt = ran.task("b").attempts;
+        let of = format!("refs/convoy/{}/1-b/attempt-{attempt}", ran.outcome.view.convoy_id);
+        assert_eq!(repo.tree(&of)["b.txt"], "made", "{stops}");
+        let list: Vec<_> = std::fs::read_dir(repo.root().join(".convoy/worktrees")).expect("lists").collect();
+        assert!(list.is_empty(), "{list:?}");
     }
 }

@@ -8,7 +8,7 @@ use super::dirs::Dirs;
 use super::host::HostCode;
 use super::review::Reviews;
 use crate::agent::Registry;
-use crate::git::Repository;
+use crate::git::{IgnoreRules, Repository};
 use crate::merge::MergeQueue;
 use crate::plan::Plan;
 use crate::review::ReviewRunner;
@@ -59,6 +59,8 @@ pub struct Context {
     pub reviewer: Option<Arc<dyn ReviewRunner>>,
     /// The code that the host has registered.
     pub host: Arc<HostCode>,
+    /// What git ignored when the convoy began.
+    pub ignore: IgnoreRules,
     /// What all reviews share.
     pub reviews: Reviews,
 }

@@ -76,6 +76,11 @@ impl Dirs {
         self.worktrees().join("end-review")
     }
 
+    /// What git ignored when the convoy began. Beside the worktrees, no name of which has a dot in front.
+    pub fn ignored(&self) -> PathBuf {
+        self.worktrees().join(".ignored")
+    }
+
     /// What a stage of the end printed.
     pub fn end_log(&self, stage: &str) -> PathBuf {
         self.state.join("logs").join(self.convoy.as_str()).join("end").join(format!("{stage}.log"))

@@ -121,6 +121,7 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
         base: request.base.clone(),
         message: format!("{id}: work of attempt {}", request.attempt),
         exclude: context.plan.spec().worktree.copy.iter().map(PathBuf::from).collect(),
+        ignore: context.ignore.clone(),
         extra_parents,
         keep_ref: kept_ref.clone(),
     };

@@ -239,7 +239,9 @@ async fn make_context(
         // It is there when the convoy was begun before; whether it moved since, landing finds out.
         RefUpdate::Done | RefUpdate::Moved { .. } => {}
     }
+    let dirs = Dirs::new(&parts.state_dir, convoy.clone());
     Ok(Context {
+        ignore: repository.first_ignore_rules(&dirs.ignored()).await.map_err(git_open_error)?,
         repository,
         queue,
         registry: Arc::new(registry),
@@ -247,7 +249,7 @@ async fn make_context(
         secrets: parts.secrets.clone(),
         host_env: parts.env.clone(),
         plan: state.plan().clone(),
-        dirs: Dirs::new(&parts.state_dir, convoy.clone()),
+        dirs,
         convoy,
         adapter: started.adapter.clone(),
         base: started.base.clone(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::call::{Call, Files};
 use super::error::GitError;
 use super::files::{IndexCopy, exists};
+use super::ignore::{IgnoreFile, IgnoreRules, is_within};
 use super::refs::{Expected, RefUpdate};
 use super::repository::{Repository, path_of, show_path};
 use crate::types::Oid;
@@ -19,6 +20,8 @@ pub struct SnapshotRequest {
     /// Files and folders, from the root, that must never be recorded: not in the tree, nor in any commit that
     /// the snapshot reaches and the base does not. The base's own content of them stays.
     pub exclude: Vec<PathBuf>,
+    /// Which untracked files are ignored, beside those that the tree's own `.gitignore` files name.
+    pub ignore: IgnoreRules,
     /// Commits that the snapshot must reach too, such as the other side of a merge that was resolved.
     pub extra_parents: Vec<Oid>,
     /// The full name of the ref that keeps the snapshot. What it was before does not matter.
@@ -139,36 +142,53 @@ impl Repository {
             let operation = operation.unwrap_or("merge");
             return Err(GitError::Unfinished { path: files.root.clone(), operation, unmerged });
         }
-        self.refuse_files(files, &call, &request.exclude).await?;
+        let untracked = self.untracked(files, &call, request).await?;
         // Entries may be marked as never changing; they are looked at all the same. Code 1: some changed.
         self.run(call("update-index").args(["-q", "--really-refresh"])).await?;
-        self.ok(call("add").args(["-A", "--sparse"])).await?;
+        self.ok(call("add").args(["-u", "--sparse"])).await?;
+        self.add_untracked(&call, untracked).await?;
         self.leave_out(&call, &request.exclude, &request.base).await?;
         self.ok(call("write-tree")).await?.oid()
     }
 
-    /// Repositories among the untracked files, which git lists as a folder, with a slash, where it would go into any
-    /// other; and untracked or changed files that are too large.
-    async fn refuse_files(
+    /// The untracked files that are to be recorded, each with a NUL after it. Repositories among them, which git lists
+    /// as a folder, with a slash, where it would go into any other, are refused, as are untracked or changed files
+    /// that are too large.
+    async fn untracked(
         &self,
         files: &Files,
         call: &impl Fn(&'static str) -> Call,
-        exclude: &[PathBuf],
-    ) -> Result<(), GitError> {
-        let listed = self.ok(call("ls-files").args(["-o", "-m", "-z", "--exclude-standard"])).await?;
-        let kept_out = |path: &[u8]| exclude.iter().any(|out| path_of(path).starts_with(out));
-        let fields = listed.fields().filter(|path| !kept_out(path));
-        let (folders, listed): (Vec<_>, Vec<_>) = fields.partition(|path| path.ends_with(b"/"));
+        request: &SnapshotRequest,
+    ) -> Result<Vec<u8>, GitError> {
+        let ignore = IgnoreFile::write(files, &request.ignore)?;
+        let untracked = self.ok(ignore.heeded_by(call("ls-files").args(["-o", "-z"]))).await?;
+        drop(ignore);
+        let kept_out = |path: &[u8]| is_within(path, &request.exclude);
+        let fields = untracked.fields().filter(|path| !kept_out(path));
+        let (folders, untracked): (Vec<_>, Vec<_>) = fields.partition(|path| path.ends_with(b"/"));
         if !folders.is_empty() {
             let paths = folders.iter().map(|path| show_path(&path[..path.len() - 1])).collect();
             return Err(GitError::EmbeddedRepository { paths });
         }
+        let changed = self.ok(call("ls-files").args(["-m", "-z"])).await?;
+        let changed = changed.fields().filter(|path| !kept_out(path));
+        self.refuse_large(files, call, untracked.iter().copied().chain(changed)).await?;
+        Ok(untracked.into_iter().flat_map(|path| [path, &b"\0"[..]].concat()).collect())
+    }
+
+    /// Files that are too large, unless a filter stores them elsewhere.
+    async fn refuse_large(
+        &self,
+        files: &Files,
+        call: &impl Fn(&'static str) -> Call,
+        listed: impl Iterator<Item = &[u8]>,
+    ) -> Result<(), GitError> {
         let is_large = |path: &&[u8]| {
             let found = std::fs::symlink_metadata(files.root.join(path_of(path)));
             found.is_ok_and(|found| found.is_file() && found.len() > LARGEST)
         };
         let mut paths = Vec::new();
-        for path in listed.into_iter().filter(is_large) {
+        for path in listed.filter(is_large) {
             let attribute =
                 self.ok(call("check-attr").args(["-z", "filter", "--"]).arg(path_of(path))).await?;
             if attribute.fields().nth(2).is_none_or(|value| [&b"unspecified"[..], b"unset"].contains(&value))
@@ -178,6 +198,24 @@ impl Repository {
         }
         paths.dedup();
         if paths.is_empty() { Ok(()) } else { Err(GitError::TooLarge { paths }) }
+    }
+
+    /// Adds files to an index that it does not have. git's own `add` would ask what is ignored now.
+    async fn add_untracked(
+        &self,
+        call: &impl Fn(&'static str) -> Call,
+        paths: Vec<u8>,
+    ) -> Result<(), GitError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let add = call("update-index").args(["--add", "--replace", "-z", "--stdin"]);
+        let answer = self.ok(add.stdin(paths)).await?;
+        // A name that could be taken for git's own somewhere, such as `git~1`, is passed over without an error.
+        match answer.stderr.lines().any(|line| line.starts_with("Ignoring path ")) {
+            true => Err(answer.failure()),
+            false => Ok(()),
+        }
     }
 
     /// Makes the entries of the excluded paths in an index those of the base.

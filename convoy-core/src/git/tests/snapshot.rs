@@ -2,7 +2,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::git::testing::{Scratch, try_git, write};
-use crate::git::{GitError, Snapshot, SnapshotRequest};
+use crate::git::{GitError, IgnoreRules, Snapshot, SnapshotRequest};
 use crate::types::Oid;
 
 const KEEP: &str = "refs/keep/it";
@@ -12,6 +12,7 @@ pub(super) fn request(base: &Oid) -> SnapshotRequest {
         base: base.clone(),
         message: "the work".into(),
         exclude: vec![],
+        ignore: IgnoreRules::default(),
         extra_parents: vec![],
         keep_ref: KEEP.into(),
     }
@@ -326,4 +327,29 @@ async fn files_that_git_was_told_to_skip_are_recorded_whether_changed_or_deleted
     assert_eq!(paths(&s, &base, &found).await, ["run", "turns"]);
     assert_eq!(s.repo.restore_tracked(&path, &base).await.expect("restores"), ["run", "turns"]);
     assert!(!path.join("gone").exists());
+}
+
+#[tokio::test]
+async fn what_is_ignored_is_what_the_request_and_the_tree_say_whatever_was_changed_since() {
+    let (s, base, path) = start().await;
+    s.write(".git/info/exclude", "*.o\n");
+    let ignore = s.repo.ignore_rules().await.expect("reads");
+    s.write(".git/info/exclude", "*\n").write("also", "kept*\n");
+    s.git(&["config", "core.excludesFile", &s.root.join("also").display().to_string()]).await;
+    for name in ["kept", "deep/er/kept", "a.o", "b.tmp", "made/b.tmp"] {
+        write(&path, name, "1\n");
+    }
+    write(&path, "made/.gitignore", "!b.tmp\n");
+    let found = s.repo.snapshot(&path, &SnapshotRequest { ignore, ..request(&base) }).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["deep/er/kept", "kept", "made/.gitignore", "made/b.tmp"]);
+    assert!(!s.root.join(".git/worktrees/wt/ignore.snapshot").exists());
+}
+
+#[tokio::test]
+async fn a_name_that_git_takes_for_its_own_is_an_error_and_not_passed_over() {
+    let (s, base, path) = start().await;
+    write(&path, "deep/git~1", "1\n");
+    let error = s.repo.snapshot(&path, &request(&base)).await.expect_err("refused");
+    assert!(error.to_string().contains("deep/git~1"), "{error}");
+    assert!(path.join("deep/git~1").exists());
 }
