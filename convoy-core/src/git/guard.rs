@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     "info/attributes",
     "info/exclude",
     "info/grafts",
+    "info/sparse-checkout",
     "objects/info/alternates",
     // git takes the git directory for the files' root when it is told of no other.
     ".gitattributes",
@@ -234,6 +235,7 @@ mod tests {
         s.git(&["config", "branch.new.remote", "origin"]).await;
         s.write(".git/hooks/post-checkout", "#!/bin/sh\n").write(".git/hooks/x.sample", "no hook\n");
         s.write(".git/info/attributes", "* filter=x\n").write(".git/info/exclude", "*.rs\n");
+        s.write(".git/info/sparse-checkout", "/*\n");
         s.write(".git/.gitattributes", "*.rs -diff\n").write(".git/objects/info/alternates", "/elsewhere\n");
         s.git(&["branch", "other"]).await;
         s.git(&["symbolic-ref", "HEAD", "refs/heads/other"]).await;
@@ -246,6 +248,7 @@ mod tests {
             "hooks/post-checkout",
             "info/attributes",
             "info/exclude",
+            "info/sparse-checkout",
             "objects/info/alternates",
             "HEAD true true",
             "refs/heads/other false true",

@@ -47,7 +47,8 @@ impl Repository {
 
     /// The user's own file.
     async fn users_own(&self) -> Result<Option<PathBuf>, GitError> {
-        let answer = self.run(self.call("config").args(["--type=path", "--get", "core.excludesFile"])).await?;
+        let answer =
+            self.run(self.call("config").args(["--type=path", "--get", "core.excludesFile"])).await?;
         // Code 1: it is not set.
         if answer.code == 0 {
             let path = answer.path()?;
@@ -55,7 +56,8 @@ impl Repository {
             return Ok((!path.as_os_str().is_empty()).then(|| here.join(path)));
         }
         let env = &self.inner.program.env;
-        let folder = |name: &str| env.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder =
+            |name: &str| env.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
         let config = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
         Ok(config.map(|config| config.join("git/ignore")))
     }

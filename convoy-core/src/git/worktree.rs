@@ -64,11 +64,14 @@ impl Repository {
         };
         // The files are written outside the lock, so that worktrees fill up side by side.
         let fill = place.call("read-tree").args(["--reset", "-u", commit.as_str()]);
-        if let Err(error) = self.ok(fill).await {
+        let filled = match self.ok(fill).await {
+            Ok(_) => self.note_filled(&place).await,
+            Err(error) => Err(error),
+        };
+        if filled.is_err() {
             self.remove_worktree(&path).await?;
-            return Err(error);
         }
-        Ok(())
+        filled
     }
 
     /// Makes the entry and the folder, without files.
@@ -160,7 +163,8 @@ impl Repository {
     /// stays. Local changes are lost; untracked files stay unless the tree has the path.
     pub async fn reset_to_tree(&self, worktree: &Path, tree: &Oid) -> Result<(), GitError> {
         let place = self.worktree(worktree).await?;
-        self.ok(place.call("read-tree").args(["--reset", "-u", tree.as_str()])).await.map(drop)
+        self.ok(place.call("read-tree").args(["--reset", "-u", tree.as_str()])).await?;
+        self.note_filled(&place).await
     }
 
     /// Puts back the files of `commit` that differ in a worktree, whatever is staged, and gives their paths.

@@ -353,3 +353,52 @@ async fn a_name_that_git_takes_for_its_own_is_an_error_and_not_passed_over() {
     assert!(error.to_string().contains("deep/git~1"), "{error}");
     assert!(path.join("deep/git~1").exists());
 }
+
+#[tokio::test]
+async fn with_a_sparse_checkout_only_files_that_were_never_there_are_passed_over() {
+    let (s, base, _) = start().await;
+    let sparse: &[&str] = &["sparse-checkout", "set", "--no-cone", "/run", "/turns", "/dir"];
+    for changes in [None, Some(&["sparse-checkout", "disable"][..])] {
+        s.git(sparse).await;
+        let path = s.outside().join(format!("sparse-{}", changes.is_some()));
+        s.repo.add_worktree(&path, &base).await.expect("makes");
+        assert!(!path.join("gone").exists());
+        assert!(try_git(&path, &["update-index", "--skip-worktree", "run", "dir/x"]).await.0);
+        std::fs::remove_file(path.join("run")).expect("removes");
+        std::fs::remove_dir_all(path.join("dir")).expect("removes");
+        write(&path, "turns", "changed\n");
+        if let Some(args) = changes {
+            s.git(args).await;
+        }
+        let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+        assert_eq!(paths(&s, &base, &found).await, ["dir/x", "run", "turns"], "{changes:?}");
+        let back = s.repo.restore_tracked(&path, &base).await.expect("restores");
+        assert_eq!(back, ["dir/x", "run", "turns"], "{changes:?}");
+        assert!(!path.join("gone").exists());
+    }
+    // What was whole stays whole, whatever is configured later.
+    let path = s.outside().join("whole");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    s.git(sparse).await;
+    assert!(try_git(&path, &["update-index", "--skip-worktree", "gone"]).await.0);
+    std::fs::remove_file(path.join("gone")).expect("removes");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(paths(&s, &base, &found).await, ["gone"]);
+}
+
+#[tokio::test]
+async fn with_a_sparse_checkout_files_that_a_merge_brought_and_nobody_saw_stay() {
+    let (s, base, _) = start().await;
+    let other = s.write("elsewhere", "1\n").write("run", "other\n").commit("other").await;
+    s.git(&["sparse-checkout", "set", "--no-cone", "/run"]).await;
+    let path = s.outside().join("sparse");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    assert!(try_git(&path, &["merge", "-q", other.as_str()]).await.0);
+    assert!(!path.join("elsewhere").exists());
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!((&found.commit, found.changed), (&other, true));
+    let tree = s.repo.tree_of(&other).await.expect("a tree");
+    s.repo.reset_to_tree(&path, &tree).await.expect("resets");
+    let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
+    assert_eq!(found.commit, other);
+}
