@@ -386,8 +386,8 @@ pub struct CheckOrder {
     pub work: Work,
     /// What this very tree has passed already.
     pub passed: Passed,
-    /// A tree of the task that passed a review, and how thorough that was.
-    pub reviewed: Option<(Oid, ReviewLevel)>,
+    /// The most thorough review that this very work has passed already.
+    pub reviewed: Option<ReviewLevel>,
     /// Tokens that all reviews of the convoy have used so far.
     pub review_tokens: u64,
     /// The artifacts that the agent's prompt got, as far as they are there.

@@ -192,10 +192,11 @@ impl Scheduler {
 
     /// Whether a person let this work land.
     pub(super) fn is_approved(&self, task: TaskIx, work: &Work) -> bool {
-        self.state.task(task).approved_tree.as_ref() == Some(&work.tree)
+        self.state.task(task).approved.as_ref().is_some_and(|judged| judged.is(work))
     }
 
-    /// Whether a person must look at this work before it lands. An approval holds for its tree only.
+    /// Whether a person must look at this work before it lands. An approval holds for what the
+    /// person saw only: this tree on this base.
     pub(super) fn needs_approval(&self, task: TaskIx, work: &Work) -> bool {
         let asks = self.state.plan().spec_of(task).approve == Some(Approve::BeforeMerge);
         asks && !self.is_approved(task, work)

@@ -152,7 +152,7 @@ impl Scheduler {
                 attempt,
                 work: work.clone(),
                 passed: state.verdicts.of(work),
-                reviewed: state.review.passed.clone(),
+                reviewed: state.review.passed_by(work),
                 review_tokens: self.state.review_tokens(),
                 inputs: self.prompt_inputs(task),
                 missing_files: self.missing_files(task),

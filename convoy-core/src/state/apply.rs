@@ -168,7 +168,7 @@ impl RunState {
             task.no_changes = false;
             task.verdicts = Verdicts::default();
             task.review.revive();
-            (task.run_approved, task.approved_tree, task.skip) = (false, None, None);
+            (task.run_approved, task.approved, task.skip) = (false, None, None);
         }
         (self.ended, self.finished_at) = (None, None);
         (self.cancelling, self.paused, self.interrupting) = (false, false, false);
@@ -228,7 +228,7 @@ impl RunState {
         }
         let held = task.artifacts_held();
         note(task, &before, event);
-        task.review.note(event, task.attempts);
+        task.review.note(event, &task.stage, task.attempts);
         self.artifacts_held = (self.artifacts_held + task.artifacts_held()).saturating_sub(held);
         if let (Some(_), Some(role)) = (&self.plan.spec().circuit_breaker, &task.agent) {
             self.breakers.note(ix, role, event);

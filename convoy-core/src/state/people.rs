@@ -1,5 +1,6 @@
 //! What people decide about a task.
 
+use super::judged::Judged;
 use super::stage::{Stage, TaskState};
 use crate::event::TaskEvent;
 use crate::spec::Approve;
@@ -35,7 +36,9 @@ pub(super) fn next_stage(task: &TaskState, event: &TaskEvent) -> Option<Option<S
 pub(super) fn note(task: &mut TaskState, event: &TaskEvent) {
     match event {
         TaskEvent::Approved { before: Approve::BeforeRun, .. } => task.run_approved = true,
-        TaskEvent::Approved { before: Approve::BeforeMerge, tree, .. } => task.approved_tree.clone_from(tree),
+        TaskEvent::Approved { before: Approve::BeforeMerge, tree, .. } => {
+            task.approved = Judged::in_stage(&task.stage, tree.as_ref());
+        }
         TaskEvent::SkipRequested { reason, .. } => task.skip = Some(reason.clone()),
         // An attempt without an agent: what the last one left is not continued. Whoever gives a task its work
         // also lets agents resolve its conflicts and mend it.

@@ -1,13 +1,15 @@
 //! What a task's reviews have come to so far.
 
-use crate::event::{ReviewRecord, TaskEvent};
-use crate::types::{Oid, ReviewLevel, ReviewVerdict};
+use super::judged::Judged;
+use super::stage::Stage;
+use crate::event::{ReviewRecord, TaskEvent, Work};
+use crate::types::{ReviewLevel, ReviewVerdict};
 
 /// What a task's reviews have come to so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskReview {
-    /// The newest tree that passed, and how thorough that review was.
-    pub passed: Option<(Oid, ReviewLevel)>,
+    /// The newest work that passed, and how thorough that review was.
+    pub passed: Option<(Judged, ReviewLevel)>,
     /// Whether the newest work has no judgement and may land all the same.
     pub unreviewed: bool,
     /// Panels that blocked, since the start or the last retry by a person.
@@ -26,24 +28,30 @@ impl TaskReview {
         *self = Self { dispute: self.dispute.take(), ..Self::default() };
     }
 
-    /// Keeps what an event of this attempt says.
-    pub(super) fn note(&mut self, event: &TaskEvent, attempt: u32) {
+    /// The most thorough review that this work has passed: the same tree on the same base.
+    pub fn passed_by(&self, work: &Work) -> Option<ReviewLevel> {
+        self.passed.as_ref().filter(|(judged, _)| judged.is(work)).map(|(_, level)| *level)
+    }
+
+    /// Keeps what an event of this attempt says, which is in this stage.
+    pub(super) fn note(&mut self, event: &TaskEvent, stage: &Stage, attempt: u32) {
         match event {
             TaskEvent::Snapshot { work: Some(_), .. } => self.unreviewed = false,
             TaskEvent::ReviewStarted(started) => self.under_way = Some(started.level),
-            TaskEvent::ReviewVerdict(record) => self.verdict(record, attempt),
+            TaskEvent::ReviewVerdict(record) => self.verdict(record, stage, attempt),
             TaskEvent::DisputeOpened(dispute) => self.dispute = Some((dispute.dispute_id.clone(), true)),
             TaskEvent::DisputeResolved { dispute_id, .. } => self.dispute = Some((dispute_id.clone(), false)),
             _ => {}
         }
     }
 
-    fn verdict(&mut self, record: &ReviewRecord, attempt: u32) {
+    fn verdict(&mut self, record: &ReviewRecord, stage: &Stage, attempt: u32) {
         self.under_way = None;
         self.unreviewed = record.verdict == ReviewVerdict::Skipped;
         match record.verdict {
             ReviewVerdict::Pass => {
-                self.passed = record.tree.clone().map(|tree| (tree, record.level));
+                let judged = Judged::in_stage(stage, record.tree.as_ref());
+                self.passed = judged.map(|judged| (judged, record.level));
             }
             // One that could not be held says nothing against the work.
             ReviewVerdict::Block

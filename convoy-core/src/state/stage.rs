@@ -1,6 +1,7 @@
 //! The stages of a task and the table of allowed moves.
 
 use super::budget::Spending;
+use super::judged::Judged;
 use super::review::TaskReview;
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, Work};
@@ -291,8 +292,8 @@ pub struct TaskState {
     pub review: TaskReview,
     /// Whether a person let it run.
     pub run_approved: bool,
-    /// The tree that a person let land.
-    pub approved_tree: Option<Oid>,
+    /// The work that a person let land.
+    pub approved: Option<Judged>,
     /// Why a person wants it skipped, while what works on it ends.
     pub skip: Option<String>,
 }
@@ -330,7 +331,7 @@ impl TaskState {
             letter_due: false,
             review: TaskReview::default(),
             run_approved: false,
-            approved_tree: None,
+            approved: None,
             skip: None,
         }
     }

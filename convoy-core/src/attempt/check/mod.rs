@@ -41,8 +41,8 @@ pub struct CheckRequest {
     pub passed_host: Vec<String>,
     /// Its tree.
     pub tree: Oid,
-    /// A tree of the task that passed a review, and how thorough that was.
-    pub reviewed: Option<(Oid, ReviewLevel)>,
+    /// The most thorough review that this very work, the tree on its base, has passed.
+    pub reviewed: Option<ReviewLevel>,
     /// Tokens that all reviews of the convoy have used so far.
     pub review_tokens: u64,
     /// The artifacts that the agent's prompt got.
@@ -177,13 +177,12 @@ async fn review_hooks(bench: &mut Bench<'_>) -> Result<(), End> {
 }
 
 fn review_order(request: &CheckRequest) -> ReviewOrder {
-    let passed = request.reviewed.as_ref().filter(|(tree, _)| *tree == request.tree);
     ReviewOrder {
         of: Subject::Attempt(request.task, request.attempt),
         base: request.base.clone(),
         commit: request.commit.clone(),
         inputs: request.inputs.clone(),
-        passed: passed.map(|(_, level)| *level),
+        passed: request.reviewed,
         spent: request.review_tokens,
     }
 }

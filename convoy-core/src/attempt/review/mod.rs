@@ -55,7 +55,7 @@ pub struct ReviewOrder {
     pub commit: Oid,
     /// The artifacts that the agent's prompt got.
     pub inputs: Vec<PromptInput>,
-    /// The most thorough review that this very tree has passed.
+    /// The most thorough review that this very tree, on this base, has passed.
     pub passed: Option<ReviewLevel>,
     /// Tokens of all reviews of the convoy, as the record has it.
     pub spent: u64,
@@ -182,7 +182,7 @@ impl Stage<'_> {
         }
         if let Some(level) = self.case.order.passed.filter(|level| *level >= choice.level) {
             (reviewed.level, reviewed.reused) = (level, true);
-            reviewed.text = "this very tree has passed a review before".to_owned();
+            reviewed.text = "this very work has passed a review before".to_owned();
             return self.end(reviewed, true);
         }
         let settings = &self.case.context.plan.spec().reviews;

@@ -320,7 +320,7 @@ async fn review(world: &World, order: &CheckOrder, stop: &Stop, say: &(impl Fn(R
         1 => ReviewLevel::Fast,
         _ => ReviewLevel::Panel,
     };
-    let known = order.reviewed.as_ref().is_some_and(|(tree, _)| *tree == order.work.tree);
+    let known = order.reviewed.is_some();
     let sum = world.with(|w| w.record.state().review_tokens());
     world.rule(must(order.review_tokens <= sum, || format!("{task:?}: {} tokens", order.review_tokens)));
     if !known {

@@ -9,7 +9,7 @@ use crate::event::{AttemptKind, ConvoyEvent, Event, TaskEvent, TaskSource};
 use crate::plan::Plan;
 use crate::schedule::Action;
 use crate::spec::{Approve, OnExhausted};
-use crate::state::{Admission, EndStage, RunState, Stage, StageKind, view};
+use crate::state::{Admission, EndStage, Judged, RunState, Stage, StageKind, view};
 use crate::types::{AttemptNo, BreakerState, ConvoyStatus, FailureKind, Oid, TaskIx, TaskStatus, Timestamp};
 
 /// What one attempt has recorded.
@@ -210,7 +210,8 @@ impl Watch {
             }
             TaskEvent::Prepared { .. } if state.plan().spec_of(ix).approve == Some(Approve::BeforeMerge) => {
                 let Stage::Queued { work, .. } = &task.stage else { panic!("only queued work lands") };
-                assert_eq!(task.approved_tree.as_ref(), Some(&work.tree), "what lands was approved");
+                let judged = Judged { base: work.base.clone(), tree: work.tree.clone() };
+                assert_eq!(task.approved, Some(judged), "what lands was approved");
             }
             TaskEvent::DeadLettered(letter) => {
                 assert_ne!(self.state.plan().spec_of(ix).on_exhausted, OnExhausted::Skip);

@@ -13,6 +13,7 @@ mod hooks;
 mod inject;
 
 pub(crate) mod invariants;
+mod known;
 mod moves;
 mod outcomes;
 mod parking;

@@ -12,7 +12,7 @@ use super::shape::shapes;
 use super::steps::{Bring, PLACES, brought};
 use crate::event::{RequestKind, Work};
 use crate::state::{StageKind, allowed};
-use crate::types::TaskIx;
+use crate::types::{FailureKind, TaskIx};
 
 #[test]
 fn every_allowed_move_is_made_and_no_other() {
@@ -23,7 +23,7 @@ fn every_allowed_move_is_made_and_no_other() {
         let (shape, bytes) = case.current();
         made.extend(live(&shape, &bytes).watch.moves);
     }
-    // A cancel rarely finds work that waits to land.
+    // A cancel rarely finds work that waits to land, and a person's commit a task that waits.
     let plan = planned(spec(vec![task("a"), task("b")]));
     let paused: Bring = |world| {
         world.works("a");
@@ -31,7 +31,11 @@ fn every_allowed_move_is_made_and_no_other() {
         world.request(RequestKind::Pause);
         drop(world.conflicts("a"));
     };
-    for (_, bring) in PLACES.into_iter().chain([("waiting to resolve a conflict", paused)]) {
+    let parked: Bring = |world| {
+        world.agent_fails("a", FailureKind::RateLimit);
+        drop(world.snapshot("a", true));
+    };
+    for bring in PLACES.into_iter().map(|(_, bring)| bring).chain([paused, parked]) {
         let work =
             Work { commit: oid(7), tree: oid(8), base: oid(1), changed: true, kept_ref: "kept".into() };
         let accept = RequestKind::Accept { task: plan.id(TaskIx(0)).clone(), work, reason: String::new() };

@@ -4,11 +4,11 @@ use super::build::{after, oid, planned, spec, task};
 use super::choose::Choices;
 use super::steps::{PLACES, brought, names};
 use super::world::World;
-use crate::event::{AgentOutcome, ConvoyEvent, Event, RequestKind, TaskEvent};
-use crate::schedule::{Action, Report, Turn};
+use crate::event::{AgentOutcome, ConvoyEvent, Event, RequestKind, TaskEvent, Work};
+use crate::schedule::{Action, AdvanceReport, PrepareReport, Report, Turn};
 use crate::spec::{Approve, OnFailure, Spec, Task};
 use crate::state::Stage;
-use crate::types::{ConvoyStatus, Oid, TaskId, TaskStatus};
+use crate::types::{ConvoyStatus, Failure, FailureKind, Oid, TaskId, TaskStatus};
 
 fn asks(before: Approve, task: Task) -> Task {
     Task { approve: Some(before), ..task }
@@ -78,6 +78,40 @@ fn work_lands_only_with_an_approval_of_its_very_tree() {
     world.works("a");
     world.passes("a");
     assert_eq!(world.status("a"), TaskStatus::AwaitingApproval);
+    approve(&mut world, "a", None);
+    world.prepares("a");
+    world.advances("a");
+    assert_eq!(world.status("a"), TaskStatus::Done);
+}
+
+#[test]
+fn an_approval_holds_for_its_tree_on_its_base() {
+    let first = Task { max_retries: 1, ..asks(Approve::BeforeMerge, task("a")) };
+    let mut world = World::new(&planned(spec(vec![first, task("b")])));
+    world.agent_ends("a", AgentOutcome::Succeeded);
+    let seen = world.work_of("a");
+    world.taken("a", seen.clone(), Vec::new(), None);
+    world.passes("a");
+    approve(&mut world, "a", Some(seen.tree.clone()));
+    // The same change once more, after a landing that failed: nothing else would land than what was seen.
+    world.say("a", Report::Prepared(PrepareReport::Failed(Failure::new(FailureKind::MergeError, "full"))));
+    world.wakes();
+    world.agent_ends("a", AgentOutcome::Succeeded);
+    assert_eq!(world.work_of("a").base, seen.base, "the tip is the same");
+    world.taken("a", Work { commit: oid(5), ..seen.clone() }, Vec::new(), None);
+    assert_eq!(names(&world.passes("a")), ["merge_queued"]);
+    // Nor has anything changed when it is merged onto a tip that moved.
+    let tip = world.somebody_moves_the_ref();
+    world.prepares("a");
+    let turn = world.say("a", Report::Advanced(AdvanceReport::Moved { tip }));
+    assert_eq!(names(&turn), ["merge_unprepared"]);
+    // It conflicts, and what the conflict is resolved to undoes what landed: the very tree, and another change.
+    world.conflicts("a");
+    world.agent_ends("a", AgentOutcome::Succeeded);
+    let base = world.state().tip().clone();
+    assert_ne!(base, seen.base);
+    world.taken("a", Work { base, commit: oid(6), ..seen }, Vec::new(), None);
+    assert_eq!(names(&world.passes("a")), ["task_awaiting_approval"]);
     approve(&mut world, "a", None);
     world.prepares("a");
     world.advances("a");

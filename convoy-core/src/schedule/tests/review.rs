@@ -1,9 +1,9 @@
 //! What reviews lead to: blocks, disputes, unreviewed work, and what the next review is told.
 
-use super::build::{after, planned, spec, task};
+use super::build::{after, oid, planned, spec, task};
 use super::steps::names;
 use super::world::{World, review_blocked, review_verdict};
-use crate::event::{Event, RequestKind, TaskEvent};
+use crate::event::{AgentOutcome, Event, RequestKind, TaskEvent, Work};
 use crate::schedule::{Action, CheckOrder, Input, Turn};
 use crate::spec::{OnDispute, OnFailure, ReviewSettings, Spec, Task};
 use crate::types::{ConvoyStatus, ReviewLevel, ReviewVerdict, TaskStatus};
@@ -142,12 +142,36 @@ fn the_next_review_knows_what_passed_and_what_was_spent() {
     // The engine dies before the check is over: the verdict is not bought again.
     let mut world = World::resumed(&world.plan.clone(), &world.log, false);
     let order = checked(&world);
-    assert_eq!(order.reviewed, Some((order.work.tree, ReviewLevel::Fast)));
+    assert_eq!(order.reviewed, Some(ReviewLevel::Fast));
     assert_eq!(order.review_tokens, 3);
     let before = world.task("a").usage.output.unwrap_or(0);
     verdict(&mut world, ReviewLevel::Fast, ReviewVerdict::Pass);
     assert_eq!(world.task("a").usage.output, Some(before + 3), "reviews are paid for by their task");
     assert_eq!(world.state().review_tokens(), 6);
+}
+
+#[test]
+fn a_review_that_passed_holds_for_its_tree_on_its_base() {
+    let mut world = convoy(OnDispute::Stop);
+    world.works("a");
+    let first = checked(&world).work;
+    verdict(&mut world, ReviewLevel::Fast, ReviewVerdict::Pass);
+    world.gate_fails("a");
+    let again = |world: &mut World, work: &Work| {
+        world.wakes();
+        world.agent_ends("a", AgentOutcome::Succeeded);
+        world.taken("a", work.clone(), Vec::new(), None);
+        let known = checked(world).reviewed;
+        world.gate_fails("a");
+        known
+    };
+    assert_eq!(again(&mut world, &first), Some(ReviewLevel::Fast), "the same change");
+    // The tip moved: the same tree undoes what landed.
+    world.lands("busy");
+    let base = world.state().tip().clone();
+    assert_ne!(base, first.base);
+    assert_eq!(again(&mut world, &Work { base, ..first.clone() }), None);
+    assert_eq!(again(&mut world, &Work { tree: oid(9), ..first }), None, "another tree");
 }
 
 #[test]
