@@ -72,9 +72,27 @@ fn bringing(file: &str, seen: &str) -> String {
                 "write message.txt x\nsh git add -A && git -c user.name=a -c user.email=a@b.invalid commit -qF {file}"
             ),
         ),
+        task(
+            "author",
+            once,
+            &format!(
+                "write author.txt x\nsh git add -A && git -c user.name=\"$(cat {file})\" -c user.email=a@b.invalid commit -qm Work"
+            ),
+        ),
+        task("header", once, &format!("write header.txt x\n{}", commit_with_header("note", file))),
+        task("empty", once, &commit_with_header("other", file)),
         task("name", once, &format!("sh touch \"$(cat {file})\"")),
     ]
     .concat()
+}
+
+/// A line of a script that commits what there is, with a header of its own that holds what the file holds.
+fn commit_with_header(name: &str, file: &str) -> String {
+    let made = "author a <a@b.invalid> 1 +0000\\ncommitter a <a@b.invalid> 1 +0000";
+    format!(
+        "sh git add -A && git reset -q --soft $(printf 'tree %s\\nparent %s\\n{made}\\n{name} %s\\n\\nWork\\n' \
+         $(git write-tree) $(git rev-parse HEAD) $(cat {file}) | git hash-object -t commit -w --stdin)"
+    )
 }
 
 /// Programs of all kinds that print what the file holds.
@@ -183,6 +201,9 @@ fn a_secret_that_comes_from_anywhere_is_found_nowhere_and_every_record_is_there(
     assert_nowhere_in_the_state(&repo);
     assert_without("the prompt of the next task", &fs::read(&seen).expect("it was asked"));
     assert_without("the branch", repo.git(["log", "-p", "--format=raw", "main"]).as_bytes());
+    for commit in repo.git(["rev-list", "main"]).lines() {
+        assert_without("a commit of the branch", repo.git(["cat-file", "commit", commit]).as_bytes());
+    }
     assert_without("the names of refs", repo.git(["for-each-ref"]).as_bytes());
 
     let wanted = [
@@ -192,6 +213,9 @@ fn a_secret_that_comes_from_anywhere_is_found_nowhere_and_every_record_is_there(
         "uncommitted=gate-failed gate:secret_scan",
         "committed=gate-failed gate:secret_scan",
         "message=gate-failed gate:secret_scan",
+        "author=gate-failed gate:secret_scan",
+        "header=gate-failed gate:secret_scan",
+        "empty=gate-failed gate:secret_scan",
         "name=gate-failed gate:secret_scan",
         "output=failed error",
         "error=failed error",
@@ -213,7 +237,7 @@ fn a_secret_that_comes_from_anywhere_is_found_nowhere_and_every_record_is_there(
         "dlq_entry_created",
     ]
     .map(|kind| count(&events, kind));
-    assert_eq!(counts, [18, 4, 7, 3, 1, 11]);
+    assert_eq!(counts, [21, 4, 7, 3, 1, 14]);
     for (name, text) in &shown {
         if !["run, standard error", "status"].contains(name) {
             assert!(text.contains("[REDACTED:"), "{name} says nothing of it: {text}");

@@ -35,8 +35,8 @@ impl fmt::Display for Place {
 }
 
 /// Looks for secrets in every line that the work added, however much it is, binary files included, and in the names
-/// of its files; also in the messages of its commits and in what an earlier commit added and a later one took away,
-/// because they land with it. It names them by kind and place, never by their text. What the repository allows is read from `judge`, a commit
+/// of its files; also in the messages and headers (who made it, and what else stands there) of its commits and in what
+/// an earlier commit added and a later one took away, because they land with it. It names them by kind and place, never by their text. What the repository allows is read from `judge`, a commit
 /// that the work cannot have changed.
 ///
 /// # Errors
@@ -86,6 +86,10 @@ async fn config(
     Ok(ScanConfig::from_texts(allow.as_deref(), gitleaks.as_deref()))
 }
 
+fn short(commit: &str) -> String {
+    commit.chars().take(10).collect()
+}
+
 struct Search<'a> {
     redactor: &'a Redactor,
     config: &'a ScanConfig,
@@ -107,13 +111,10 @@ impl<'a> Search<'a> {
         match piece {
             Added::Commit(id) => {
                 self.finish_part();
-                self.commit = Some(id.chars().take(10).collect());
+                self.commit = Some(short(id));
             }
-            Added::Message => {
-                self.finish_part();
-                self.path = format!("the message of commit {}", self.commit.take().unwrap_or_default());
-                self.line = 1;
-            }
+            Added::Header(id) => self.begin_text("the headers", id),
+            Added::Message(id) => self.begin_text("the message", id),
             Added::File(path) => {
                 self.finish_part();
                 "the name of a file".clone_into(&mut self.path);
@@ -136,6 +137,13 @@ impl<'a> Search<'a> {
                 }
             }
         }
+    }
+
+    /// What follows is a part of what a commit says of itself.
+    fn begin_text(&mut self, part: &str, commit: &str) {
+        self.finish_part();
+        (self.commit, self.line) = (None, 1);
+        self.path = format!("{part} of commit {}", short(commit));
     }
 
     fn finish_part(&mut self) {
@@ -240,6 +248,35 @@ mod tests {
         let verdict = judged(&s, &base).await;
         let place = format!("github-token in the message of commit {}:3", &leak.as_str()[..10]);
         assert_eq!(verdict.output.lines().skip(1).collect::<Vec<_>>(), [place]);
+    }
+
+    #[tokio::test]
+    async fn whatever_stands_in_front_of_the_message_of_a_commit_is_looked_at() {
+        let s = Scratch::new().await;
+        let base = s.commit("base").await;
+        let tree = s.repo.tree_of(&base).await.expect("a tree");
+        let header = |author: &str, more: &str| {
+            let made = format!("author {author} <a@b.invalid> 1 +0000\ncommitter c <c@d.invalid> 1 +0000\n");
+            format!("tree {tree}\nparent {base}\n{made}{more}\nNothing to see\n")
+        };
+        let tag = format!(
+            "mergetag object {base}\n type commit\n tag v1\n tagger t <t@u.invalid> 1 +0000\n \n {}\n",
+            token()
+        );
+        for (text, line) in [
+            (header(&token(), ""), 3),
+            (header("a", &format!("note {}\n", token())), 5),
+            (header("a", &tag), 10),
+        ] {
+            let file = s.outside().join("commit");
+            std::fs::write(&file, text).expect("writes");
+            let args = ["hash-object", "-t", "commit", "-w", file.to_str().expect("UTF-8")];
+            let work = crate::types::Oid::new(s.git(&args).await.trim()).expect("an id");
+            let diff = Diff::read(&s.repo, &base, &work).await.expect("a diff");
+            let verdict = secret_scan(&s.repo, &Redactor::new(), &base, &diff).await.expect("scans");
+            let place = format!("github-token in the headers of commit {}:{line}", &work.as_str()[..10]);
+            assert_eq!(verdict.output.lines().skip(1).collect::<Vec<_>>(), [place]);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a commit added, line by line, in bounded memory.
 
 use super::call::Call;
+use super::commit_text::Commits;
 use super::diff::{ChangedPath, FileKind};
 use super::error::GitError;
 use super::repository::{Repository, show_path};
@@ -14,8 +15,11 @@ const LARGE: u64 = 64 * 1024 * 1024;
 pub enum Added<'a> {
     /// What follows is of this commit, where several are told of.
     Commit(&'a str),
-    /// What follows is the commit's message.
-    Message,
+    /// What follows is what this commit says of itself in front of its message: who made it, signatures, and whatever
+    /// else somebody put there. Trees and parents are empty lines of it.
+    Header(&'a str),
+    /// What follows is the message of this commit.
+    Message(&'a str),
     /// What follows is of this file; its path as in [`ChangedPath::path`].
     File(&'a str),
     /// The lines that follow stand together; the first has this number, from 1.
@@ -64,24 +68,34 @@ impl Repository {
         Ok(())
     }
 
-    /// What lands with `to` beside its tree: the message of each commit that is reachable from it and not from `from`,
-    /// then, as [`added`](Self::added), what each of them but `to` added to its first parent, although a later commit
-    /// took it away again. Returns whether everything could be compared; files of more than 512 MiB cannot.
+    /// What lands with `to` beside its tree: each commit that is reachable from it and not from `from`, as it is
+    /// stored, then, as [`added`](Self::added), what each of them but `to` added to its first parent, although a later
+    /// commit took it away again. Returns whether everything could be compared; files of more than 512 MiB cannot.
     pub async fn added_before(
         &self,
         from: &Oid,
         to: &Oid,
         each: &mut (dyn FnMut(Added<'_>) + Send),
     ) -> Result<bool, GitError> {
-        let options = ["-z", "--topo-order", "--no-show-signature", "--no-decorate", "--no-patch"];
-        let call = self.call("log").args(options).args(["--format=%H %P%n%B", to.as_str()]);
+        // What is said of parents in a file beside the commits is nothing to go by.
+        let call = self.call("rev-list").global("-c").global("core.commitGraph=false");
+        let call = call.args(["--topo-order", to.as_str()]);
         let call = if *from == self.empty_tree() { call } else { call.arg(format!("^{from}")) };
-        let mut messages = Messages::default();
-        self.stream(call, &mut |chunk| messages.push(chunk, each)).await?;
-        let earlier = messages.commits.iter().filter(|line| !line.starts_with(to.as_str()));
+        let ids = self.ok(call).await?.stdout;
+        let mut commits = Commits::default();
+        let call = self.call("cat-file").arg("--batch").stdin(ids);
+        self.stream(call, &mut |chunk| commits.push(chunk, each)).await?;
+        let Commits { found, broken, .. } = commits;
+        if let Some(line) = broken {
+            return Err(GitError::unexpected("cat-file", line.as_bytes()));
+        }
         // With its first parent: the others are what was merged.
-        let list: String =
-            earlier.map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ") + "\n").collect();
+        let earlier = found.iter().filter(|(id, _)| id != to.as_str());
+        let list: String = earlier
+            .map(|(id, parent)| {
+                parent.as_ref().map_or(format!("{id}\n"), |parent| format!("{id} {parent}\n"))
+            })
+            .collect();
         if list.is_empty() {
             return Ok(true);
         }
@@ -108,38 +122,6 @@ impl Repository {
         let sizes = self.blob_sizes(&ids).await?;
         let with_blob = files.into_iter().filter(|path| path.blob.is_some());
         Ok(with_blob.zip(sizes).filter(|(_, size)| *size > LARGE).map(|(path, _)| path).collect())
-    }
-}
-
-/// Reads commits as they arrive: a line with their ids, the message, a NUL.
-#[derive(Debug, Default)]
-struct Messages {
-    /// Each commit and its parents.
-    commits: Vec<String>,
-    line: Vec<u8>,
-    within: bool,
-}
-
-impl Messages {
-    fn push(&mut self, mut chunk: &[u8], each: &mut (dyn FnMut(Added<'_>) + Send)) {
-        while !chunk.is_empty() {
-            let end = if self.within { 0 } else { b'\n' };
-            let at = chunk.iter().position(|byte| *byte == end);
-            let part = &chunk[..at.unwrap_or(chunk.len())];
-            match self.within {
-                true => each(Added::Text(part)),
-                false => self.line.extend_from_slice(part),
-            }
-            let Some(at) = at else { return };
-            if !self.within {
-                let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim_end().to_owned();
-                each(Added::Commit(line.split(' ').next().unwrap_or_default()));
-                each(Added::Message);
-                self.commits.push(line);
-            }
-            self.within = !self.within;
-            chunk = &chunk[at + 1..];
-        }
     }
 }
 
@@ -323,7 +305,7 @@ mod tests {
         let mut each = |piece: Added<'_>| match piece {
             Added::File(name) => name.clone_into(&mut path),
             Added::Lines(first) => all.push(format!("{path}:{first} ")),
-            Added::Commit(_) | Added::Message => panic!("one diff has no commits"),
+            Added::Commit(_) | Added::Header(_) | Added::Message(_) => panic!("one diff has no commits"),
             Added::Text(text) => {
                 let last: &mut String = all.last_mut().expect("lines were begun");
                 last.push_str(&String::from_utf8_lossy(text));
@@ -397,30 +379,21 @@ mod tests {
             said
         };
         let commit = |id: &Oid| format!("Commit(\"{id}\")");
-        let message = |id: &Oid, text: &str| vec![commit(id), "Message".to_owned(), text.to_owned()];
-        let (of_first, of_last) = (message(&first, "first\n"), message(&last, "last\n"));
+        let stored = async |id: &Oid, text: &str| {
+            let stored = s.git(&["cat-file", "commit", id.as_str()]).await;
+            let lines = stored.lines().take_while(|line| !line.is_empty());
+            let lines = lines
+                .map(|line| if line.starts_with(['a', 'c']) { format!("{line}\n") } else { "\n".into() });
+            let head = std::iter::once(format!("Header(\"{id}\")")).chain(lines);
+            head.chain([format!("Message(\"{id}\")"), text.to_owned()]).collect::<Vec<_>>()
+        };
+        let (of_first, of_last) = (stored(&first, "first\n").await, stored(&last, "last\n").await);
         let gone = ["File(\"a\")", "Lines(2)", "secret\n"].map(str::to_owned);
         let all = [of_last, of_first.clone(), vec![commit(&first)], gone.to_vec()].concat();
         assert_eq!(told(&base, &last).await, all);
         assert_eq!(told(&base, &first).await, of_first);
         // Without anything in common the first commit is compared with nothing.
-        assert_eq!(told(&s.repo.empty_tree(), &first).await.len(), 6 + 4);
-    }
-
-    #[test]
-    fn messages_are_read_alike_however_they_are_cut() {
-        let text = b"aa bb cc\none\n\ntwo\n\0bb \n\0cc dd\nx\n\0";
-        for size in 1..text.len() {
-            let (mut messages, mut all) = (Messages::default(), String::new());
-            let mut each = |piece: Added<'_>| match piece {
-                Added::Commit(id) => all.push_str(id),
-                Added::Text(text) => all.push_str(&String::from_utf8_lossy(text)),
-                other => all.push_str(&format!("{other:?}:")),
-            };
-            text.chunks(size).for_each(|chunk| messages.push(chunk, &mut each));
-            assert_eq!(all, "aaMessage:one\n\ntwo\nbbMessage:ccMessage:x\n", "{size}");
-            assert_eq!(messages.commits, ["aa bb cc", "bb", "cc dd"], "{size}");
-        }
+        assert_eq!(told(&s.repo.empty_tree(), &first).await.len(), 13 + 4);
     }
 
     #[test]
@@ -434,7 +407,7 @@ mod tests {
                 Added::File(path) => all.push_str(&format!("[{path}]")),
                 Added::Lines(first) => all.push_str(&format!("[{first}]")),
                 Added::Commit(id) => all.push_str(id),
-                Added::Message => {}
+                Added::Header(_) | Added::Message(_) => {}
                 Added::Text(text) => all.push_str(&String::from_utf8_lossy(text)),
             };
             text.chunks(size).for_each(|chunk| patch.push(chunk, &mut each));

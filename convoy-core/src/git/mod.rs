@@ -2,6 +2,7 @@
 
 mod added;
 mod call;
+mod commit_text;
 mod commits;
 mod diff;
 mod error;

@@ -29,7 +29,8 @@ pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
     if let Some(verdict) = no_op {
         bench.verdict(verdict, failed("no_op"))?;
     }
-    if gates.secret_scan != Switch::Off && !diff.paths.is_empty() {
+    // Commits that change no file land, too.
+    if gates.secret_scan != Switch::Off && diff.commit != diff.from {
         let scan = gate::secret_scan(repository, &context.redactor, &request.base, &diff);
         let verdict = bench.cancel.run_until_cancelled(scan).await.ok_or(End::Stopped)??;
         bench.verdict(verdict, failed("secret_scan"))?;
