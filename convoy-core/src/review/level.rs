@@ -50,9 +50,12 @@ pub fn choose(
 
 fn automatic(agent: &str, size: &ChangeSize, heuristics: &ReviewHeuristics) -> (ReviewLevel, String) {
     let named = |names: &[String]| names.iter().any(|name| name == agent);
-    let critical = size.paths.iter().find_map(|path| {
-        heuristics.panel_paths.iter().find(|panel| is_within(path, panel)).map(|panel| (path, panel))
-    });
+    let named_paths = heuristics.panel_paths.iter().map(String::as_str);
+    let panels: Vec<&str> = named_paths.chain(ReviewHeuristics::STEERING_PATHS.iter().copied()).collect();
+    let critical = size
+        .paths
+        .iter()
+        .find_map(|path| panels.iter().find(|panel| is_within(path, panel)).map(|panel| (path, panel)));
     if let Some((path, panel)) = critical {
         return (ReviewLevel::Panel, format!("{path} is one of the panel paths ({panel})"));
     }
@@ -119,6 +122,18 @@ mod tests {
             let choice = choose(ReviewMode::Auto, agent, &size(paths, lines), &heuristics).expect("some");
             assert_eq!(choice.level, wanted, "{agent} {paths:?} {lines:?}: {}", choice.reason);
             assert!(choice.may_skip);
+        }
+    }
+
+    #[test]
+    fn what_steers_agents_is_a_panel_path_whatever_the_convoy_file_says() {
+        for panel_paths in [vec!["auth/".to_owned()], Vec::new()] {
+            let heuristics = ReviewHeuristics { panel_paths, ..ReviewHeuristics::default() };
+            let level = |path| choose(ReviewMode::Auto, "developer", &size(&[path], Some(1)), &heuristics);
+            for path in ["CLAUDE.md", "docs/AGENTS.md", ".claude/settings.json", ".github/workflows/ci.yml"] {
+                assert_eq!(level(path).expect("some").level, ReviewLevel::Panel, "{path}");
+            }
+            assert_eq!(level("migrations/1.sql").expect("some").level, ReviewLevel::AutoPass);
         }
     }
 

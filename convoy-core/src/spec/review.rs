@@ -79,7 +79,7 @@ pub enum OnDispute {
 /// Which review `auto` chooses: panel path, panel agent, auto-pass agent, small diff, else a fast one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewHeuristics {
-    /// Paths (prefix, or after a `/`) whose change is reviewed by a panel.
+    /// Paths (prefix, or after a `/`) whose change is reviewed by a panel, beside [`STEERING_PATHS`](Self::STEERING_PATHS).
     pub panel_paths: Vec<String>,
     /// Agents whose work is reviewed by a panel.
     pub panel_agents: Vec<String>,
@@ -91,23 +91,17 @@ pub struct ReviewHeuristics {
     pub auto_pass_max_files: u32,
 }
 
+impl ReviewHeuristics {
+    /// What steers agents, and what runs on other machines: panel paths whatever a convoy file says.
+    pub const STEERING_PATHS: &[&str] =
+        &["CLAUDE.md", "AGENTS.md", ".claude/", ".cursor/", ".mcp.json", ".github/workflows/"];
+}
+
 impl Default for ReviewHeuristics {
     fn default() -> Self {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
-            panel_paths: all(&[
-                "auth/",
-                "security/",
-                "migrations/",
-                "rls/",
-                // What steers agents, and what runs on other machines.
-                "CLAUDE.md",
-                "AGENTS.md",
-                ".claude/",
-                ".cursor/",
-                ".mcp.json",
-                ".github/workflows/",
-            ]),
+            panel_paths: all(&["auth/", "security/", "migrations/", "rls/"]),
             panel_agents: all(&["security-expert", "database-engineer"]),
             auto_pass_agents: all(&["documentation-writer", "copywriter"]),
             auto_pass_max_lines: 10,

@@ -86,9 +86,13 @@ pub(super) static REVIEW_HEURISTICS: Section = Section {
     name: "review_heuristics",
     doc: "Which review `auto` chooses: panel path, panel agent, auto-pass agent, small diff, else fast.",
     fields: &[
-        field("panel_paths", NAMES, "Paths (prefix, or after a `/`) whose change is reviewed by a panel.").default(
-            "[auth/, security/, migrations/, rls/, CLAUDE.md, AGENTS.md, .claude/, .cursor/, .mcp.json, .github/workflows/]",
-        ),
+        field(
+            "panel_paths",
+            NAMES,
+            "Paths (prefix, or after a `/`) whose change is reviewed by a panel. Always among them is what steers agents \
+             or runs on other machines: `CLAUDE.md`, `AGENTS.md`, `.claude/`, `.cursor/`, `.mcp.json`, `.github/workflows/`.",
+        )
+        .default("[auth/, security/, migrations/, rls/]"),
         field("panel_agents", NAMES, "Agents whose work is reviewed by a panel.")
             .default("[security-expert, database-engineer]"),
         field("auto_pass_agents", NAMES, "Agents whose work passes without review.")
