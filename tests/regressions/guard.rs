@@ -205,7 +205,5 @@ async fn no_work_is_lost_to_what_an_attempt_before_made_git_ignore() {
         let attempt = ran.task("b").attempts;
         let of = format!("refs/convoy/{}/1-b/attempt-{attempt}", ran.outcome.view.convoy_id);
         assert_eq!(repo.tree(&of)["b.txt"], "made", "{stops}");
-        let list: Vec<_> = std::fs::read_dir(repo.root().join(".convoy/worktrees")).expect("lists").collect();
-        assert!(list.is_empty(), "{list:?}");
     }
 }

@@ -76,9 +76,9 @@ impl Dirs {
         self.worktrees().join("end-review")
     }
 
-    /// What git ignored when the convoy began. Beside the worktrees, no name of which has a dot in front.
+    /// What git ignored when the convoy began. No task has a folder of this name.
     pub fn ignored(&self) -> PathBuf {
-        self.worktrees().join(".ignored")
+        self.state.join("logs").join(self.convoy.as_str()).join("ignored.txt")
     }
 
     /// What a stage of the end printed.

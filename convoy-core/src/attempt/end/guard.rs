@@ -25,8 +25,6 @@ pub async fn clean_up(context: &Context) -> Result<(), GitError> {
         }
     }
     result = result.and(context.repository.empty_trash(&folder).await);
-    // Not there is as good.
-    drop(std::fs::remove_file(context.dirs.ignored()));
     // Stays when something was put aside in it.
     drop(std::fs::remove_dir(&folder));
     result
