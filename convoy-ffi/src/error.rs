@@ -2,6 +2,8 @@
 
 use std::ffi::c_char;
 
+use convoy_core::error::Error;
+
 use crate::pointer::Out;
 use crate::status::convoy_status;
 
@@ -12,16 +14,45 @@ use crate::status::convoy_status;
 #[derive(Debug)]
 pub struct convoy_error {
     status: convoy_status,
-    /// UTF-8 without NUL inside, and one NUL after it.
-    message: String,
+    message: Text,
+    /// The message and those of its causes.
+    chain: Text,
+    /// JSON, or empty.
+    details: Text,
+}
+
+/// UTF-8 without NUL inside, and one NUL after it.
+#[derive(Debug)]
+struct Text(String);
+
+impl Text {
+    /// A NUL in the text is replaced: a C reader would take it for the end.
+    fn new(text: String) -> Self {
+        let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+        text.push('\0');
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        &self.0[..self.0.len() - 1]
+    }
 }
 
 impl convoy_error {
-    /// An error with its text. A NUL in the text is replaced: a C reader would take it for the end.
+    /// An error with its text and no cause.
     pub(crate) fn new(status: convoy_status, message: impl Into<String>) -> Self {
-        let mut message = message.into().replace('\0', "\u{fffd}");
-        message.push('\0');
-        Self { status, message }
+        let message = message.into();
+        Self {
+            status,
+            chain: Text::new(message.clone()),
+            message: Text::new(message),
+            details: Text::new(String::new()),
+        }
+    }
+
+    /// That there is nothing (yet), which is no failure and reaches the host as a status only.
+    pub(crate) fn quiet(status: convoy_status) -> Self {
+        Self::new(status, String::new())
     }
 
     /// Its status, never `CONVOY_OK`.
@@ -30,8 +61,9 @@ impl convoy_error {
     }
 
     /// Its text.
+    #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
-        &self.message[..self.message.len() - 1]
+        self.message.as_str()
     }
 
     /// Hands the error over to the host, which may not want it.
@@ -44,6 +76,35 @@ impl convoy_error {
             out.write(Box::into_raw(Box::new(self)));
         }
     }
+}
+
+impl From<Error> for convoy_error {
+    fn from(error: Error) -> Self {
+        Self {
+            status: error.kind().into(),
+            message: Text::new(error.to_string()),
+            chain: Text::new(error.chain()),
+            details: Text::new(error.details().map(ToString::to_string).unwrap_or_default()),
+        }
+    }
+}
+
+/// A text of an error, as C reads it.
+///
+/// # Safety
+/// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
+unsafe fn text_of(
+    error: *const convoy_error,
+    len: *mut usize,
+    text: fn(&convoy_error) -> &Text,
+) -> *const c_char {
+    // SAFETY: the caller promises NULL or a live error.
+    let error = unsafe { error.as_ref() };
+    // SAFETY: the caller promises NULL or a place that may be written to.
+    if let Ok(out) = unsafe { Out::new(len, "len") } {
+        out.write(error.map_or(0, |error| text(error).as_str().len()));
+    }
+    error.map_or(c"".as_ptr(), |error| text(error).0.as_ptr().cast())
 }
 
 /// The status of an error: the same as the call returned that made it. `CONVOY_OK` for NULL, which is no error.
@@ -67,13 +128,30 @@ pub unsafe extern "C" fn convoy_error_status(error: *const convoy_error) -> conv
 /// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn convoy_error_message(error: *const convoy_error, len: *mut usize) -> *const c_char {
-    // SAFETY: the caller promises NULL or a live error.
-    let error = unsafe { error.as_ref() };
-    // SAFETY: the caller promises NULL or a place that may be written to.
-    if let Ok(out) = unsafe { Out::new(len, "len") } {
-        out.write(error.map_or(0, |error| error.message().len()));
-    }
-    error.map_or(c"".as_ptr(), |error| error.message.as_ptr().cast())
+    // SAFETY: the caller promises what is asked for.
+    unsafe { text_of(error, len, |error| &error.message) }
+}
+
+/// The message and, after colons, those of its causes: what a program prints, once. Otherwise as
+/// `convoy_error_message`.
+///
+/// # Safety
+/// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_error_chain(error: *const convoy_error, len: *mut usize) -> *const c_char {
+    // SAFETY: the caller promises what is asked for.
+    unsafe { text_of(error, len, |error| &error.chain) }
+}
+
+/// Details for programs, as JSON; empty where there are none. With CONVOY_INVALID_SPEC it is the list of problems,
+/// as in the "problems" of `convoy_check_spec`. Otherwise as `convoy_error_message`.
+///
+/// # Safety
+/// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_error_details(error: *const convoy_error, len: *mut usize) -> *const c_char {
+    // SAFETY: the caller promises what is asked for.
+    unsafe { text_of(error, len, |error| &error.details) }
 }
 
 /// Frees an error. NULL is fine to free. The error must not be in use on any other thread.
@@ -109,6 +187,22 @@ mod tests {
             assert_eq!(len, text.count_bytes());
             assert_eq!(convoy_error_message(error, ptr::null_mut()), text.as_ptr());
             convoy_error_free(error);
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_engine_keeps_its_causes_and_details() {
+        let core = Error::new(convoy_core::error::ErrorKind::Busy, "it is run")
+            .because(std::io::Error::other("by another"))
+            .with_details(serde_json::json!({"pid": 7}));
+        let error = convoy_error::from(core);
+        // SAFETY: a local error; NULL asks for no length.
+        unsafe {
+            let text = |text: *const c_char| CStr::from_ptr(text).to_str().expect("UTF-8").to_owned();
+            assert_eq!(convoy_error_status(&raw const error) as i32, 106);
+            assert_eq!(text(convoy_error_message(&raw const error, ptr::null_mut())), "it is run");
+            assert_eq!(text(convoy_error_chain(&raw const error, ptr::null_mut())), "it is run: by another");
+            assert_eq!(text(convoy_error_details(&raw const error, ptr::null_mut())), r#"{"pid":7}"#);
         }
     }
 

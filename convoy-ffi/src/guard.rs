@@ -1,10 +1,12 @@
 //! The frame around every body: its error is handed over, its panic becomes an error.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::convoy_error;
-use crate::status::convoy_status::{self, CONVOY_OK, CONVOY_PANICKED};
+use crate::status::convoy_status::{self, CONVOY_OK, CONVOY_PANICKED, CONVOY_POISONED};
 
 /// Runs `body` and answers for it. `err` is written to only when it failed.
 ///
@@ -21,9 +23,37 @@ pub(crate) unsafe fn call(
         Err(payload) => panicked(payload),
     };
     let status = error.status();
+    if status.is_quiet() {
+        return status;
+    }
     // SAFETY: the caller promises NULL or a place that may be written to.
     unsafe { error.give(err) };
     status
+}
+
+/// Runs what cannot answer, such as a call that frees. A panic ends there.
+pub(crate) fn quietly(body: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+        drop(panicked(payload));
+    }
+}
+
+/// Whether an engine, with its runs, can still be relied on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Poison(Arc<AtomicBool>);
+
+impl Poison {
+    /// Runs `body`, unless an earlier one panicked.
+    pub(crate) fn guard(&self, body: impl FnOnce() -> Result<(), convoy_error>) -> Result<(), convoy_error> {
+        if self.0.load(Ordering::Acquire) {
+            let message = "an earlier call on this engine panicked: free it, and build a new one";
+            return Err(convoy_error::new(CONVOY_POISONED, message));
+        }
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+            self.0.store(true, Ordering::Release);
+            resume_unwind(payload)
+        })
+    }
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> convoy_error {
@@ -99,6 +129,28 @@ mod tests {
             assert_eq!(status, CONVOY_PANICKED);
             assert!(message.ends_with(end), "{message}");
         }
+    }
+
+    #[test]
+    fn a_panic_poisons_what_it_belongs_to_and_nothing_else() {
+        let (one, other) = (Poison::default(), Poison::default());
+        assert_eq!(outcome(|| one.guard(|| Ok(()))).0, CONVOY_OK);
+        let (status, message) = outcome(|| one.clone().guard(|| panic!("once")));
+        assert_eq!(status, CONVOY_PANICKED);
+        assert!(message.ends_with("panicked: once"), "{message}");
+        assert_eq!(outcome(|| one.guard(|| Ok(()))).0, CONVOY_POISONED);
+        assert_eq!(outcome(|| other.guard(|| Ok(()))).0, CONVOY_OK);
+    }
+
+    #[test]
+    fn nothing_yet_is_a_status_without_an_error() {
+        let empty = outcome(|| Err(convoy_error::quiet(convoy_status::CONVOY_EMPTY)));
+        assert_eq!(empty, (convoy_status::CONVOY_EMPTY, String::new()));
+    }
+
+    #[test]
+    fn what_cannot_answer_ends_its_panic() {
+        quietly(|| panic!("nobody hears of it"));
     }
 
     #[test]

@@ -14,7 +14,11 @@ compile_error!(
     "convoy-ffi must be built with panic = \"unwind\": a panic is reported to the host as CONVOY_PANICKED"
 );
 
+mod callback;
+mod courier;
 mod guard;
+mod handle;
+mod json;
 mod pointer;
 
 // In the order in which the header shows them.
@@ -28,8 +32,38 @@ mod text;
 
 mod spec;
 
-pub use self::error::{convoy_error, convoy_error_free, convoy_error_message, convoy_error_status};
+mod builder;
+
+mod adapter;
+
+mod reviewer;
+
+mod merger;
+
+mod engine;
+
+mod look;
+
+mod people;
+
+mod run;
+
+mod events;
+
+mod completion;
+
+pub use self::adapter::convoy_agent_adapter;
+pub use self::builder::*;
+pub use self::completion::*;
+pub use self::engine::*;
+pub use self::error::*;
+pub use self::events::*;
+pub use self::look::*;
+pub use self::merger::convoy_merge_queue;
+pub use self::people::*;
+pub use self::reviewer::convoy_review_runner;
+pub use self::run::*;
 pub use self::spec::convoy_check_spec;
-pub use self::status::convoy_status;
+pub use self::status::{convoy_status, convoy_status_name};
 pub use self::text::{convoy_string, convoy_string_free};
 pub use self::version::{CONVOY_ABI_VERSION, convoy_abi_version, convoy_version};

@@ -46,7 +46,8 @@ pub(crate) unsafe fn bytes<'a>(
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
 }
 
-fn null(argument: &str) -> convoy_error {
+/// A pointer that must not be NULL is.
+pub(crate) fn null(argument: &str) -> convoy_error {
     convoy_error::new(CONVOY_NULL_ARGUMENT, format!("`{argument}` is NULL: pass a pointer to it"))
 }
 

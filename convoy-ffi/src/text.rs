@@ -22,7 +22,11 @@ pub struct convoy_string {
 impl convoy_string {
     /// Hands a text over to the host.
     pub(crate) fn new(text: String) -> Self {
-        let mut bytes = text.into_bytes();
+        Self::of_bytes(text.into_bytes())
+    }
+
+    /// Hands bytes over to the host that need not be text.
+    pub(crate) fn of_bytes(mut bytes: Vec<u8>) -> Self {
         let len = bytes.len();
         bytes.push(0);
         Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len }
@@ -68,6 +72,22 @@ pub(crate) unsafe fn read<'a>(
         let message = format!("`{argument}` is not valid UTF-8 at byte {at}: convert it to UTF-8 first");
         convoy_error::new(CONVOY_BAD_UTF8, message)
     })
+}
+
+/// The same, where NULL with the length 0 stands for no text at all.
+///
+/// # Safety
+/// As for [`pointer::bytes`].
+pub(crate) unsafe fn optional<'a>(
+    pointer: *const c_char,
+    len: usize,
+    argument: &str,
+) -> Result<Option<&'a str>, convoy_error> {
+    if pointer.is_null() && len == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the caller promises what `read` asks for.
+    unsafe { read(pointer, len, argument) }.map(Some)
 }
 
 #[cfg(test)]

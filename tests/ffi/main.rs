@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use convoy_tests::ScratchRepo;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the repository")
 }
@@ -37,6 +39,20 @@ fn run<I: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator
         .unwrap_or_else(|error| panic!("install {}, these tests need it: {error}", program.display()))
 }
 
+/// What a program printed that has nothing but the environment of a scratch repository; it must succeed.
+#[expect(clippy::disallowed_methods, reason = "C programs can only be run")]
+fn within<I: AsRef<OsStr>>(
+    repo: &ScratchRepo,
+    program: &Path,
+    arguments: impl IntoIterator<Item = I>,
+) -> String {
+    let mut command = Command::new(program);
+    let output =
+        command.args(arguments).env_clear().envs(repo.environment()).output().expect("it was compiled");
+    assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 /// What the program printed; it must succeed.
 fn printed<I: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = I>) -> String {
     let output = run(program, arguments);
@@ -44,15 +60,16 @@ fn printed<I: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIter
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Compiles the C program against the library of this build.
-fn c_program(folder: &Path) -> PathBuf {
-    let program = folder.join("check_spec");
+/// Compiles a C program of `tests/c` against the library of this build.
+fn c_program(folder: &Path, name: &str) -> PathBuf {
+    let program = folder.join(name);
+    let source = root().join("tests/c").join(name).with_extension("c");
     let library_folder = library().parent().expect("in a folder").to_owned();
     let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
     rpath.push(&library_folder);
     let mut arguments: Vec<std::ffi::OsString> =
-        ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I"].map(Into::into).to_vec();
-    arguments.extend([root().join("include").into(), root().join("tests/c/check_spec.c").into()]);
+        ["-std=c99", "-pthread", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I"].map(Into::into).to_vec();
+    arguments.extend([root().join("include").into(), source.into()]);
     arguments.extend(["-o".into(), program.clone().into()]);
     arguments.extend(["-L".into(), library_folder.into(), "-lconvoy".into(), rpath]);
     printed("cc", arguments);
@@ -95,13 +112,13 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
 #[test]
 fn a_c_program_gets_a_status_for_everything_it_does_wrong() {
     let folder = tempfile::tempdir().expect("a folder");
-    printed(c_program(folder.path()), [""; 0]);
+    printed(c_program(folder.path(), "check_spec"), [""; 0]);
 }
 
 #[test]
 fn a_c_program_is_told_the_same_problems_as_a_rust_program() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = c_program(folder.path());
+    let program = c_program(folder.path(), "check_spec");
     let texts = [
         "name: c\ntasks:\n  - id: a\n    prompt: do it\n",
         "name: c\ntasks:\n  - id: a\n    promt: \"gr\u{fc}n \\\"quoted\\\"\"\n  - id: a\n    prompt: x\n    timeout: soon\n",
@@ -134,6 +151,22 @@ fn a_c_program_is_told_the_same_problems_as_a_rust_program() {
             })
             .collect();
         assert_eq!(through_c["problems"], serde_json::Value::Array(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_c_program_runs_a_whole_convoy_with_an_agent_of_its_own() {
+    let repo = ScratchRepo::new();
+    let program = c_program(&repo.beside(""), "run_convoy");
+    let events = within(&repo, &program, [repo.root()]);
+    let landed =
+        ["convoy_started", "task_agent_ended", "task_done", "merge_done", "convoy_finished", "run_ended"];
+    for kind in landed {
+        assert!(events.lines().any(|line| line == kind), "no {kind} in {events}");
+    }
+    assert_eq!(events.lines().last(), Some("run_ended"));
+    for file in ["one.txt", "two.txt"] {
+        assert_eq!(repo.git(["show", &format!("main:{file}")]), "written in C");
     }
 }
 

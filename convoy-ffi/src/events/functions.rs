@@ -1,0 +1,245 @@
+//! What hosts call to read events.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use super::queue::{Taken, Wake};
+use crate::callback::UserData;
+use crate::error::convoy_error;
+use crate::pointer::Out;
+use crate::run::{RunObject, convoy_run, limit, with_run};
+use crate::status::convoy_status::{
+    self, CONVOY_BAD_NUMBER, CONVOY_EMPTY, CONVOY_END, CONVOY_INTERNAL, CONVOY_TIMED_OUT,
+};
+use crate::text::convoy_string;
+
+/// A function of the host that is called when there is something to read.
+struct HostWake {
+    user_data: UserData,
+    wake: unsafe extern "C" fn(user_data: *mut c_void),
+}
+
+impl Wake for HostWake {
+    fn wake(&self) {
+        // SAFETY: the host gave the function for this data, which is not destroyed as long as `self` lives.
+        unsafe { (self.wake)(self.user_data.get()) }
+    }
+}
+
+/// Has `wake` called with `user_data` when there are events to read: once, and then again only after a call that reads
+/// events has answered CONVOY_EMPTY (or CONVOY_TIMED_OUT). So, when woken: read until CONVOY_EMPTY or CONVOY_END. When
+/// there are events already, it is called at once. It comes on a thread of the library, never twice at the same
+/// time, with no lock held; it may call any function of the library, and should return soon: until then no further
+/// events of this run are fetched. It must not throw or longjmp.
+///
+/// It takes the place of an earlier one; NULL for `wake` takes that away only. `destroy`, unless it is NULL, is called
+/// exactly once with `user_data` when `wake` does not run and will not be called any more: after it was replaced, after the run was
+/// freed, or when this call fails.
+///
+/// Fails with the mistakes in the call. May be called from any threads at once.
+///
+/// # Safety
+/// `wake` and `destroy` must be NULL or functions that may be called with `user_data` on any thread. `err` must be
+/// NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_set_wake(
+    run: *const convoy_run,
+    wake: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
+    user_data: *mut c_void,
+    destroy: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let body = |run: &RunObject| {
+        let wake = wake.map(|wake| Arc::new(HostWake { user_data, wake }) as Arc<dyn Wake>);
+        run.watch().set_wake(wake);
+        Ok(())
+    };
+    // SAFETY: the caller promises NULL or a place that may be written to.
+    unsafe { with_run(run, err, body) }
+}
+
+/// The next event of the run, if there is one now. Never blocks. `out` receives a JSON object on one line, to be freed
+/// with `convoy_string_free`. The first call begins to fetch: from the first event of this run (start, resume, retry)
+/// on, so that nothing is missed by reading late; earlier ones of the convoy are in `convoy_engine_events`.
+///
+/// A stored event has "_event_id" (its number, rising), "timestamp", "type", "convoy_id", "task_id" and "worker_id" (null where it
+/// concerns none), and members of its type. Not stored, and without a number: "task_output" (a piece of what an agent
+/// prints, free of secrets, with "task_id", "attempt_no" and "text"), "lagged" ("lost" pieces of such output
+/// went by because nobody read them; stored events are never lost), and last of all "run_ended": "ended" is "finished"
+/// or "interrupted" (with the "status" of the convoy and "warnings") or "failed" (with "error": "status", "kind",
+/// "message"; the convoy can be resumed). "unread", if it is there, says why events before it could not be read.
+///
+/// CONVOY_EMPTY: none now. CONVOY_END: none any more, "run_ended" was read. Both make no error object. Fails with the
+/// mistakes in the call. May be called from several threads at once, each of which gets other events.
+///
+/// # Safety
+/// `out` must be NULL or writable, and `err` too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_next_event(
+    run: *const convoy_run,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    // SAFETY: the caller promises NULL or places that may be written to.
+    unsafe { read(run, out, err, |run| Ok(run.watch().queue().take(1)), one) }
+}
+
+/// As `convoy_run_next_event`, but waits for an event for up to `timeout_ms` milliseconds (for as long as it takes, if
+/// that is negative), and answers CONVOY_TIMED_OUT when none came. Not from a callback.
+///
+/// # Safety
+/// `out` must be NULL or writable, and `err` too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_wait_event(
+    run: *const convoy_run,
+    timeout_ms: i64,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    let take = |run: &RunObject| Ok(run.watch().queue().wait(1, limit(timeout_ms)));
+    // SAFETY: the caller promises NULL or places that may be written to.
+    unsafe { read_timed(run, out, err, take, one) }
+}
+
+/// The next events of the run that are there now, at most `max`, as a JSON list with at least one: as
+/// `convoy_run_next_event` otherwise, and with far fewer calls where there are many. CONVOY_BAD_NUMBER when `max` is 0.
+///
+/// # Safety
+/// `out` must be NULL or writable, and `err` too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_next_events(
+    run: *const convoy_run,
+    max: usize,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    let take = |run: &RunObject| {
+        not_zero(max)?;
+        Ok(run.watch().queue().take(max))
+    };
+    // SAFETY: the caller promises NULL or places that may be written to.
+    unsafe { read(run, out, err, take, list) }
+}
+
+/// As `convoy_run_next_events`, but waits for the first event as `convoy_run_wait_event` does.
+///
+/// # Safety
+/// `out` must be NULL or writable, and `err` too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_wait_events(
+    run: *const convoy_run,
+    max: usize,
+    timeout_ms: i64,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    let take = |run: &RunObject| {
+        not_zero(max)?;
+        Ok(run.watch().queue().wait(max, limit(timeout_ms)))
+    };
+    // SAFETY: the caller promises NULL or places that may be written to.
+    unsafe { read_timed(run, out, err, take, list) }
+}
+
+/// A file descriptor that can be read from (poll, select, epoll, kqueue) as long as there are events to read, and after
+/// the end. It is for polling only: do not read from it, write to it or close it. It belongs to the run and is closed
+/// when the run is freed. `out` receives it, the same at every call.
+///
+/// Fails with CONVOY_INTERNAL when the system has no more descriptors, and the mistakes in the call. May be called from
+/// any threads at once.
+///
+/// # Safety
+/// `out` must be NULL or writable, and `err` too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_event_fd(
+    run: *const convoy_run,
+    out: *mut i32,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    let body = |run: &RunObject| {
+        // SAFETY: the caller promises NULL or a place that may be written to.
+        let out = unsafe { Out::new(out, "out") }?;
+        let descriptor = run.watch().queue().descriptor().map_err(|error| {
+            let message = format!("no file descriptor can be made; check the system's limits: {error}");
+            convoy_error::new(CONVOY_INTERNAL, message)
+        })?;
+        out.write(descriptor);
+        Ok(())
+    };
+    // SAFETY: the caller promises NULL or a place that may be written to.
+    unsafe { with_run(run, err, body) }
+}
+
+fn not_zero(max: usize) -> Result<(), convoy_error> {
+    if max == 0 {
+        return Err(convoy_error::new(CONVOY_BAD_NUMBER, "`max` is 0: ask for at least one event"));
+    }
+    Ok(())
+}
+
+fn one(events: Vec<String>) -> String {
+    events.into_iter().next().unwrap_or_default()
+}
+
+fn list(events: Vec<String>) -> String {
+    let mut text = String::with_capacity(events.iter().map(|event| event.len() + 1).sum::<usize>() + 1);
+    for event in events {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        text.push_str(&event);
+    }
+    text.push(']');
+    text
+}
+
+type Take<'a> = &'a dyn Fn(&RunObject) -> Result<Taken, convoy_error>;
+
+/// # Safety
+/// `out` and `err` must be NULL or writable.
+unsafe fn read(
+    run: *const convoy_run,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+    take: impl Fn(&RunObject) -> Result<Taken, convoy_error>,
+    form: fn(Vec<String>) -> String,
+) -> convoy_status {
+    // SAFETY: the caller promises NULL or places that may be written to.
+    unsafe { read_or(run, out, err, &take, form, CONVOY_EMPTY) }
+}
+
+/// # Safety
+/// `out` and `err` must be NULL or writable.
+unsafe fn read_timed(
+    run: *const convoy_run,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+    take: impl Fn(&RunObject) -> Result<Taken, convoy_error>,
+    form: fn(Vec<String>) -> String,
+) -> convoy_status {
+    // SAFETY: the caller promises NULL or places that may be written to.
+    unsafe { read_or(run, out, err, &take, form, CONVOY_TIMED_OUT) }
+}
+
+/// # Safety
+/// `out` and `err` must be NULL or writable.
+unsafe fn read_or(
+    run: *const convoy_run,
+    out: *mut convoy_string,
+    err: *mut *mut convoy_error,
+    take: Take<'_>,
+    form: fn(Vec<String>) -> String,
+    nothing: convoy_status,
+) -> convoy_status {
+    let body = |run: &RunObject| {
+        // SAFETY: the caller promises NULL or a place that may be written to.
+        let out = unsafe { Out::new(out, "out") }?;
+        match take(run)? {
+            Taken::Events(events) => out.write(convoy_string::new(form(events))),
+            Taken::Empty => return Err(convoy_error::quiet(nothing)),
+            Taken::End => return Err(convoy_error::quiet(CONVOY_END)),
+        }
+        Ok(())
+    };
+    // SAFETY: the caller promises NULL or a place that may be written to.
+    unsafe { with_run(run, err, body) }
+}
