@@ -89,10 +89,13 @@ async fn a_review_that_cannot_be_made_or_paid_for_lets_nothing_pass() {
     assert_eq!(ran.failed_with("b"), "hook:before");
     assert!(ran.failure("b").message.contains("could not be made"), "{:?}", ran.failure("b"));
 
-    let repo = ScratchRepo::new();
-    let critic = Critic::new(|request| verdict(request, "pass", "fine"));
-    let ran = reviewed(&repo, "review_budget: 10, on_review_budget_exceeded: stop", &critic).await;
-    assert_eq!((ran.failed_with("b").as_str(), critic.requests().len()), ("hook:after", 1));
-    assert!(ran.failure("b").message.contains("10 of 10 tokens"), "{:?}", ran.failure("b"));
-    assert_eq!(ran.outcome.view.failed_hooks, ["whole"], "the review at the end is of the same budget");
+    for policy in ["", ", on_review_budget_exceeded: downgrade", ", on_review_budget_exceeded: stop"] {
+        let repo = ScratchRepo::new();
+        let critic = Critic::new(|request| verdict(request, "pass", "fine"));
+        let ran = reviewed(&repo, &format!("review_budget: 10{policy}"), &critic).await;
+        assert_eq!((ran.failed_with("b").as_str(), critic.requests().len()), ("hook:after", 1), "{policy}");
+        assert!(ran.failure("b").message.contains("10 of 10 tokens"), "{:?}", ran.failure("b"));
+        assert_eq!(landed(&repo, "main"), ["a"]);
+        assert_eq!(ran.outcome.view.failed_hooks, ["whole"], "the review at the end is of the same budget");
+    }
 }

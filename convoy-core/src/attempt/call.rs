@@ -14,6 +14,7 @@ use super::work::{Observer, Started, WorkRequest};
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport, AgentRequest, AgentSink};
 use crate::clock::Stopwatch;
 use crate::process::Stream;
+use crate::secret::{Redactor, printable};
 use crate::spec::Task;
 use crate::types::{FailureKind, SessionId};
 
@@ -65,6 +66,12 @@ pub(super) struct Ask {
 pub(super) struct Called {
     pub(super) report: AgentReport,
     pub(super) elapsed: Duration,
+}
+
+/// The kind of a secret in a text that is about to be sent, in words; control characters hide none.
+pub(super) fn secret_in(redactor: &Redactor, prompt: &str) -> Option<String> {
+    let findings = redactor.scan(&printable(prompt));
+    findings.first().map(|finding| finding.kind.to_string())
 }
 
 /// Calls the agent and waits for its end.
@@ -149,4 +156,19 @@ impl AgentSink for Recorder<'_> {
     }
 
     fn session(&mut self, _id: &SessionId) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_hide_no_secret_from_the_last_look() {
+        let redactor = Redactor::default();
+        let token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+        for text in [token.to_owned(), token.replace("abc", "abc\u{1b}[0m")] {
+            assert!(secret_in(&redactor, &format!("Look with {text}")).is_some(), "{text:?}");
+        }
+        assert_eq!(secret_in(&redactor, "Look at \u{1b}[1mthis\u{1b}[0m"), None);
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::call::secret_in;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
 use super::host::{self, HookCall};
@@ -16,7 +17,7 @@ use crate::clock::Stopwatch;
 use crate::gate::{self, GateCommand, GateOutcome};
 use crate::secret::has_marker;
 use crate::spec::{Hook, HookMoment, HookType};
-use crate::types::{AttemptNo, Failure, ReviewVerdict, TaskIx, Usage, WorkerId};
+use crate::types::{AttemptNo, Failure, TaskIx, Usage, WorkerId};
 
 /// The longest that the agent of a hook may run.
 const AGENT_LIMIT: Duration = Duration::from_secs(600);
@@ -196,16 +197,15 @@ async fn ask_reviewer(context: &Context, place: &HookPlace<'_>, cancel: &Cancell
         Ok(ReviewEnd::Blocked(failure)) => Some(failure.message),
         Err(error) => return Some(Said::not_run(error)),
     };
-    let (verdict, output, usage) = match reviewed {
-        Some(reviewed) => (Some(reviewed.verdict), reviewed.text, reviewed.usage),
-        None => (None, String::new(), Usage::default()),
+    let (was_made, output, usage) = match reviewed {
+        Some(reviewed) => (true, reviewed.text, reviewed.usage),
+        None => (false, String::new(), Usage::default()),
     };
-    let how = match (&end, verdict) {
+    let how = match &end {
         // What comes after the first line stands in the output.
-        (Some(message), _) => first_line(message),
-        (None, Some(ReviewVerdict::Skipped)) => "it was not reviewed".to_owned(),
-        (None, Some(_)) => "the review passed".to_owned(),
-        (None, None) => "nothing has changed that could be reviewed".to_owned(),
+        Some(message) => first_line(message),
+        None if was_made => "the review passed".to_owned(),
+        None => "nothing has changed that could be reviewed".to_owned(),
     };
     Some(Said { passed: end.is_none(), how, exit_code: None, output, usage })
 }
@@ -257,7 +257,7 @@ async fn ask_agent(
 ) -> Option<Said> {
     let role = hook.name.as_deref().unwrap_or(place.role);
     let prompt = format!("You are a {role}. {}", hook.text);
-    if !context.redactor.scan(&prompt).is_empty() || has_marker(&prompt) {
+    if secret_in(&context.redactor, &prompt).is_some() || has_marker(&prompt) {
         return Some(Said::not_run("its prompt holds a secret, so it was not sent"));
     }
     let Some(name) = place.adapter.or(context.adapter.as_deref()) else {

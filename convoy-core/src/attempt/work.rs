@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::artifacts::keep_said;
-use super::call::{Ask, Called, Desk, call, killed};
+use super::call::{Ask, Called, Desk, call, killed, secret_in};
 use super::check::escapes;
 use super::context::Context;
 use super::environment::{agent_env, gate_env};
@@ -21,7 +21,7 @@ use super::review::{ReviewOrder, Subject};
 use super::setup::{copy_in, run_setup};
 use super::steps::{StepEnd, StepStart, Steps};
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
-use crate::secret::{has_marker, printable};
+use crate::secret::has_marker;
 use crate::spec::Task;
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, SessionId, TaskIx};
 
@@ -361,12 +361,10 @@ pub(super) fn send(
 /// Looks for secrets in the text as it would be sent. The spec was redacted when it was stored, so a marker
 /// in the task's own prompts stands for a secret that the user wrote there.
 fn scan(context: &Context, task: &Task, prompt: &str) -> Result<(), Failure> {
-    let findings = context.redactor.scan(&printable(prompt));
     let marked = || has_marker(&task.prompt) || task.steps.iter().any(|step| has_marker(&step.prompt));
-    let kind = match findings.first() {
-        Some(finding) => &*finding.kind,
-        None if marked() => "secret",
-        None => return Ok(()),
+    let Some(kind) = secret_in(&context.redactor, prompt).or_else(|| marked().then(|| "secret".to_owned()))
+    else {
+        return Ok(());
     };
     let text = format!(
         "the prompt holds a {kind}, so it was not sent; take it out of the convoy file and pass it as \

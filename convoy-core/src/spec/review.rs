@@ -58,9 +58,9 @@ impl Default for ReviewSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnReviewBudget {
-    /// They are skipped, and the work is counted as unreviewed.
+    /// They are skipped, and the work is counted as unreviewed. A hook that reviews fails.
     Skip,
-    /// A panel becomes one fast review; a fast one is skipped.
+    /// A panel becomes one fast review; a fast one is skipped, and a hook that reviews fails.
     Downgrade,
     /// The work is blocked.
     Stop,

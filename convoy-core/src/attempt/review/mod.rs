@@ -130,11 +130,13 @@ pub async fn review(
     let Some(choice) = choose(task.review, &task.agent, &size(&changes), heuristics) else {
         return Ok(ReviewEnd::Passed);
     };
-    Ok(Stage { case: Case { context, order, changes, cancel }, note }.held(choice).await)
+    let case = Case { context, order, changes, cancel };
+    Ok(Stage { case, note, skips: true }.held(choice).await)
 }
 
-/// Has one reviewer look at work, whatever its task says; a review that cannot be made blocks. For hooks. Work without
-/// a change passes, and nothing is told of it.
+/// Has one reviewer look at work, whatever its task says; a review that cannot be made blocks, also one that the
+/// budget leaves nothing for: a hook has no work of its own that could be counted as unreviewed. For hooks. Work
+/// without a change passes, and nothing is told of it.
 ///
 /// # Errors
 /// As [`review`].
@@ -150,7 +152,8 @@ pub async fn one_fast_review(
     }
     let reason = "a hook asks for it".to_owned();
     let choice = Choice { level: ReviewLevel::Fast, reason, may_skip: false };
-    Ok(Stage { case: Case { context, order, changes, cancel }, note }.held(choice).await)
+    let case = Case { context, order, changes, cancel };
+    Ok(Stage { case, note, skips: false }.held(choice).await)
 }
 
 fn size(changes: &[ChangedPath]) -> ChangeSize {
@@ -170,6 +173,8 @@ fn size(changes: &[ChangedPath]) -> ChangeSize {
 struct Stage<'a> {
     case: Case<'a>,
     note: &'a mut (dyn FnMut(ReviewNote) + Send),
+    /// Whether the budget may leave work unreviewed, which is counted then.
+    skips: bool,
 }
 
 impl Stage<'_> {
@@ -193,7 +198,8 @@ impl Stage<'_> {
             let budget = settings.budget.unwrap_or(0);
             reviewed.text = format!("reviews have used {spent} of {budget} tokens (`review_budget`)");
             reviewed.verdict = ReviewVerdict::Skipped;
-            return self.end(reviewed, granted == Grant::Skipped);
+            let may_land = self.skips && granted == Grant::Skipped;
+            return self.end(reviewed, may_land);
         }
         if granted == Grant::Downgraded {
             reviewed.level = ReviewLevel::Fast;
