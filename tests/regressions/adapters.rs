@@ -13,7 +13,7 @@ async fn as_claude(repo: &ScratchRepo, head: &str, tasks: &str) -> Ran {
 }
 
 /// A builder with the scripted agent in the role of `claude`.
-fn claude_engine(repo: &ScratchRepo) -> EngineBuilder {
+pub(crate) fn claude_engine(repo: &ScratchRepo) -> EngineBuilder {
     let bin = claude_on_path(&repo.beside(""), AGENT).expect("a folder");
     let mut env = host_env(repo);
     env.insert("PATH".to_owned(), format!("{}:{}", bin.display(), convoy_tests::PATH));

@@ -43,6 +43,7 @@ mod artifacts;
 mod checks;
 mod conflicts;
 mod crashes;
+mod cut_off;
 mod drift;
 mod end;
 mod gates;

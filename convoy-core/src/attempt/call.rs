@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::cut_off::Before;
 use super::host::PromptPart;
 use super::log::Log;
 use super::work::{Observer, Started, WorkRequest};
@@ -28,6 +29,8 @@ pub(super) struct Desk {
     pub(super) gate_env: BTreeMap<String, String>,
     /// The task, its inputs in its prompts.
     pub(super) task: Task,
+    /// What it takes over from an attempt that was cut off.
+    pub(super) before: Option<Before>,
     /// What the host's prompt sources add to its prompts.
     pub(super) host: Vec<(String, PromptPart)>,
 }

@@ -7,6 +7,7 @@ mod artifacts;
 mod call;
 mod check;
 mod context;
+mod cut_off;
 mod dirs;
 mod end;
 mod environment;
@@ -26,6 +27,7 @@ mod work;
 
 pub use self::check::{CheckReport, CheckRequest, Checked, DriftReport, GateReport, Judge, Rating, check};
 pub use self::context::{CleanTrees, Context, KeptRefs, WholeTrees};
+pub use self::cut_off::{Before, CutOff, Kept};
 pub use self::dirs::Dirs;
 pub use self::end::{ConvoyGates, ConvoyHook, EndGate, clean_up, convoy_gates, convoy_hook, guard};
 pub use self::environment::{MissingVariable, agent_env, check_variables, gate_env, redactor};

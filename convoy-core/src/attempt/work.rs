@@ -11,6 +11,7 @@ use super::artifacts::keep_said;
 use super::call::{Ask, Called, Desk, call, killed, secret_in};
 use super::check::escapes;
 use super::context::Context;
+use super::cut_off::{Before, CutOff, take_over};
 use super::environment::{agent_env, gate_env};
 use super::guard::{Guard, GuardReport};
 use super::hooks::{Due, Halt, HookReport, task_hooks};
@@ -38,8 +39,12 @@ pub struct WorkRequest {
     pub base: Oid,
     /// The session of the last attempt.
     pub session: Option<KeptSession>,
-    /// What failed in the last attempt.
+    /// What failed last.
     pub feedback: Option<Failure>,
+    /// The attempt that failed so, where one did.
+    pub failed_attempt: Option<AttemptNo>,
+    /// The attempt whose agent was cut off, and that no agent went on with.
+    pub cut_off: Option<CutOff>,
     /// The conflict that is to be resolved.
     pub conflict: Option<ConflictWork>,
     /// The artifacts that its prompt gets.
@@ -208,7 +213,8 @@ async fn prepare(
     let adapter = adapter_of(context, task)?;
     let values = inputs::read(context, &request.inputs).await?;
     let filled = inputs::fill_all(task, &values)?;
-    let worktree = make_worktree(context, request).await?;
+    let session = choose_session(request, &*adapter);
+    let (worktree, session, before) = make_worktree(context, request, session).await?;
     no_way_out(context, request).await?;
     let missing = |error| context.failure(FailureKind::Worktree, "cannot prepare the task", &error);
     let spec = context.plan.spec();
@@ -219,9 +225,9 @@ async fn prepare(
     run_setup(context, request.task, request.attempt, &worktree, quiet_env.clone(), cancel).await?;
     context.whole.insert(request.task, request.attempt);
     let guard = run_hooks_before(context, request, cancel, observer).await?;
-    let session = choose_session(request, &*adapter);
     let host = prompt_parts(context, request, &worktree, cancel).await?;
-    Ok((Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, host }, session, guard))
+    let desk = Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, before, host };
+    Ok((desk, session, guard))
 }
 
 /// Runs the hooks before the agent, and begins to watch over the repository: hooks may run what other tasks wrote.
@@ -263,15 +269,18 @@ pub(super) fn attempt_prompt(
     step: Option<&str>,
     with_feedback: bool,
 ) -> String {
-    let before = request.attempt.0.checked_sub(1).map(AttemptNo);
-    let kept_ref = before.map(|n| context.dirs.kept_ref(&context.plan, request.task, n));
-    let feedback = request.feedback.as_ref().filter(|_| with_feedback).map(|failure| Feedback {
-        failure,
-        attempt: before,
-        kept_ref: kept_ref.as_deref().unwrap_or_default(),
-    });
+    let kept_ref = request.failed_attempt.map(|n| context.dirs.kept_ref(&context.plan, request.task, n));
+    let feedback = request
+        .feedback
+        .as_ref()
+        .filter(|_| with_feedback)
+        .map(|failure| Feedback { failure, attempt: request.failed_attempt.zip(kept_ref.as_deref()) });
+    let before = desk.before.as_ref().filter(|_| with_feedback);
     let conflict = request.conflict.as_ref().map(|conflict| conflict.files.as_slice());
-    render(&desk.task, Prompt { feedback, agent: Some(&request.agent), conflict, step, host: &desk.host })
+    render(
+        &desk.task,
+        Prompt { feedback, before, agent: Some(&request.agent), conflict, step, host: &desk.host },
+    )
 }
 
 /// The session to continue, and what is said of it. A session belongs to the role, the adapter and the account
@@ -310,9 +319,13 @@ pub(super) fn adapter_of(
     Ok(adapter)
 }
 
-/// A fresh worktree at the base. One that an earlier attempt of the task left at this path has had its work
+/// A worktree at the base; fresh, unless it takes over what an attempt that was cut off had made. One that an earlier attempt of the task left at this path has had its work
 /// recorded, else this attempt would not have been made.
-async fn make_worktree(context: &Context, request: &WorkRequest) -> Result<PathBuf, Failure> {
+async fn make_worktree(
+    context: &Context,
+    request: &WorkRequest,
+    session: ChosenSession,
+) -> Result<(PathBuf, ChosenSession, Option<Before>), Failure> {
     let path = context.dirs.worktree(&context.plan, request.task);
     let failed = |error| context.failure(FailureKind::Worktree, "cannot make a worktree", &error);
     let repository = &context.repository;
@@ -324,7 +337,8 @@ async fn make_worktree(context: &Context, request: &WorkRequest) -> Result<PathB
     if let Some(conflict) = &request.conflict {
         repository.reset_to_tree(&path, &conflict.tree).await.map_err(failed)?;
     }
-    Ok(path)
+    let (session, before) = take_over(context, request, session, &path).await.map_err(failed)?;
+    Ok((path, session, before))
 }
 
 /// An agent that follows a link out of its tree would edit files that are not its own.

@@ -20,7 +20,7 @@ use crate::schedule::{
     Action, AdvanceReport, AgentEnd, CheckOrder, InputArtifact, PrepareReport, PublishOrder, PublishReport,
     Report, SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
 };
-use crate::state::{Moving, Prepared, Session};
+use crate::state::{CutOff, Moving, Prepared, Session};
 use crate::types::{AttemptNo, BoxFuture, Oid, TaskId, TaskIx};
 
 /// Most paths of a conflict or a blocked publish that are recorded; a message says how many more there are.
@@ -144,6 +144,8 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         agent: order.agent,
         session: order.session.map(kept),
         feedback: order.feedback,
+        failed_attempt: order.failed_attempt,
+        cut_off: order.cut_off.map(cut_off),
         conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
         inputs: order.inputs.into_iter().map(prompt_input).collect(),
     };
@@ -271,6 +273,18 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
 fn kept(session: Session) -> attempt::KeptSession {
     let Session { id, agent, adapter, account } = session;
     attempt::KeptSession { id, agent, adapter, account }
+}
+
+fn cut_off(cut: CutOff) -> attempt::CutOff {
+    let kept = match (cut.work, cut.lost) {
+        (Some(Work { changed: false, .. }), _) => attempt::Kept::Nothing,
+        (Some(Work { base, commit, tree, kept_ref, .. }), _) => {
+            attempt::Kept::Work { base, commit, tree, kept_ref }
+        }
+        (None, Some(why)) => attempt::Kept::Lost(why),
+        (None, None) => attempt::Kept::Lost("its worktree was gone".to_owned()),
+    };
+    attempt::CutOff { attempt: cut.attempt, kept }
 }
 
 fn guard_report(found: attempt::GuardReport) -> Report {

@@ -55,7 +55,7 @@ impl Scheduler {
                 self.take_tree(task, turn);
                 Ok(())
             }
-            Stage::Settling { outcome } => self.settle(task, outcome, None, now, turn),
+            Stage::Settling { outcome } => self.settle(task, outcome, now, turn),
             // A person wanted it skipped, and what worked on it has ended with the engine.
             Stage::Pending { .. }
             | Stage::Checking { .. }

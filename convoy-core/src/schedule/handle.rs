@@ -206,19 +206,19 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let none = TaskEvent::Snapshot { work: None, rebased: false, files_changed: None, failure: None };
-        let (event, trouble) = match report {
+        let none = |failure| TaskEvent::Snapshot { work: None, rebased: false, files_changed: None, failure };
+        let event = match report {
             SnapshotReport::Taken { work, rebased, files_changed, artifacts, unfit } => {
                 let failure = self.store_artifacts(task, artifacts, now, turn)?.or(unfit);
-                (TaskEvent::Snapshot { work: Some(work), rebased, files_changed, failure }, None)
+                TaskEvent::Snapshot { work: Some(work), rebased, files_changed, failure }
             }
-            SnapshotReport::NoWorktree => (none, None),
-            SnapshotReport::Failed(failure) => (none, Some(failure)),
+            SnapshotReport::NoWorktree => none(None),
+            SnapshotReport::Failed(failure) => none(Some(failure)),
         };
         self.emit_task(task, event, now, turn)?;
         match self.state.task(task).stage.clone() {
             Stage::Checking { .. } => self.end_early(task, now, turn).map(drop),
-            Stage::Settling { outcome } => self.settle(task, outcome, trouble, now, turn),
+            Stage::Settling { outcome } => self.settle(task, outcome, now, turn),
             _ => Ok(()),
         }
     }
@@ -228,7 +228,6 @@ impl Scheduler {
         &mut self,
         task: TaskIx,
         outcome: AgentOutcome,
-        trouble: Option<Failure>,
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
@@ -238,7 +237,7 @@ impl Scheduler {
         let gone = || Failure::new(FailureKind::Worktree, "the worktree of the finished agent is gone");
         match outcome {
             AgentOutcome::Failed { failure } => self.failed(task, failure, now, turn),
-            AgentOutcome::Succeeded => self.failed(task, trouble.unwrap_or_else(gone), now, turn),
+            AgentOutcome::Succeeded => self.failed(task, gone(), now, turn),
             AgentOutcome::Interrupted | AgentOutcome::Cancelled => {
                 let retries = self.state.task(task).retries;
                 let previous_status = self.state.task(task).stage.status();

@@ -4,7 +4,7 @@ use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, DriftResult, GateResult, HookResult, RepositoryGuard,
     Request, ReviewRecord, ReviewStarted, StepFinished, StepStarted, Work,
 };
-use crate::state::{Conflict, Moving, Passed, Prepared, Session};
+use crate::state::{Conflict, CutOff, Moving, Passed, Prepared, Session};
 use crate::types::{Artifact, AttemptNo, Failure, Oid, ReviewLevel, SessionId, TaskId, TaskIx, Usage};
 
 /// Something that happened in the world.
@@ -337,8 +337,12 @@ pub struct WorkOrder {
     pub base: Oid,
     /// The session of the last attempt.
     pub session: Option<Session>,
-    /// What failed in the last attempt.
+    /// What failed last.
     pub feedback: Option<Failure>,
+    /// The attempt that failed so, where one did.
+    pub failed_attempt: Option<AttemptNo>,
+    /// The attempt whose agent was cut off, and that no agent went on with.
+    pub cut_off: Option<CutOff>,
     /// The conflict that is to be resolved.
     pub conflict: Option<Conflict>,
     /// The artifacts that its prompt gets, as far as they are there.

@@ -93,6 +93,8 @@ impl Scheduler {
             base,
             session: state.session.clone(),
             feedback: state.failure.clone(),
+            failed_attempt: state.failed_attempt,
+            cut_off: state.cut_off.clone(),
             conflict: state.conflict.clone(),
             inputs: self.prompt_inputs(task),
         })));

@@ -31,6 +31,6 @@ pub use self::judged::Judged;
 pub use self::publish::{BlockedPublish, Moving, Publish};
 pub use self::review::TaskReview;
 pub use self::run::RunState;
-pub use self::stage::{Conflict, Prepared, Session, Stage, StageKind, TaskState, allowed};
+pub use self::stage::{Conflict, CutOff, Prepared, Session, Stage, StageKind, TaskState, allowed};
 pub use self::verdicts::{Passed, Verdicts};
 pub use self::view::{ArtifactView, ConvoyView, TaskView, view};

@@ -1,16 +1,17 @@
 //! What an event says of a task beside its stage.
 
 use super::people;
-use super::stage::{Conflict, Session, Stage, TaskState};
+use super::stage::{Conflict, CutOff, Session, Stage, TaskState};
 use crate::event::{AgentOutcome, TaskEvent};
 use crate::types::{FailureKind, SessionId};
 
-/// Keeps the session that the newest attempt leaves. One that got no session of its own leaves none to be
-/// continued, unless its provider did not let it begin.
-fn keep_session(task: &mut TaskState, outcome: &AgentOutcome, id: Option<SessionId>) {
+/// Keeps what the newest attempt leaves for the next one once its agent ended: its session, and whether it was cut
+/// off. One that got no session of its own leaves none to be continued.
+fn note_end(task: &mut TaskState, outcome: &AgentOutcome, id: Option<SessionId>) {
     let limited =
         matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
-    if id.is_none() && limited {
+    if id.is_none() && limited && task.session.is_some() {
+        // Its provider did not let it begin: all is as before it.
         return;
     }
     task.session = match (id, &task.agent, &task.adapter) {
@@ -20,6 +21,9 @@ fn keep_session(task: &mut TaskState, outcome: &AgentOutcome, id: Option<Session
         }
         _ => None,
     };
+    let cut_off = limited || matches!(outcome, AgentOutcome::Interrupted | AgentOutcome::Cancelled);
+    task.cut_off =
+        task.attempt().filter(|_| cut_off).map(|attempt| CutOff { attempt, work: None, lost: None });
 }
 
 /// Keeps what an event says of a task beside its stage. `before` is the stage that it met.
@@ -37,7 +41,11 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
         TaskEvent::AgentEnded { outcome, exit_code, session, usage, .. } => {
             task.count(before, outcome, usage);
             task.exit_code = *exit_code;
-            keep_session(task, outcome, session.clone());
+            // One that did not get as far as its agent leaves what the one before left.
+            let called = matches!(before, Stage::Working { started: true, .. });
+            if called || *outcome == AgentOutcome::Succeeded {
+                note_end(task, outcome, session.clone());
+            }
         }
         TaskEvent::ReviewVerdict(record) => task.usage.add(&record.usage),
         TaskEvent::Hook(hook) => task.usage.add(&hook.usage),
@@ -45,9 +53,14 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.usage.add(&drift.usage);
             task.rated = drift.score.map(|score| (score, drift.explanation.clone()));
         }
-        TaskEvent::Snapshot { files_changed, .. } => {
+        TaskEvent::Snapshot { work, files_changed, failure, .. } => {
             task.files_changed = *files_changed;
             task.gate_results = 0;
+            let newest = task.attempt();
+            if let Some(cut) = task.cut_off.as_mut().filter(|cut| Some(cut.attempt) == newest) {
+                cut.work.clone_from(work);
+                cut.lost = failure.as_ref().map(|failure| failure.message.clone());
+            }
             // A resolution is judged like any other work; the next conflict is a new one.
             if matches!(task.stage, Stage::Checking { .. }) {
                 task.conflict = None;
@@ -64,12 +77,12 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
                 });
             }
         }
-        _ => note_result(task, event),
+        _ => note_result(task, before, event),
     }
 }
 
 /// The part of [`note`] that concerns what came of an attempt.
-fn note_result(task: &mut TaskState, event: &TaskEvent) {
+fn note_result(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
     match event {
         TaskEvent::ArtifactStored(artifact) => {
             task.taken.retain(|other| other.name != artifact.name);
@@ -81,13 +94,14 @@ fn note_result(task: &mut TaskState, event: &TaskEvent) {
                 task.commit.clone_from(commit);
             }
             task.no_changes = *no_changes;
-            task.failure = None;
+            (task.failure, task.failed_attempt) = (None, None);
         }
         TaskEvent::Retried { failure, retries, escalated_to, .. } => {
             task.retries = *retries;
             task.escalated |= escalated_to.is_some();
             if let Some(failure) = failure {
                 task.failure = Some(failure.clone());
+                task.failed_attempt = task.attempt();
                 task.drifted |= failure.kind == FailureKind::Drift;
                 task.conflict = None;
                 task.taken.clear();
@@ -96,6 +110,7 @@ fn note_result(task: &mut TaskState, event: &TaskEvent) {
         TaskEvent::Cancelled {} | TaskEvent::Skipped { .. } => task.taken.clear(),
         TaskEvent::Failed { failure, .. } => {
             task.failure = Some(failure.clone());
+            task.failed_attempt = task.attempt().filter(|_| !matches!(before, Stage::Pending { .. }));
             task.conflict = None;
             task.taken.clear();
             task.letter_due = true;

@@ -45,7 +45,7 @@ pub(super) fn note(task: &mut TaskState, event: &TaskEvent) {
         TaskEvent::Accepted { .. } => {
             task.attempts += 1;
             task.run_approved = true;
-            (task.session, task.conflict, task.exit_code) = (None, None, None);
+            (task.session, task.cut_off, task.conflict, task.exit_code) = (None, None, None, None);
             // Nor does it count for, or leave, what an agent did before.
             (task.agent, task.files_changed, task.review.unreviewed) = (None, None, false);
             task.taken.clear();

@@ -118,6 +118,18 @@ pub struct Session {
     pub account: Option<String>,
 }
 
+/// An attempt whose agent was cut off: the engine ended, somebody cancelled or skipped its task, or a limit of its
+/// provider was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutOff {
+    /// The attempt.
+    pub attempt: AttemptNo,
+    /// What it had made, once that is kept.
+    pub work: Option<Work>,
+    /// Why that could not be kept as a commit.
+    pub lost: Option<String>,
+}
+
 /// A stage without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the stages")]
@@ -254,6 +266,10 @@ pub struct TaskState {
     pub conflict: Option<Conflict>,
     /// What failed last: feedback for the next attempt, reason when exhausted.
     pub failure: Option<Failure>,
+    /// The attempt that failed so, where one did.
+    pub failed_attempt: Option<AttemptNo>,
+    /// The attempt that was cut off, until an agent goes on with it or begins anew.
+    pub cut_off: Option<CutOff>,
     /// Whether the last try was given to the role of `escalate_to`.
     pub escalated: bool,
     /// What it used of its own budget; absent without one, and before its first attempt.
@@ -312,6 +328,8 @@ impl TaskState {
             conflicts: 0,
             conflict: None,
             failure: None,
+            failed_attempt: None,
+            cut_off: None,
             escalated: false,
             spending: None,
             drifted: false,

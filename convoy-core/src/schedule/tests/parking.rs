@@ -63,6 +63,31 @@ fn a_rate_limit_parks_its_provider_alone_until_the_time_named_and_uses_no_retry(
 }
 
 #[test]
+fn what_a_limit_cut_off_is_remembered_until_an_agent_goes_on_with_it() {
+    let mut world = World::new(&planned(spec(vec![of("a", "x")])));
+    limited(&mut world, "a", None);
+    let cut = world.task("a").cut_off.clone().expect("it was cut off");
+    assert_eq!((cut.attempt.0, cut.work.as_ref().map(|work| work.changed)), (1, Some(true)));
+    world.wakes();
+    // The next one is interrupted before its agent is called: nothing of the first one is forgotten.
+    world.say("a", crate::schedule::Report::AgentEnded(agent_end(AgentOutcome::Interrupted)));
+    world.snapshot("a", false);
+    let Some(Action::Work(order)) = world.asked("a") else { panic!("it is not taken up again") };
+    assert_eq!((order.attempt.0, order.cut_off.as_ref()), (3, Some(&cut)));
+    assert_eq!(order.session.as_ref().map(|kept| kept.id.as_str()), Some("s-1"));
+    // A crash leaves no session to go on, and the work of the attempt that it met.
+    world.starts("a");
+    let mut later = World::resumed(&world.plan, &world.log, false);
+    later.snapshot("a", true);
+    let Some(Action::Work(order)) = later.asked("a") else { panic!("it is not taken up again") };
+    let cut = order.cut_off.clone().expect("it was cut off");
+    assert_eq!((order.attempt.0, cut.attempt.0, order.session.clone()), (4, 3, None));
+    assert!(cut.work.is_some_and(|work| work.changed));
+    later.lands("a");
+    assert_eq!(later.task("a").cut_off, None);
+}
+
+#[test]
 fn without_a_time_that_can_be_believed_the_wait_doubles_until_something_works() {
     let mut world = World::new(&planned(spec(vec![of("a", "x"), of("b", "x")])));
     let far = START.plus(Duration::from_secs(400 * 24 * 3600));
