@@ -33,6 +33,10 @@ async fn tokens_and_money_are_recorded_for_every_attempt_and_absent_where_nobody
     ran.assert_done();
     let status = serde_json::to_value(&ran.outcome.view).expect("JSON");
     assert_eq!((&status["tokens"], &status["cost_usd"]), (&json!(240), &json!(0.5)));
+    let calls = |total, silent| json!({"total": total, "without_tokens": silent, "without_cost": silent});
+    assert_eq!(status["agent_calls"], calls(3, 1), "the sum leaves one out, and says so");
+    let of_tasks = [&status["tasks"][0]["agent_calls"], &status["tasks"][1]["agent_calls"]];
+    assert_eq!(of_tasks, [&calls(2, 0), &calls(1, 1)]);
     let paid = &status["tasks"][0];
     assert_eq!(
         (&paid["attempts"], &paid["tokens"], &paid["cost_usd"]),
@@ -53,6 +57,7 @@ async fn tokens_and_money_are_recorded_for_every_attempt_and_absent_where_nobody
 
     let text = fs::read_to_string(repo.root().join(".convoy/logs/convoys.ndjson")).expect("the file");
     let line: Value = serde_json::from_str(text.trim_end()).expect("one line");
+    assert_eq!(line["agent_calls"], calls(3, 1));
     assert_eq!((&line["total_tokens"], &line["total_cost_usd"]), (&json!(240), &json!(0.5)));
     assert_eq!(line["tasks"][0]["total_tokens"], 240);
     assert!(line["tasks"][1].get("total_tokens").is_none(), "{line}");

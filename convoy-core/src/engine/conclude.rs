@@ -82,7 +82,7 @@ pub(super) async fn conclude(
 /// Appends the line of this run to `convoys.ndjson`. Returns what kept it from being written.
 async fn append_record(parts: &Parts, state: &RunState) -> Result<Option<String>, Error> {
     let (_, stored) = load_from(&*parts.store, state.convoy()).await?;
-    let Some(record) = RunRecord::of(&stored, state.plan()) else { return Ok(None) };
+    let Some(record) = RunRecord::of(&stored, state.plan(), state.agent_calls()) else { return Ok(None) };
     let logs = parts.state_dir.join(LOGS);
     let failed = on_files(move || NdjsonExport::new(logs).append_run(&record).err()).await.flatten();
     Ok(failed.map(|error| error.to_string()))

@@ -255,7 +255,9 @@ fn tasks_missing(record: &Record, root: &Node) -> Problem {
         _ => false,
     };
     match is_formula {
-        true => problem.with_hint("this looks like a formula, a template of convoy files: not supported yet"),
+        true => problem.with_hint(
+            "this looks like a formula, a template of convoy files: run it with `convoy run --formula FILE`",
+        ),
         false => problem.with_hint("a list of at least one task with `id` and `prompt`"),
     }
 }

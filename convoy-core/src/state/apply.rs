@@ -124,6 +124,7 @@ impl RunState {
         };
         if !usage.is_empty() {
             self.spending.spend(usage);
+            self.calls.count(usage);
         }
         let hook = self.plan.spec().hooks.get(*index as usize);
         if hook.is_some_and(|hook| hook.kind == HookType::Review) {

@@ -40,6 +40,27 @@ pub struct BudgetView {
     pub exceeded: bool,
 }
 
+/// How many calls of agents there were, and how many of them did not say what they consumed. A sum that leaves somebody
+/// out is too low: show it as `at least`, and as unknown where nobody said anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct AgentCalls {
+    /// All calls: of attempts, reviews, hooks and ratings. A call that was cut off counts.
+    pub total: u32,
+    /// Those that did not say how many tokens they consumed.
+    pub without_tokens: u32,
+    /// Those that did not say what they cost.
+    pub without_cost: u32,
+}
+
+impl AgentCalls {
+    /// One more call, which said this.
+    pub(super) fn count(&mut self, usage: &Usage) {
+        self.total += 1;
+        self.without_tokens += u32::from(usage.total_tokens().is_none());
+        self.without_cost += u32::from(usage.cost_usd.is_none());
+    }
+}
+
 impl Spending {
     pub(super) fn begun(now: Timestamp) -> Self {
         Self {
@@ -138,6 +159,8 @@ impl RunState {
         }
         if let Some(usage) = consumed(event, before) {
             self.spending.spend(usage);
+            self.calls.count(usage);
+            task.calls.count(usage);
             if let Some(spending) = &mut task.spending {
                 spending.spend(usage);
             }

@@ -24,7 +24,7 @@ mod tests;
 
 pub use self::apply::IllegalEvent;
 pub use self::breaker::{Admission, BreakerDue};
-pub use self::budget::BudgetView;
+pub use self::budget::{AgentCalls, BudgetView};
 pub use self::ending::{EndStage, Ending, FailedGate, GatesView, Round, Verdict};
 pub use self::guard::GuardView;
 pub use self::judged::Judged;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::breaker::Breakers;
-use super::budget::Spending;
+use super::budget::{AgentCalls, Spending};
 use super::ending::Ending;
 use super::parking::Parking;
 use super::publish::Publish;
@@ -37,6 +37,7 @@ pub struct RunState {
     pub(super) parking: Parking,
     pub(super) breakers: Breakers,
     pub(super) spending: Spending,
+    pub(super) calls: AgentCalls,
     /// Artifacts that are stored.
     pub(super) artifacts_held: u32,
     /// When the newest event was recorded.
@@ -65,6 +66,7 @@ impl PartialEq for RunState {
             && self.parking == other.parking
             && self.breakers == other.breakers
             && self.spending == other.spending
+            && self.calls == other.calls
             && self.artifacts_held == other.artifacts_held
             && self.last_time == other.last_time
             && self.review_tokens == other.review_tokens
@@ -99,6 +101,7 @@ impl RunState {
             parking: Parking::default(),
             breakers: Breakers::default(),
             spending: Spending::begun(created_at),
+            calls: AgentCalls::default(),
             artifacts_held: 0,
             last_time: created_at,
             review_tokens: 0,
@@ -244,6 +247,11 @@ impl RunState {
             sum.add(&task.usage);
         }
         sum
+    }
+
+    /// How many calls of agents that sum is made of, and how many said nothing.
+    pub fn agent_calls(&self) -> AgentCalls {
+        self.calls
     }
 
     /// Whether another artifact of a task may be stored.

@@ -1,6 +1,6 @@
 //! The stages of a task and the table of allowed moves.
 
-use super::budget::Spending;
+use super::budget::{AgentCalls, Spending};
 use super::judged::Judged;
 use super::review::TaskReview;
 use super::verdicts::Verdicts;
@@ -288,6 +288,8 @@ pub struct TaskState {
     pub exit_code: Option<i32>,
     /// What all attempts consumed.
     pub usage: Usage,
+    /// How many calls of agents that is the sum of, and how many said nothing.
+    pub calls: AgentCalls,
     /// The newest landing commit.
     pub commit: Option<Oid>,
     /// The artifacts of the attempt that is under way; they count once the task is done.
@@ -339,6 +341,7 @@ impl TaskState {
             session: None,
             exit_code: None,
             usage: Usage::default(),
+            calls: AgentCalls::default(),
             commit: None,
             taken: Vec::new(),
             artifacts: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::breaker::Admission;
-use super::budget::BudgetView;
+use super::budget::{AgentCalls, BudgetView};
 use super::ending::GatesView;
 use super::guard::GuardView;
 use super::run::RunState;
@@ -56,12 +56,14 @@ pub struct ConvoyView {
     pub finished_at: Option<Timestamp>,
     /// How many tasks have which fate.
     pub totals: Totals,
-    /// Tokens of all attempts; absent when none were reported.
+    /// Tokens of all calls of agents that said them; absent when none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
-    /// Money of all attempts; absent when none was reported.
+    /// Money of all calls of agents that said it; absent when none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// How many calls of agents there were, and how many are missing in these sums.
+    pub agent_calls: AgentCalls,
     /// The limits of its budget, and how near they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub budget: Vec<BudgetView>,
@@ -110,6 +112,8 @@ pub struct TaskView {
     /// Money of its attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// How many calls of agents there were, and how many are missing in these sums.
+    pub agent_calls: AgentCalls,
     /// The limits of its own budget, and how near they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub budget: Vec<BudgetView>,
@@ -165,6 +169,7 @@ pub fn view(state: &RunState) -> ConvoyView {
         totals: state.totals(),
         tokens: usage.total_tokens(),
         cost_usd: usage.cost_usd,
+        agent_calls: state.agent_calls(),
         budget: state.budget(state.last_time),
         tasks: plan.indices().map(|ix| task_view(state, ix, &taken)).collect(),
     }
@@ -221,6 +226,7 @@ fn task_view(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> TaskView {
         tree: asked.and_then(|(work, _)| work.map(|work| work.tree.clone())),
         tokens: task.usage.total_tokens(),
         cost_usd: task.usage.cost_usd,
+        agent_calls: task.calls,
         budget: state.task_budget(ix, state.last_time),
         artifacts: task
             .artifacts

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use convoy_core::event::{ConvoyEvent, Event, EventRecord, PublishEvent, RunOptions, Started, TaskEvent};
-use convoy_core::state::{ConvoyView, TaskView};
+use convoy_core::state::{AgentCalls, ConvoyView, TaskView};
 use convoy_core::types::{
     AttemptNo, ConvoyId, ConvoyStatus, Oid, TaskId, TaskIx, TaskStatus, Timestamp, Totals,
 };
@@ -83,6 +83,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
             tree: None,
             tokens: None,
             cost_usd: None,
+            agent_calls: AgentCalls::default(),
             budget: Vec::new(),
             artifacts: Vec::new(),
             dead_letter: None,
@@ -109,6 +110,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
         totals: Totals::of(tasks.iter().map(|task| task.status)),
         tokens: None,
         cost_usd: None,
+        agent_calls: AgentCalls::default(),
         budget: Vec::new(),
         tasks,
     }

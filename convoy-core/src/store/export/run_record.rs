@@ -9,6 +9,7 @@ use super::lines::Lines;
 use super::{ExportError, NdjsonExport};
 use crate::event::{ConvoyEvent, Event, TaskEvent};
 use crate::plan::Plan;
+use crate::state::AgentCalls;
 use crate::store::StoredConvoy;
 use crate::store::project::{Key, Row, Table, Tables, created, project, status_of};
 use crate::types::{ConvoyId, ConvoyStatus, Cost, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage};
@@ -47,6 +48,8 @@ pub struct RunRecord {
     /// Money for all attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_cost_usd: Option<Cost>,
+    /// How many calls of agents there were, and how many are missing in these sums.
+    pub agent_calls: AgentCalls,
 }
 
 /// What became of one task.
@@ -84,8 +87,9 @@ pub struct RunTask {
 }
 
 impl RunRecord {
-    /// Reads the record off the events. `None` when the convoy has not ended.
-    pub fn of(convoy: &StoredConvoy, plan: &Plan) -> Option<Self> {
+    /// Reads the record off the events; `calls` is what the state that they make counts. `None` when the convoy has not
+    /// ended.
+    pub fn of(convoy: &StoredConvoy, plan: &Plan, calls: AgentCalls) -> Option<Self> {
         let mut tables = Tables::default();
         let first = convoy.events.first()?.seq;
         tables.apply(created(&convoy.id, &plan.spec().name, convoy.created_at, first));
@@ -126,6 +130,7 @@ impl RunRecord {
             events_count: convoy.events.len() as u64,
             total_tokens: spent.total_tokens(),
             total_cost_usd: spent.cost_usd,
+            agent_calls: calls,
         })
     }
 }
@@ -255,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_record_says_what_is_known_and_nothing_else() {
-        let record = RunRecord::of(&convoy(run()), &plan()).expect("it has ended");
+        let record = RunRecord::of(&convoy(run()), &plan(), AgentCalls::default()).expect("it has ended");
         let json = serde_json::to_value(&record).expect("json");
         let id = samples::convoy_id(1);
         assert_eq!(
@@ -285,10 +290,11 @@ mod tests {
                     },
                 ],
                 "events_count": 14, "total_tokens": 13, "total_cost_usd": 0.25,
+                "agent_calls": {"total": 0, "without_tokens": 0, "without_cost": 0},
             })
         );
         let running: Vec<Event> = run().into_iter().take(5).collect();
-        assert_eq!(RunRecord::of(&convoy(running), &plan()), None);
+        assert_eq!(RunRecord::of(&convoy(running), &plan(), AgentCalls::default()), None);
     }
 
     #[test]
@@ -314,11 +320,11 @@ mod tests {
             |hook: bool| beside.iter().filter(|e| matches!(e, TaskEvent::Hook(_)) == hook).count() as u64;
         let more = 100 * count(true) + 1000 * count(false);
         assert!(count(true) > 0 && count(false) > 0);
-        let before = RunRecord::of(&convoy(run()), &plan()).expect("it has ended");
+        let before = RunRecord::of(&convoy(run()), &plan(), AgentCalls::default()).expect("it has ended");
         let mut events = run();
         let at = events.len() - 1;
         events.splice(at..at, beside.into_iter().map(|event| samples::task(0, event)));
-        let after = RunRecord::of(&convoy(events), &plan()).expect("it has ended");
+        let after = RunRecord::of(&convoy(events), &plan(), AgentCalls::default()).expect("it has ended");
         let with = |tokens: Option<u64>| tokens.map(|tokens| tokens + more);
         assert_eq!(after.total_tokens, with(before.total_tokens));
         assert_eq!(after.tasks[0].total_tokens, with(before.tasks[0].total_tokens));
@@ -328,11 +334,12 @@ mod tests {
     fn each_end_of_a_run_has_one_line_also_after_a_torn_write() {
         let folder = tempfile::tempdir().expect("a folder");
         let export = NdjsonExport::new(folder.path());
-        let first = RunRecord::of(&convoy(run()), &plan()).expect("it has ended");
+        let first = RunRecord::of(&convoy(run()), &plan(), AgentCalls::default()).expect("it has ended");
         let mut again = run();
         let retried = ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "me".into() };
         again.extend([Event::Convoy(retried), samples::done(1, 'e'), samples::end(ConvoyStatus::Done)]);
-        let second = RunRecord::of(&convoy(again), &plan()).expect("it has ended again");
+        let second =
+            RunRecord::of(&convoy(again), &plan(), AgentCalls::default()).expect("it has ended again");
 
         assert!(export.append_run(&first).expect("written"));
         assert!(!export.append_run(&first).expect("is there"));

@@ -13,6 +13,8 @@ mod run;
 mod show;
 mod spec;
 
+use convoy_core::process::COOKIE;
+
 use crate::app::App;
 use crate::args::{Command, DisputeCommand, DlqCommand};
 use crate::exit::{Exit, Failure};
@@ -48,10 +50,50 @@ impl Command {
             | Self::Demo => false,
         }
     }
+
+    /// Whether it changes a convoy that is there, which is for people to do.
+    fn decides(&self) -> bool {
+        match self {
+            Self::Resume { .. }
+            | Self::Retry { .. }
+            | Self::Publish { .. }
+            | Self::Dlq(DlqCommand::Resolve { .. } | DlqCommand::Retry { .. })
+            | Self::Dispute(DisputeCommand::Resolve { .. })
+            | Self::Cancel(_)
+            | Self::Approve { .. }
+            | Self::Reject(_)
+            | Self::Skip(_)
+            | Self::Accept { .. }
+            | Self::Inject { .. }
+            | Self::Pause(_)
+            | Self::Unpause(_) => true,
+            // A convoy of its own harms none: an agent may work on a program that runs convoys.
+            Self::Run(_)
+            | Self::Demo
+            | Self::Status { .. }
+            | Self::Show { .. }
+            | Self::List { .. }
+            | Self::Events { .. }
+            | Self::Check { .. }
+            | Self::Logs { .. }
+            | Self::Artifact { .. }
+            | Self::Schema
+            | Self::Dispute(DisputeCommand::List { .. })
+            | Self::Dlq(DlqCommand::List { .. }) => false,
+        }
+    }
 }
 
 /// Does what was typed.
+///
+/// What an agent, a gate or a hook types is refused where it would change a convoy. That is a fence and no wall: whoever
+/// runs as the same user can do whatever that user can.
 pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Failure> {
+    if command.decides() && app.host.env.contains_key(COOKIE) {
+        return Err(Failure::usage(
+            "a program that convoy started cannot decide for a person; run it from your own shell",
+        ));
+    }
     match command {
         Command::Run(args) => run::run(app, args).await,
         Command::Resume { convoy, json, env } => run::resume(app, convoy.as_deref(), env, json).await,
@@ -86,5 +128,49 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
             inject::inject(app, &file, convoy.as_deref(), key.as_deref()).await
         }
         Command::Demo => crate::demo::demo(app).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Args;
+    use crate::testing::Place;
+
+    #[test]
+    fn what_convoy_started_looks_at_convoys_and_decides_nothing() {
+        let cases = [
+            ("approve a", true),
+            ("reject a --reason no", true),
+            ("skip a --reason no", true),
+            ("accept a HEAD --reason mine", true),
+            ("inject more.yml", true),
+            ("cancel", true),
+            ("pause", true),
+            ("unpause", true),
+            ("resume", true),
+            ("retry", true),
+            ("publish", true),
+            ("dlq resolve d1 --reason seen", true),
+            ("dlq retry d1", true),
+            ("dispute resolve d1 --reason seen", true),
+            ("dlq list", false),
+            ("dispute list", false),
+            ("status", false),
+            ("list", false),
+            ("schema", false),
+        ];
+        let place = Place::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for (typed, refused) in cases {
+            let parsed = Args::try_parse_from(format!("convoy {typed}").split_whitespace()).expect(typed);
+            let (mut app, _) = place.app();
+            app.host.env.insert(COOKIE.to_owned(), "attempt".to_owned());
+            let result = runtime.block_on(execute(&mut app, parsed.command));
+            let said = result.err().map(|failure| failure.message).unwrap_or_default();
+            assert_eq!(said.contains("cannot decide for a person"), refused, "{typed}: {said}");
+        }
     }
 }

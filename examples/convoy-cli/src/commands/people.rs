@@ -1,11 +1,7 @@
 //! `approve`, `reject`, `skip`, `accept`: what a person decides about a task.
-//!
-//! An agent that calls the program is refused. That is a fence and no wall: whoever runs as the same user can do
-//! whatever that user can.
 
 use convoy_core::engine::Engine;
 use convoy_core::event::RequestKind;
-use convoy_core::process::COOKIE;
 use convoy_core::types::{ConvoyId, Oid};
 
 use crate::app::App;
@@ -48,11 +44,6 @@ pub(super) async fn accept(app: &mut App, wish: WishArgs, commit: &str) -> Resul
 
 /// The convoy, which must have the task: the engine that runs it could say so only as an event.
 async fn convoy_of(app: &App, wish: &WishArgs) -> Result<(Engine, ConvoyId), Failure> {
-    if app.host.env.contains_key(COOKIE) {
-        return Err(Failure::usage(
-            "a program that convoy started cannot decide for a person; run it from your own shell",
-        ));
-    }
     let (engine, id) = app.convoy(wish.convoy.as_deref()).await?;
     let view = engine.status(&id).await?;
     if view.tasks.iter().any(|task| task.id == wish.task) {

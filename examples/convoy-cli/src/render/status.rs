@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use convoy_core::state::{BudgetView, ConvoyView, TaskView};
-use convoy_core::types::{ConvoyStatus, Measure, TaskStatus};
+use convoy_core::state::{AgentCalls, BudgetView, ConvoyView, TaskView};
+use convoy_core::types::{ConvoyStatus, Cost, Measure, TaskStatus};
 
 use super::event::failed;
 use super::{count, duration, safe_line, some_of, table, thousands};
@@ -114,13 +114,12 @@ fn note(task: &TaskView) -> String {
     // The failure of an earlier attempt matters only until the task is done.
     let failure = task.failure.as_ref().filter(|_| task.status != TaskStatus::Done).map(failed);
     let letter = task.dead_letter.as_ref().map(|id| format!("dead letter {}", safe_line(id)));
-    let tokens = task.tokens.map(|tokens| format!("{} tokens", thousands(tokens)));
-    let cost = task.cost_usd.map(|cost| cost.to_string());
     let dispute = task.dispute.as_ref().map(|id| safe_line(id));
     let unreviewed = task.unreviewed.map(|_| "not reviewed".to_owned());
     let budget = budget(&task.budget);
-    let parts = [landed, same, unreviewed, waits, failure, letter, dispute, tokens, cost, budget];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let parts = [landed, same, unreviewed, waits, failure, letter, dispute];
+    let consumed = consumed(task.tokens, task.cost_usd, task.agent_calls);
+    parts.into_iter().flatten().chain(consumed).chain(budget).collect::<Vec<_>>().join(", ")
 }
 
 /// How near the limits of a budget are. What nobody has said is unknown, and no zero.
@@ -137,6 +136,25 @@ fn budget(limits: &[BudgetView]) -> Option<String> {
     };
     let limits: Vec<String> = limits.iter().map(limit).collect();
     (!limits.is_empty()).then(|| format!("budget: {}", limits.join(", ")))
+}
+
+/// What agents say they consumed. A sum that leaves somebody out says so.
+fn consumed(tokens: Option<u64>, cost: Option<Cost>, calls: AgentCalls) -> impl Iterator<Item = String> {
+    let least = |silent: u32| if silent > 0 { "at least " } else { "" };
+    let tokens = tokens.map(|tokens| format!("{}{} tokens", least(calls.without_tokens), thousands(tokens)));
+    let cost = cost.map(|cost| format!("{}{cost}", least(calls.without_cost)));
+    tokens.into_iter().chain(cost)
+}
+
+/// What no agent said.
+fn unknown(view: &ConvoyView) -> Option<&'static str> {
+    match (view.tokens, view.cost_usd) {
+        _ if view.agent_calls.total == 0 => None,
+        (None, None) => Some("tokens and cost unknown"),
+        (None, Some(_)) => Some("tokens unknown"),
+        (Some(_), None) => Some("cost unknown"),
+        (Some(_), Some(_)) => None,
+    }
 }
 
 fn totals(view: &ConvoyView) -> String {
@@ -157,11 +175,9 @@ fn totals(view: &ConvoyView) -> String {
     for (number, what) in numbers.into_iter().filter(|(number, _)| *number > 0) {
         line.push_str(&format!(", {number} {what}"));
     }
-    if let Some(tokens) = view.tokens {
-        line.push_str(&format!(" · {} tokens", thousands(tokens)));
-    }
-    if let Some(cost) = view.cost_usd {
-        line.push_str(&format!(" · {cost}"));
+    let consumed = consumed(view.tokens, view.cost_usd, view.agent_calls);
+    for part in consumed.chain(unknown(view).map(str::to_owned)) {
+        line.push_str(&format!(" · {part}"));
     }
     if let Some(end) = view.finished_at {
         line.push_str(&format!(" · {}", duration(end.since(view.created_at))));
@@ -243,7 +259,7 @@ fn next(view: &ConvoyView, running: bool, hints: &Hints) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use convoy_core::state::{GatesView, GuardView};
-    use convoy_core::types::{Cost, Failure, FailureKind, Timestamp};
+    use convoy_core::types::{Failure, FailureKind, Timestamp};
 
     use super::*;
     use crate::testing::{oid, view};
@@ -319,6 +335,27 @@ mod tests {
         let lines = status_lines(&view, true, &hints());
         assert!(lines[3].ends_with("budget: unknown of 2.5 dollars"), "{lines:?}");
         assert!(lines.iter().any(|line| line == wanted), "{lines:?}");
+    }
+
+    #[test]
+    fn sums_say_what_is_missing_in_them() {
+        let calls = |without_tokens, without_cost| AgentCalls { total: 3, without_tokens, without_cost };
+        let cases = [
+            (Some(120), Some(0.5), calls(0, 0), "120 tokens · $0.5000"),
+            (Some(120), Some(0.5), calls(2, 1), "at least 120 tokens · at least $0.5000"),
+            (Some(120), None, calls(1, 3), "at least 120 tokens · cost unknown"),
+            (None, Some(0.5), calls(3, 0), "$0.5000 · tokens unknown"),
+            (None, None, calls(3, 3), "tokens and cost unknown"),
+        ];
+        for (tokens, cost, agent_calls, wanted) in cases {
+            let cost_usd = cost.map(Cost::from);
+            let mut view = ConvoyView { tokens, cost_usd, agent_calls, ..view(&[("a", TaskStatus::Done)]) };
+            assert_eq!(totals(&view), format!("the task is done · {wanted}"));
+            (view.tasks[0].tokens, view.tasks[0].agent_calls) = (Some(7), agent_calls);
+            let least = if agent_calls.without_tokens > 0 { "at least " } else { "" };
+            assert_eq!(note(&view.tasks[0]), format!("{least}7 tokens"));
+        }
+        assert_eq!(totals(&view(&[("a", TaskStatus::Done)])), "the task is done", "nobody was called");
     }
 
     #[test]
