@@ -51,6 +51,7 @@ mod guard;
 mod hooks;
 mod injection;
 mod landing;
+mod links;
 mod order;
 mod places;
 mod policy;

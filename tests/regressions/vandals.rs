@@ -35,7 +35,6 @@ async fn work_in_a_damaged_worktree_is_lost_at_most_for_its_own_task() {
         "sh rm -rf \"$(git rev-parse --git-dir)\"",
         "sh rm \"$(git rev-parse --git-dir)/gitdir\"",
         "sh git worktree lock . && git worktree remove --force --force .",
-        "sh git init -q inner && cd inner && git commit -q --allow-empty -m inner",
         "sh chmod -R a-w . && chmod 0 README.md",
     ];
     for script in cases {
@@ -43,6 +42,29 @@ async fn work_in_a_damaged_worktree_is_lost_at_most_for_its_own_task() {
         let ran = with_vandal(&repo, script).await;
         assert_other_landed(&repo, &ran, script);
         assert!(ran.task("vandal").failure.is_some() || ran.status() == ConvoyStatus::Done, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn work_that_git_would_keep_only_in_part_fails_its_task_and_its_files_are_kept() {
+    let sides = "git commit -qm one && one=$(git rev-parse HEAD) && git checkout -q --detach HEAD~1 && echo two > v.txt && \
+                 git add v.txt && git commit -qm two";
+    let cases = [
+        ("sh git init -q inner && cd inner && git commit -q --allow-empty -m inner".to_owned(), "inner"),
+        (format!("sh git add v.txt && {sides} && ! git merge -q $one"), "merge"),
+        (format!("sh git add v.txt && {sides} && git merge -q -s ours --no-commit $one"), "merge"),
+    ];
+    for (script, named) in cases {
+        let repo = ScratchRepo::new();
+        let ran = with_vandal(&repo, &format!("write v.txt v\n{script}")).await;
+        assert_eq!(ran.statuses(), "vandal=failed other=done", "{script}: {:#?}", ran.outcome.view);
+        assert_eq!(ran.failed_with("vandal"), "snapshot-error", "{script}");
+        let message = &ran.failure("vandal").message;
+        assert!(message.contains(named) && message.contains("its files are kept in"), "{message}");
+        assert_eq!(landed(&repo, "main"), ["other"]);
+        let aside = format!(".convoy/worktrees/{}/0-vandal.kept-1", ran.outcome.view.convoy_id);
+        assert!(message.contains(&aside) && repo.root().join(&aside).join("v.txt").is_file(), "{message}");
+        assert_eq!(repo.status(), [""; 0], "{script}");
     }
 }
 

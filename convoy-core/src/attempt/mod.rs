@@ -16,6 +16,7 @@ mod hooks;
 mod host;
 mod inputs;
 mod land;
+mod links;
 mod log;
 mod prompt;
 mod review;

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::artifacts::keep_said;
 use super::call::{Ask, Called, Desk, call, killed, secret_in};
-use super::check::escapes;
 use super::context::Context;
 use super::cut_off::{Before, CutOff, take_over};
 use super::environment::{agent_env, gate_env};
@@ -17,6 +16,7 @@ use super::guard::{Guard, GuardReport};
 use super::hooks::{Due, Halt, HookReport, task_hooks};
 use super::host::prompt_parts;
 use super::inputs::{self, PromptInput};
+use super::links::{no_way_out, no_way_out_made};
 use super::prompt::{Feedback, Prompt, render};
 use super::review::{ReviewOrder, Subject};
 use super::setup::{copy_in, run_setup};
@@ -225,6 +225,7 @@ async fn prepare(
     run_setup(context, request.task, request.attempt, &worktree, quiet_env.clone(), cancel).await?;
     context.whole.insert(request.task, request.attempt);
     let guard = run_hooks_before(context, request, cancel, observer).await?;
+    no_way_out_made(context, request, &worktree).await?;
     let host = prompt_parts(context, request, &worktree, cancel).await?;
     let desk = Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, before, host };
     Ok((desk, session, guard))
@@ -339,26 +340,6 @@ async fn make_worktree(
     }
     let (session, before) = take_over(context, request, session, &path).await.map_err(failed)?;
     Ok((path, session, before))
-}
-
-/// An agent that follows a link out of its tree would edit files that are not its own.
-async fn no_way_out(context: &Context, request: &WorkRequest) -> Result<(), Failure> {
-    let tree = request.conflict.as_ref().map_or(&request.base, |conflict| &conflict.tree);
-    let failed =
-        |error| context.failure(FailureKind::Worktree, "cannot look at the links of the tree", &error);
-    let escapes = escapes(context, tree).await.map_err(failed)?;
-    if escapes.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<String> = escapes.iter().take(20).map(ToString::to_string).collect();
-    let text = format!(
-        "{} symbolic links lead out of the repository, and an agent that follows one works outside of its \
-         worktree; remove them or let them lead within it, then commit that: {}",
-        escapes.len(),
-        list.join(", ")
-    );
-    let text = context.redactor.clean(&text);
-    Err(Failure::new(FailureKind::SymlinkEscape, text))
 }
 
 /// Looks through a prompt that is about to be sent, and keeps it: under a title, beside those before it.

@@ -1,7 +1,9 @@
 //! The symbolic links of a tree.
 
+use std::path::{Path, PathBuf};
+
 use super::error::GitError;
-use super::repository::Repository;
+use super::repository::{Repository, path_of};
 use crate::types::Oid;
 
 /// The longest path that a system takes; the target of a link is one.
@@ -28,6 +30,28 @@ impl Repository {
         let (paths, ids): (Vec<_>, Vec<_>) = links.unzip();
         let targets = self.small_blobs(&ids, LONGEST_TARGET).await?;
         Ok(paths.into_iter().zip(targets).map(|(path, target)| TreeLink { path, target }).collect())
+    }
+
+    /// The symbolic links of a worktree that are new or that took the place of what the index has. What git ignores is
+    /// not looked at, nor what lies at `left_out` paths.
+    pub async fn changed_links(
+        &self,
+        worktree: &Path,
+        left_out: &[PathBuf],
+    ) -> Result<Vec<TreeLink>, GitError> {
+        let files = self.worktree(worktree).await?;
+        let call = files.call("ls-files").args(["-o", "-m", "-z", "--exclude-standard"]);
+        let listed = self.ok(call).await?;
+        let mut links = Vec::new();
+        for path in listed.fields().filter(|path| !left_out.iter().any(|out| path_of(path).starts_with(out)))
+        {
+            // Anything but a link cannot be read as one.
+            let Ok(target) = std::fs::read_link(files.root.join(path_of(path))) else { continue };
+            let target = Some(target.into_os_string().into_encoded_bytes());
+            links.push(TreeLink { path: path.to_vec(), target });
+        }
+        links.dedup_by(|one, other| one.path == other.path);
+        Ok(links)
     }
 
     /// The content of each of these blobs; `None` for one that is larger than `most` bytes.
@@ -88,6 +112,21 @@ mod tests {
         let link = |path: &str, target: &str| TreeLink { path: path.into(), target: Some(target.into()) };
         let wanted = [link("dir/two\nlines", "../a\nb"), link("one", "dir/other")];
         assert_eq!(s.repo.tree_links(&commit).await.expect("lists"), wanted);
+    }
+
+    #[tokio::test]
+    async fn links_that_were_made_since_are_told_unless_git_ignores_them() {
+        let s = Scratch::new().await;
+        s.write("file", "x").write("other", "x").write(".gitignore", "ignored\n").link("old", "file");
+        s.commit("links").await;
+        let left_out = [PathBuf::from("copied")];
+        assert_eq!(s.repo.changed_links(&s.root, &left_out).await.expect("lists"), []);
+        s.write("new file", "x").write("dir/x", "x").write("ignored/x", "x").write("copied/x", "x");
+        s.remove("file");
+        s.link("file", "/etc").link("dir/new", "..").link("ignored/out", "/etc").link("copied/out", "/etc");
+        let link = |path: &str, target: &str| TreeLink { path: path.into(), target: Some(target.into()) };
+        let found = s.repo.changed_links(&s.root, &left_out).await.expect("lists");
+        assert_eq!(found, [link("dir/new", ".."), link("file", "/etc")]);
     }
 
     #[tokio::test]

@@ -1,5 +1,8 @@
 //! The gates that judge the diff of the work.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
 use super::bench::{Bench, End};
 use crate::attempt::context::Context;
 use crate::gate::{self, Diff, Size};
@@ -79,4 +82,23 @@ pub(in crate::attempt) async fn escapes(
         context.clean.insert(base);
     }
     Ok(escapes)
+}
+
+/// The links that lead out of a worktree that began as `base`, among those that were made in it since and that git does
+/// not ignore. What lies at `copied` paths is left out.
+pub(in crate::attempt) async fn escapes_made(
+    context: &Context,
+    base: &Oid,
+    worktree: &Path,
+    copied: &[PathBuf],
+) -> Result<Vec<gate::Escape>, GitError> {
+    let made = context.repository.changed_links(worktree, copied).await?;
+    if made.is_empty() {
+        return Ok(Vec::new());
+    }
+    let replaced: HashSet<&[u8]> = made.iter().map(|link| link.path.as_slice()).collect();
+    let mut links = context.repository.tree_links(base).await?;
+    links.retain(|link| !replaced.contains(link.path.as_slice()));
+    links.extend(made);
+    Ok(gate::escaping(&links))
 }

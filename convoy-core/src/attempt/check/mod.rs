@@ -10,7 +10,7 @@ mod programs;
 use tokio_util::sync::CancellationToken;
 
 use self::bench::{Bench, End};
-pub(super) use self::built_in::escapes;
+pub(super) use self::built_in::{escapes, escapes_made};
 pub use self::drift::{DriftReport, Rating};
 use super::context::Context;
 use super::guard::{Guard, GuardReport};
