@@ -5,7 +5,7 @@ use std::fmt;
 use super::diff::Diff;
 use super::verdict::{Verdict, listed};
 use crate::git::{Added, GitError, Repository};
-use crate::secret::{Redactor, ScanConfig};
+use crate::secret::{EscapeFilter, Redactor, ScanConfig};
 
 const GATE: &str = "secret_scan";
 
@@ -150,6 +150,20 @@ impl<'a> Search<'a> {
         self.look(self.text.len());
     }
 
+    /// Adds the secrets that begin in the first `limit` bytes of a text, by line and kind, but for those of a line that
+    /// are known.
+    fn scan(&self, text: &str, limit: usize, found: &mut Vec<(usize, String)>) {
+        let known = found.len();
+        for finding in self.redactor.scan_file(&self.path, text, self.config) {
+            let is_known = found[..known]
+                .iter()
+                .any(|(line, kind)| (*line, kind.as_str()) == (finding.line, &*finding.kind));
+            if finding.range.start < limit && !is_known {
+                found.push((finding.line, finding.kind.into_owned()));
+            }
+        }
+    }
+
     /// Looks at the text, takes what begins in the first so many bytes, and forgets these.
     fn look(&mut self, end: usize) {
         if end == 0 {
@@ -162,20 +176,31 @@ impl<'a> Search<'a> {
         } else {
             String::from_utf8_lossy(&self.text[..end]).len()
         };
-        for finding in self.redactor.scan_file(&self.path, &text, self.config) {
-            if finding.range.start < limit {
-                self.places.push(Place {
-                    kind: finding.kind.into_owned(),
-                    commit: self.commit.clone(),
-                    path: self.path.clone(),
-                    line: self.line + finding.line as u64 - 1,
-                });
-            }
+        let mut found: Vec<(usize, String)> = Vec::new();
+        self.scan(&text, limit, &mut found);
+        // What a terminal does not show keeps no secret from being read there. Both are looked at, because what looks
+        // like a sequence may be part of one; taking sequences out leaves every line where it is.
+        if let Some(shown) = without_escapes(&self.text) {
+            let limit = without_escapes(&self.text[..end]).map_or(limit, |text| text.len());
+            self.scan(&shown, limit, &mut found);
+        }
+        found.sort_by_key(|(line, _)| *line);
+        for (line, kind) in found {
+            let (commit, path) = (self.commit.clone(), self.path.clone());
+            self.places.push(Place { kind, commit, path, line: self.line + line as u64 - 1 });
         }
         let lines = self.text[..end].iter().filter(|byte| **byte == b'\n').count();
         self.line += lines as u64;
         self.text.drain(..end);
     }
+}
+
+/// The text without terminal escape sequences; `None` when it has none.
+fn without_escapes(text: &[u8]) -> Option<String> {
+    let (mut filter, mut shown) = (EscapeFilter::default(), Vec::with_capacity(text.len()));
+    filter.push(text, &mut shown);
+    filter.finish(&mut shown);
+    (shown.len() < text.len()).then(|| String::from_utf8_lossy(&shown).into_owned())
 }
 
 #[cfg(test)]
@@ -206,6 +231,23 @@ mod tests {
         assert!(!verdict.passed && !verdict.output.contains(&token()), "{}", verdict.output);
         let places: Vec<&str> = verdict.output.lines().skip(1).collect();
         assert_eq!(places, ["github-token in dir/new file:4", "github-token in old:5"]);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_escape_sequences_cut_in_two_is_found_and_one_beside_them_only_once() {
+        let s = Scratch::new().await;
+        let base = s.commit("base").await;
+        let (head, tail) = (&token()[..10], &token()[10..]);
+        s.write("coloured", &format!("1\n\u{1b}[1mkey\u{1b}[m {head}\u{1b}[01;31m\u{1b}[K{tail}\n"));
+        s.write("json", &format!("{{\"out\":\"{head}\\u001b[m{tail}\"}}\n"));
+        s.write("both", &format!("\u{1b}[m{0} {0}\n\u{9b}1mx {head}\u{9b}m{tail}\n", token()));
+        // What never ends hides nothing that follows.
+        s.write("title", &format!("\u{1b}]0;{}\n", token()));
+        let verdict = judged(&s, &base).await;
+        let places: Vec<&str> = verdict.output.lines().skip(1).collect();
+        let wanted = ["both:1", "both:1", "both:2", "coloured:2", "json:1", "title:1"];
+        assert_eq!(places, wanted.map(|place| format!("github-token in {place}")));
+        assert!(!verdict.output.contains(tail));
     }
 
     #[tokio::test]
