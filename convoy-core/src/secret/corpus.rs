@@ -158,6 +158,19 @@ fn every_format_is_in_the_corpus() {
 }
 
 #[test]
+fn every_format_has_a_line_that_nearly_matches() {
+    let kinds: std::collections::BTreeSet<&str> = super::formats::all().map(|format| format.kind).collect();
+    let lines: Vec<&str> = CLEAN.lines().filter(|line| !line.starts_with("# ")).collect();
+    let nears = |kind: &str| {
+        let mut starts =
+            super::formats::all().filter(|format| format.kind == kind).flat_map(|format| format.starts);
+        starts.any(|start| lines.iter().any(|line| line.contains(start)))
+    };
+    let missing: Vec<&str> = kinds.into_iter().filter(|kind| !nears(kind)).collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
 fn samples_from_the_documentation_of_providers_are_found() {
     let cases = [
         ("id AKIAIOSFODNN7EXAMPLE done", "id [REDACTED:aws-access-key] done"),

@@ -8,7 +8,7 @@ pub(super) const FORMATS: &[Format] = &[
     // https://planetscale.com/docs/api/reference/service-tokens
     exact("planetscale-token", &["pscale_tkn_", "pscale_pw_", "pscale_oauth_"], "[A-Za-z0-9_=.-]{32,}"),
     // https://supabase.com/docs/guides/api/api-keys
-    random("supabase-key", &["sbp_"], "(?:v0_)?[a-f0-9]{40}"),
+    random("supabase-key", &["sbp_"], "(?:[a-z0-9]{2,5}_)?[a-f0-9]{40}"),
     exact("supabase-key", &["sb_secret_"], "[A-Za-z0-9_-]{22,}"),
     // https://neon.com/docs/manage/api-keys
     random("neon-key", &["napi_"], "[a-z0-9]{40,}"),
