@@ -122,4 +122,23 @@ mod tests {
         assert!(said.len() == 1 && said[0].contains("has no `name` and does nothing"), "{said:?}");
         assert_eq!(host_names(&decoded.spec.expect("valid")), []);
     }
+
+    #[test]
+    fn where_no_code_of_the_host_is_asked_its_name_is_an_error() {
+        let task = |keys: &str| format!("name: n\ntasks: [{{id: a, {keys}}}]\n");
+        for (text, path) in [
+            (format!("host_gates: [x]\n{}", task("prompt: p")), "host_gates"),
+            (task("prompt: p, steps: [{prompt: q, host_gates: [x]}]"), "tasks[0].steps[0].host_gates"),
+            (task("steps: [{prompt: q, host_prompts: [x]}], prompt: p"), "tasks[0].steps[0].host_prompts"),
+        ] {
+            let decoded = decode(&text);
+            assert!(decoded.spec.is_none(), "{text}");
+            let said: Vec<String> = decoded.problems.iter().map(ToString::to_string).collect();
+            assert!(
+                said.iter().any(|said| said.contains(&format!("error: {path}: unknown key"))
+                    && said.contains("`defaults`")),
+                "{said:?}"
+            );
+        }
+    }
 }

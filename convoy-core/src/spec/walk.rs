@@ -10,6 +10,19 @@ use super::table::{self, Field, Kind, Least, Off, Section, Status};
 use super::tree::{Entry, Meaning, Node, Scalar, Value};
 use super::value::{Item, Record, Slot, Val};
 
+/// Keys of a task that people look for elsewhere, where being ignored would leave work unjudged; and what to do instead.
+const MISPLACED: &[(&str, &str)] = &[
+    (
+        "host_gates",
+        "code of the host judges the work of a task, so it is a key of a task or of `defaults`; steps and the merged \
+         result have `gates`, and a hook of type `host` with `on: post_convoy` sees the merged result",
+    ),
+    (
+        "host_prompts",
+        "it is a key of a task or of `defaults`, and adds to the prompt of every step of the task",
+    ),
+];
+
 /// Collects problems while it turns nodes into checked values.
 #[derive(Default)]
 pub(super) struct Walker {
@@ -145,6 +158,10 @@ impl Walker {
         if let Some(near) = nearest(key, section.fields.iter().map(|field| field.key)) {
             let hint = format!("did you mean `{near}`?");
             self.problems.push(Problem::error(entry.key_pos, here, message).with_hint(hint));
+            return;
+        }
+        if let Some((_, hint)) = MISPLACED.iter().find(|(misplaced, _)| *misplaced == key) {
+            self.problems.push(Problem::error(entry.key_pos, here, message).with_hint(*hint));
             return;
         }
         let others = [&table::CONVOY, &table::DEFAULTS, &table::TASK];
