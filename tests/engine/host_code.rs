@@ -270,6 +270,26 @@ async fn hooks_run_around_the_agent_and_a_failing_one_fails_the_task() {
     ran.engine.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_hook_at_the_end_of_the_convoy_sees_the_merged_result_and_one_that_fails_is_told() {
+    let repo = ScratchRepo::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = seen.clone();
+    let builder = builder(&repo).hook("last", move |call| {
+        let is_made = call.worktree.join("f.txt").exists();
+        noted.lock().expect("nobody panics").push((call.on, call.task.is_none(), is_made));
+        std::future::ready(Answer::fail("not today"))
+    });
+    let spec = spec("").replace("tasks:", "hooks: [{type: host, name: last, on: post_convoy}]\ntasks:");
+    let ran = Ran::of(builder, &spec).await;
+    assert_eq!((ran.status(), ran.outcome.view.status), (TaskStatus::Done, ConvoyStatus::HookFailed));
+    assert_eq!(*seen.lock().expect("nobody panics"), [(HookMoment::PostConvoy, true, true)]);
+    let failed = ran.events("post_convoy_hook_failed");
+    assert_eq!((&failed[0]["hook"], &failed[0]["error"]), (&json!("last"), &json!("not today")));
+    repo.assert_sound_and_clean();
+    ran.engine.shutdown().await;
+}
+
 fn refused(result: Result<impl Sized, Error>) -> String {
     let error = result.err().expect("refused");
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
@@ -316,6 +336,7 @@ async fn a_name_that_nobody_registered_is_refused_when_a_convoy_begins_and_when_
         source: "test".to_owned(),
         idempotency_key: None,
     };
+    assert!(refused(run.request(inject.clone())).starts_with("tasks[0].host_gates[0]: "));
     assert!(refused(first.request(run.id(), inject).await).starts_with("tasks[0].host_gates[0]: "));
     first.shutdown().await;
     let interrupted = run.wait().await.expect("an outcome");

@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::git_open_error;
 use super::host::Parts;
 use crate::agent::{ProbeContext, Registry, canonical_name};
-use crate::attempt::{self, agent_env, check_variables};
+use crate::attempt::{self, HostCode, agent_env, check_variables};
 use crate::error::{Error, ErrorKind};
-use crate::event::RunOptions;
+use crate::event::{RequestKind, RunOptions};
 use crate::git::{Expected, Head, RefUpdate};
 use crate::plan::{Plan, check};
 use crate::secret::Redactor;
-use crate::spec::{Concurrency, HookType, HostName, Problem, ReviewMode, host_names};
+use crate::spec::{Concurrency, HookType, HostName, Problem, ReviewMode, host_names, host_names_of};
 use crate::types::Oid;
 
 /// How long a probe of an agent program may take.
@@ -165,12 +165,19 @@ pub(super) fn has_variables(parts: &Parts, plan: &Plan) -> Result<(), Error> {
 
 /// Refuses to run what names code that the host has not registered.
 pub(super) fn has_host_code(parts: &Parts, plan: &Plan) -> Result<(), Error> {
-    must_be_registered(parts, host_names(plan.spec()))
+    must_be_registered(&parts.host, host_names(plan.spec()))
+}
+
+/// Refuses to add tasks that name code that the host has not registered.
+pub(super) fn must_know_code(host: &HostCode, kind: &RequestKind) -> Result<(), Error> {
+    let RequestKind::Inject { tasks, .. } = kind else { return Ok(()) };
+    let names = tasks.iter().enumerate().flat_map(|(n, task)| host_names_of(task, &format!("tasks[{n}]")));
+    must_be_registered(host, names.collect())
 }
 
 /// Refuses names of code that the host has not registered.
-pub(super) fn must_be_registered(parts: &Parts, names: Vec<HostName>) -> Result<(), Error> {
-    let missing: Vec<HostName> = names.into_iter().filter(|wanted| !parts.host.has(wanted)).collect();
+fn must_be_registered(host: &HostCode, names: Vec<HostName>) -> Result<(), Error> {
+    let missing: Vec<HostName> = names.into_iter().filter(|wanted| !host.has(wanted)).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let more = match missing.len() - 1 {
         0 => String::new(),

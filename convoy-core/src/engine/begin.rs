@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::accept::{
-    accept, choose_adapter, choose_branch, has_host_code, has_variables, must_be_registered, redactor_for,
+    accept, choose_adapter, choose_branch, has_host_code, has_variables, must_know_code, redactor_for,
     registry_for,
 };
 use super::asked;
@@ -21,7 +21,7 @@ use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
 use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, Request, RequestKind, RunOptions, Started};
 use crate::schedule::Input;
-use crate::spec::{Spec, host_names_of, inactive_defaults};
+use crate::spec::{Spec, inactive_defaults};
 use crate::state::RunState;
 use crate::store::NewConvoy;
 use crate::types::{ConvoyId, TaskId, TaskIx};
@@ -137,11 +137,7 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
     let parts = &inner.parts;
     let from = |kind| Request { actor: parts.actor.clone(), kind };
     if let Some(mut run) = inner.host.runs.get(convoy) {
-        if let RequestKind::Inject { tasks, .. } = &kind {
-            let names =
-                tasks.iter().enumerate().flat_map(|(n, task)| host_names_of(task, &format!("tasks[{n}]")));
-            must_be_registered(parts, names.collect())?;
-        }
+        must_know_code(&parts.host, &kind)?;
         let request = from(asked::clean(kind.clone(), &run.redactor)?);
         if run.messages.send(Message::Input(Input::Request(request))).is_ok() {
             return Ok(());

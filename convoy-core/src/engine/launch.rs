@@ -195,6 +195,7 @@ pub(super) async fn launch(
         store: parts.store.clone(),
         live,
         run,
+        host: parts.host.clone(),
     };
     Ok(Run::new(Arc::new(inner)))
 }

@@ -6,9 +6,11 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::accept::must_know_code;
 use super::asked;
 use super::host::LiveRun;
 use super::perform::Message;
+use crate::attempt::HostCode;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, Request, RequestKind};
 use crate::plan::Plan;
@@ -130,6 +132,8 @@ pub(crate) struct RunInner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: Live,
     pub(crate) run: LiveRun,
+    /// The code that the host has registered.
+    pub(crate) host: Arc<HostCode>,
 }
 
 impl Drop for RunInner {
@@ -178,8 +182,10 @@ impl Run {
     /// Asks the run for something; it follows in a later turn. Texts are stored without the secrets in them.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSpec`] when tasks to be added hold a secret anywhere but in a prompt.
+    /// [`ErrorKind::InvalidSpec`] when tasks to be added hold a secret anywhere but in a prompt;
+    /// [`ErrorKind::Unsupported`] when they name code that the engine's builder has not registered.
     pub fn request(&self, kind: RequestKind) -> Result<(), Error> {
+        must_know_code(&self.inner.host, &kind)?;
         let kind = asked::clean(kind, &self.inner.run.redactor)?;
         let request = Request { actor: self.inner.actor.clone(), kind };
         // A run that is over has nobody to ask.
