@@ -278,3 +278,66 @@ impl DiffSource for RepositoryDiff {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{ConvoyId, TaskId, WorkerId};
+
+    /// A reviewer that says when it is asked to end, and does not.
+    struct Endless(tokio::sync::mpsc::UnboundedSender<()>);
+
+    impl ReviewRunner for Endless {
+        fn name(&self) -> &str {
+            "endless"
+        }
+
+        fn review<'a>(&'a self, request: ReviewRequest) -> BoxFuture<'a, ReviewReport> {
+            Box::pin(async move {
+                request.cancel.cancelled().await;
+                let _ = self.0.send(());
+                std::future::pending().await
+            })
+        }
+    }
+
+    struct Nothing;
+
+    impl DiffSource for Nothing {
+        fn paths(&self) -> BoxFuture<'_, Result<Vec<PathBuf>, DiffError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn text(&self, _max_bytes: usize) -> BoxFuture<'_, Result<DiffText, DiffError>> {
+            Box::pin(async { Ok(DiffText { text: String::new(), truncated: false }) })
+        }
+    }
+
+    impl ReviewLog for Nothing {
+        fn output(&self, _chunk: &[u8]) {}
+    }
+
+    #[tokio::test]
+    async fn a_reviewer_of_the_host_that_goes_on_after_its_limit_is_asked_to_end_and_given_up() {
+        let (told, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let oid = Oid::new("1".repeat(40)).expect("an id");
+        let request = ReviewRequest {
+            task: TaskId::new("a").expect("an id"),
+            prompt: String::new(),
+            level: ReviewLevel::Fast,
+            nonce: nonce(),
+            base: oid.clone(),
+            commit: oid,
+            diff: Arc::new(Nothing),
+            checkout: PathBuf::new(),
+            env: std::collections::BTreeMap::new(),
+            timeout: Duration::from_millis(1),
+            worker: WorkerId::of_end(&ConvoyId::from_parts(1, 1), 1),
+            cancel: CancellationToken::new(),
+            log: Arc::new(Nothing),
+        };
+        let said = ask_host(Arc::new(Endless(told)), request, Duration::from_millis(20)).await;
+        assert_eq!(said.expect_err("no judgement"), "the reviewer was ended by its limit of 0 s");
+        asked.recv().await.expect("it was asked to end");
+    }
+}

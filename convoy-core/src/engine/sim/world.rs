@@ -281,14 +281,16 @@ impl Inner {
 
     /// Whether an agent does not get a conflict resolved.
     pub(super) fn gives_up(&self, task: TaskIx) -> bool {
-        self.story.wild && self.luck(task, 9).percent(90)
+        // By the task, so that one that gives up does so at every try: only then is the work given up as well.
+        self.story.wild && Rng::keyed(&[self.story.seed, 9, u64::from(task.0)]).percent(95)
     }
 
     /// The tasks whose work conflicts with that of this one; at most two where the end must be sure, since
     /// an agent is asked to resolve twice.
     pub(super) fn rivals(&self, task: TaskIx) -> impl Iterator<Item = TaskIx> + use<> {
         let (seed, size) = (self.story.seed, u32::try_from(self.plan.len()).expect("small"));
-        let conflicting = self.story.watched && Rng::keyed(&[seed, 4]).percent(70);
+        let odds = if self.story.wild { 95 } else { 70 };
+        let conflicting = self.story.watched && Rng::keyed(&[seed, 4]).percent(odds);
         let near = [task.0.wrapping_sub(1), task.0 + 1].into_iter();
         let all = (0..if self.story.wild { size } else { 0 }).filter(move |other| {
             let pair = [task.0.min(*other), task.0.max(*other)].map(u64::from);
