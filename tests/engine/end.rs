@@ -62,6 +62,13 @@ async fn a_fixing_task_mends_the_merged_result_and_the_gates_run_again() {
         .map(|event| (event["round"].as_u64().expect("a round"), event["passed"] == true))
         .collect();
     assert_eq!(said, [(1, true), (1, false), (1, true), (2, true), (2, true), (2, true)]);
+    let edits: Vec<_> = events(&engine, &outcome, "convoy_gate_result")
+        .await
+        .iter()
+        .map(|event| event["changed_files"].clone())
+        .collect();
+    let (none, made) = (serde_json::Value::Null, serde_json::json!(["made.txt"]));
+    assert_eq!(edits[..3], [none.clone(), made, none], "what a gate edits is undone, and told");
     let prompt = &agent.requests()[1].prompt;
     assert!(prompt.starts_with("You are a developer. ") && prompt.contains("found nothing"), "{prompt}");
     let gates = outcome.view.gates.as_ref().expect("they said something");

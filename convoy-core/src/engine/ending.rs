@@ -22,6 +22,7 @@ pub(super) async fn perform(
                     exit_code: said.exit_code,
                     duration_ms: said.duration_ms,
                     output: said.output,
+                    changed_files: said.changed_files,
                 };
                 reporter.end(EndReport::Gate { round, result });
             };

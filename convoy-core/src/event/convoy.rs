@@ -234,6 +234,9 @@ area! {
             /// The ends of its output, bounded.
             #[serde(default)]
             output: String,
+            /// Files of the merged result that it had changed, bounded. They were put back.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            changed_files: Vec<String>,
             /// The round.
             round: u32,
             /// The merged result.

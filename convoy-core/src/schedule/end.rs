@@ -193,6 +193,7 @@ impl Scheduler {
                     exit_code: result.exit_code,
                     duration_ms: result.duration_ms,
                     output: result.output,
+                    changed_files: result.changed_files,
                     round,
                     commit: current.commit,
                 };

@@ -253,6 +253,8 @@ pub struct GateReport {
     pub duration_ms: u64,
     /// The ends of its output.
     pub output: String,
+    /// Files of the merged result that it had changed.
+    pub changed_files: Vec<String>,
 }
 
 /// What a hook did.

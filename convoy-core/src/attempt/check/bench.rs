@@ -12,6 +12,7 @@ use crate::attempt::guard::Guard;
 use crate::attempt::setup::{copy_in, run_setup};
 use crate::gate::Verdict;
 use crate::git::GitError;
+use crate::secret::Redactor;
 use crate::spec::{RegressionTest, Switch, Task};
 use crate::types::{Failure, FailureKind};
 
@@ -142,11 +143,7 @@ impl<'a> Bench<'a> {
 
     /// A list of paths, each as [`clean`](Self::clean).
     pub(super) fn clean_paths(&self, paths: &[String]) -> Vec<String> {
-        let mut clean: Vec<String> = paths.iter().take(MOST_PATHS).map(|path| self.clean(path)).collect();
-        if paths.len() > MOST_PATHS {
-            clean.push(format!("[… and {} more]", paths.len() - MOST_PATHS));
-        }
-        clean
+        clean_paths(&self.context.redactor, paths)
     }
 
     /// The environment of what judges.
@@ -199,4 +196,13 @@ impl<'a> Bench<'a> {
             self.context.failure(FailureKind::Worktree, "cannot put back the files of the work", &error)
         })
     }
+}
+
+/// Paths without any secret, and not more of them than an event has room for.
+pub(in crate::attempt) fn clean_paths(redactor: &Redactor, paths: &[String]) -> Vec<String> {
+    let mut clean: Vec<String> = paths.iter().take(MOST_PATHS).map(|path| redactor.clean(path)).collect();
+    if paths.len() > MOST_PATHS {
+        clean.push(format!("[… and {} more]", paths.len() - MOST_PATHS));
+    }
+    clean
 }

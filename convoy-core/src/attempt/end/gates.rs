@@ -3,10 +3,11 @@
 use tokio_util::sync::CancellationToken;
 
 use super::room::Room;
+use crate::attempt::check::clean_paths;
 use crate::attempt::context::Context;
 use crate::gate::GateOutcome;
 use crate::git::GitError;
-use crate::types::{Failure, FailureKind, Oid, WorkerId};
+use crate::types::{Failure, Oid, WorkerId};
 
 /// The gates of the convoy are to judge a commit.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct EndGate {
     pub duration_ms: u64,
     /// The ends of its output.
     pub output: String,
+    /// Files of the merged result that it had changed, bounded. They were put back.
+    pub changed_files: Vec<String>,
 }
 
 impl EndGate {
@@ -39,7 +42,7 @@ impl EndGate {
             output = format!("{output}\n\n{}", failure.output_tail);
         }
         let (gate, exit_code) = (context.redactor.clean(gate), failure.exit_code);
-        Self { gate, passed: false, exit_code, duration_ms: 0, output }
+        Self { gate, passed: false, exit_code, duration_ms: 0, output, changed_files: Vec::new() }
     }
 }
 
@@ -77,24 +80,29 @@ async fn run_gates(
     cancel: &CancellationToken,
     report: &mut (dyn FnMut(EndGate) + Send),
 ) -> bool {
+    let mut ready = room.restore(context, &request.commit).await;
     for gate in &context.plan.spec().gates {
         // The gate before may have destroyed the worktree.
-        if let Err(error) = context.repository.restore_tracked(&room.path, &request.commit).await {
-            let doing = "cannot put back the files of the merged result";
-            report(EndGate::failed(context, gate, context.failure(FailureKind::Worktree, doing, &error)));
+        if let Err(failure) = ready {
+            report(EndGate::failed(context, gate, failure));
+            ready = room.restore(context, &request.commit).await;
             continue;
         }
-        match room.shell().run(context, gate, cancel).await {
+        let ran = room.shell().run(context, gate, cancel).await;
+        ready = room.restore(context, &request.commit).await;
+        let changed_files = clean_paths(&context.redactor, ready.as_deref().unwrap_or_default());
+        match ran {
             Ok((GateOutcome::Ended(end), output)) => report(EndGate {
                 gate: context.redactor.clean(gate),
                 passed: end.passed,
                 exit_code: end.exit_code,
                 duration_ms: u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX),
                 output: if end.passed { output } else { format!("{output}\n({})", end.how) },
+                changed_files,
             }),
             Ok((GateOutcome::Cancelled, _)) => return false,
             Err(_) if cancel.is_cancelled() => return false,
-            Err(failure) => report(EndGate::failed(context, gate, failure)),
+            Err(failure) => report(EndGate { changed_files, ..EndGate::failed(context, gate, failure) }),
         }
     }
     true

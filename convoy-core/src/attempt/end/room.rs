@@ -55,6 +55,14 @@ impl Room {
         self.shell().setup(context, cancel).await
     }
 
+    /// Puts back the files of the merged result, and gives those that were changed.
+    pub(super) async fn restore(&self, context: &Context, commit: &Oid) -> Result<Vec<String>, Failure> {
+        context.repository.restore_tracked(&self.path, commit).await.map_err(|error| {
+            let doing = "cannot put back the files of the merged result";
+            context.failure(FailureKind::Worktree, doing, &error)
+        })
+    }
+
     pub(super) fn shell(&self) -> Shell<'_> {
         Shell {
             log: self.log.clone(),

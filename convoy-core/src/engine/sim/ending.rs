@@ -50,7 +50,8 @@ pub(super) async fn perform(
         }
         let passed = world.with(|w| !w.gate_of_convoy_fails(gate));
         let (gate, exit_code) = (format!("gate {gate}"), Some(i32::from(!passed)));
-        let result = GateReport { gate, passed, exit_code, duration_ms: 1, output: String::new() };
+        let (output, changed_files) = (String::new(), Vec::new());
+        let result = GateReport { gate, passed, exit_code, duration_ms: 1, output, changed_files };
         reporter.end(EndReport::Gate { round, result });
         world.step(|| format!("a gate of the convoy passed: {passed}")).await;
     }

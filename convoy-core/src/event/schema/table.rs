@@ -35,7 +35,8 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("convoy_gates_started", "round: count, commit: oid"),
     (
         "convoy_gate_result",
-        "gate: text, passed: bool, exit_code?: int, duration_ms: count, output: text, round: count, commit: oid",
+        "gate: text, passed: bool, exit_code?: int, duration_ms: count, output: text, changed_files?: texts, \
+         round: count, commit: oid",
     ),
     ("convoy_gates_finished", "round: count, commit: oid, passed: bool"),
     ("post_convoy_hook_started", "hook: text, index: count, commit: oid"),

@@ -38,7 +38,8 @@ fn end_hook(passed: bool) -> HookReport {
 /// What a gate of the convoy says.
 fn gate(passed: bool) -> GateReport {
     let exit_code = Some(i32::from(!passed));
-    GateReport { gate: "npm test".into(), passed, exit_code, duration_ms: 1, output: "said".into() }
+    let (gate, output) = ("npm test".into(), "said".into());
+    GateReport { gate, passed, exit_code, duration_ms: 1, output, changed_files: vec!["lock".into()] }
 }
 
 /// A convoy of two tasks with a gate on the merged result.

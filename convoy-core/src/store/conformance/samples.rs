@@ -244,6 +244,7 @@ fn said_at_the_end() -> Vec<Event> {
             exit_code: Some(1),
             duration_ms: 7,
             output: "red".into(),
+            changed_files: vec!["lock".into()],
             round: 1,
             commit: oid('d'),
         }),

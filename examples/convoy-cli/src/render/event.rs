@@ -44,7 +44,8 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | ConvoyEvent::GatesStarted { .. }
             | ConvoyEvent::HookPassed { .. }
             | ConvoyEvent::HookFailed { .. } => true,
-            ConvoyEvent::Gate { passed, .. } | ConvoyEvent::Guard { passed, .. } => !passed,
+            ConvoyEvent::Gate { passed, changed_files, .. } => !passed || !changed_files.is_empty(),
+            ConvoyEvent::Guard { passed, .. } => !passed,
             ConvoyEvent::GatesFinished { passed, .. } => *passed,
             // The first and the last line of a run say it.
             _ => false,
@@ -191,8 +192,9 @@ fn at_the_end(event: &ConvoyEvent) -> String {
         ConvoyEvent::GatesStarted { round, commit } => {
             format!("the gates of the convoy judge {} (round {round})", short(commit))
         }
-        ConvoyEvent::Gate { gate, passed, exit_code, duration_ms, .. } => {
+        ConvoyEvent::Gate { gate, passed, exit_code, duration_ms, changed_files, .. } => {
             let said = GateResult::new(gate.clone(), *passed, *exit_code, *duration_ms);
+            let said = GateResult { changed_files: changed_files.clone(), ..said };
             format!("the convoy's {}", self::gate(&said))
         }
         ConvoyEvent::GatesFinished { passed: true, .. } => "the gates of the convoy passed".to_owned(),

@@ -342,6 +342,7 @@ fn gate_of_convoy(passed: bool) -> ConvoyEvent {
         exit_code: Some(i32::from(!passed)),
         duration_ms: 1_500,
         output: String::new(),
+        changed_files: Vec::new(),
         round: 2,
         commit: oid('b'),
     }
