@@ -1159,9 +1159,21 @@ convoy_status convoy_run_set_wake(const struct convoy_run *run,
                                   struct convoy_error **err);
 
 /**
+ * Has the events of the run begin with the first stored one whose number ("_event_id") is above `event_id`, in the
+ * place of the first event of this run: 0 gives all of the convoy, from its very start. To be called before any other
+ * function about events. Fails with CONVOY_STATE when events are read already, and the mistakes in the call.
+ *
+ * # Safety
+ * `err` must be NULL or writable.
+ */
+convoy_status convoy_run_events_after(const struct convoy_run *run,
+                                      uint64_t event_id,
+                                      struct convoy_error **err);
+
+/**
  * The next event of the run, if there is one now. Never blocks. `out` receives a JSON object on one line, to be freed
  * with `convoy_string_free`. The first call begins to fetch: from the first event of this run (start, resume, retry)
- * on, so that nothing is missed by reading late; earlier ones of the convoy are in `convoy_engine_events`.
+ * on, so that nothing is missed by reading late; for those of the convoy before it, `convoy_run_events_after`.
  *
  * A stored event has "_event_id" (its number, rising), "timestamp", "type", "convoy_id", "task_id" and "worker_id" (null where it
  * concerns none), and members of its type. Not stored, and without a number: "task_output" (a piece of what an agent

@@ -1,6 +1,7 @@
 //! The run object.
 
 use std::ffi::c_char;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::guard::{self, Poison};
 use crate::handle::{self, Handle};
 use crate::json;
 use crate::pointer::Out;
-use crate::status::convoy_status::{self, CONVOY_TIMED_OUT};
+use crate::status::convoy_status::{self, CONVOY_STATE, CONVOY_TIMED_OUT};
 use crate::text::{self, convoy_string};
 
 /// A run of a convoy in this process: from start, resume, retry or publish to its end. Freed with `convoy_run_free`.
@@ -35,18 +36,33 @@ pub struct RunObject {
     run: Run,
     courier: Arc<Courier>,
     poison: Poison,
+    /// The number of the last event that is not to be seen.
+    after: AtomicU64,
     /// There once somebody asks for events.
     watch: OnceLock<Watch>,
 }
 
 impl RunObject {
     pub(crate) fn new(run: Run, courier: Arc<Courier>, poison: Poison) -> Self {
-        Self { run, courier, poison, watch: OnceLock::new() }
+        let after = AtomicU64::new(run.first_seq().saturating_sub(1));
+        Self { run, courier, poison, after, watch: OnceLock::new() }
     }
 
     /// Its events, fetched from now on.
     pub(crate) fn watch(&self) -> &Watch {
-        self.watch.get_or_init(|| Watch::begin(&self.run, self.courier.clone()))
+        let after = || self.after.load(Ordering::Acquire);
+        self.watch.get_or_init(|| Watch::begin(&self.run, after(), self.courier.clone()))
+    }
+
+    /// Has its events begin behind another one than the first of this run.
+    pub(crate) fn watch_after(&self, event: u64) -> Result<(), convoy_error> {
+        if self.watch.get().is_some() {
+            let message =
+                "events of this run are read already: say where they begin before the first is read";
+            return Err(convoy_error::new(CONVOY_STATE, message));
+        }
+        self.after.store(event, Ordering::Release);
+        Ok(())
     }
 }
 

@@ -59,9 +59,25 @@ pub unsafe extern "C" fn convoy_run_set_wake(
     unsafe { with_run(run, err, body) }
 }
 
+/// Has the events of the run begin with the first stored one whose number ("_event_id") is above `event_id`, in the
+/// place of the first event of this run: 0 gives all of the convoy, from its very start. To be called before any other
+/// function about events. Fails with CONVOY_STATE when events are read already, and the mistakes in the call.
+///
+/// # Safety
+/// `err` must be NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn convoy_run_events_after(
+    run: *const convoy_run,
+    event_id: u64,
+    err: *mut *mut convoy_error,
+) -> convoy_status {
+    // SAFETY: the caller promises NULL or a place that may be written to.
+    unsafe { with_run(run, err, |run| run.watch_after(event_id)) }
+}
+
 /// The next event of the run, if there is one now. Never blocks. `out` receives a JSON object on one line, to be freed
 /// with `convoy_string_free`. The first call begins to fetch: from the first event of this run (start, resume, retry)
-/// on, so that nothing is missed by reading late; earlier ones of the convoy are in `convoy_engine_events`.
+/// on, so that nothing is missed by reading late; for those of the convoy before it, `convoy_run_events_after`.
 ///
 /// A stored event has "_event_id" (its number, rising), "timestamp", "type", "convoy_id", "task_id" and "worker_id" (null where it
 /// concerns none), and members of its type. Not stored, and without a number: "task_output" (a piece of what an agent

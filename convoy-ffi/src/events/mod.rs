@@ -5,7 +5,7 @@ mod pump;
 mod queue;
 
 pub use self::functions::{
-    convoy_run_event_fd, convoy_run_next_event, convoy_run_next_events, convoy_run_set_wake,
-    convoy_run_wait_event, convoy_run_wait_events,
+    convoy_run_event_fd, convoy_run_events_after, convoy_run_next_event, convoy_run_next_events,
+    convoy_run_set_wake, convoy_run_wait_event, convoy_run_wait_events,
 };
 pub(crate) use self::pump::Watch;

@@ -24,11 +24,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins to fetch the events of this run, from its first.
-    pub(crate) fn begin(run: &Run, courier: Arc<Courier>) -> Self {
+    /// Begins to fetch the events of the convoy with a number above `after`.
+    pub(crate) fn begin(run: &Run, after: u64, courier: Arc<Courier>) -> Self {
         let queue = Arc::new(Queue::new());
         let pump = Pump {
-            events: run.subscribe(run.first_seq().saturating_sub(1)),
+            events: run.subscribe(after),
             run: run.clone(),
             queue: queue.clone(),
             courier: courier.clone(),

@@ -1,0 +1,418 @@
+/* What a host does wrong, and what is odd about it: a status each, never a crash, and everything let go once.
+ *
+ * misuse REPOSITORY    prints the first thing that does not hold, and exits with 1
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "support.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char convoy[] = "{name: odd, version: 1, adapter: odd, tasks: [{id: a, prompt: p, max_retries: 0}]}";
+static const char nobody[] = "convoy-00000000000000000000000000";
+static const char report[] = "{\"outcome\":\"succeeded\"}";
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+/* What an adapter does when it is called, and what became of it. */
+typedef struct host {
+    void (*act)(struct host *host, uint64_t id);
+    convoy_engine *engine;
+    convoy_run *run;
+    uint64_t id;
+    int called, cancelled, destroyed, released, returned;
+} host;
+
+/* Changes a counter, and tells who waits for it. */
+static void set(int *counter, int value) {
+    pthread_mutex_lock(&lock);
+    *counter = value;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static int get(int *counter) {
+    int value;
+    pthread_mutex_lock(&lock);
+    value = *counter;
+    pthread_mutex_unlock(&lock);
+    return value;
+}
+
+static void wait_for(int *counter, int value) {
+    pthread_mutex_lock(&lock);
+    while (*counter != value) {
+        pthread_cond_wait(&changed, &lock);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void execute(void *user_data, const char *request, size_t len, uint64_t id) {
+    host *self = user_data;
+    CHECK(strlen(request) == len);
+    self->id = id;
+    set(&self->called, 1);
+    self->act(self, id);
+    set(&self->returned, 1);
+}
+
+static void cancel(void *user_data, uint64_t id) {
+    host *self = user_data;
+    CHECK(id == self->id);
+    set(&self->cancelled, get(&self->cancelled) + 1);
+}
+
+static void destroy(void *user_data) {
+    host *self = user_data;
+    set(&self->destroyed, get(&self->destroyed) + 1);
+}
+
+static convoy_agent_adapter adapter_of(host *self) {
+    convoy_agent_adapter adapter = {0};
+    adapter.struct_size = sizeof adapter;
+    adapter.user_data = self;
+    adapter.destroy = destroy;
+    adapter.execute = execute;
+    adapter.cancel = cancel;
+    return adapter;
+}
+
+/* An engine with this adapter, and a run of it whose agent was called. */
+static void begin(const char *repository, host *self) {
+    convoy_engine_builder *builder = builder_for(repository, ",\"store\":\"memory\"");
+    convoy_agent_adapter adapter = adapter_of(self);
+    OK(convoy_engine_builder_add_adapter(builder, TEXT("{\"name\":\"odd\"}"), &adapter, &err));
+    self->engine = engine_of(builder);
+    OK(convoy_engine_start(self->engine, TEXT(convoy), NULL, 0, &self->run, &err));
+    wait_for(&self->called, 1);
+}
+
+/* Waits for the end of the run; its result holds this text. */
+static void ends(host *self, const char *text) {
+    convoy_string result = {NULL, 0};
+    OK(convoy_run_wait(self->run, -1, &result, &err));
+    if (strstr(result.data, text) == NULL) {
+        fprintf(stderr, "no %s in %s\n", text, result.data);
+        exit(1);
+    }
+    convoy_string_free(&result);
+}
+
+/* Everything is freed, and the adapter destroyed once. */
+static void let_go(host *self) {
+    convoy_run_free(self->run);
+    convoy_engine_free(self->engine);
+    convoy_run_free(self->run);
+    convoy_engine_free(self->engine);
+    wait_for(&self->destroyed, 1);
+}
+
+static void wrong_arguments(const char *repository) {
+    convoy_engine_builder *builder = NULL;
+    convoy_engine *engine = NULL;
+    convoy_run *run = (convoy_run *)&builder;
+    convoy_string out = {NULL, 0};
+    int number = 0;
+
+    FAILS(convoy_engine_builder_new(NULL, 3, &builder, &err), CONVOY_NULL_ARGUMENT, "repository");
+    FAILS(convoy_engine_builder_new(TEXT(""), &builder, &err), CONVOY_INVALID_ARGUMENT, "empty");
+    FAILS(convoy_engine_builder_new(TEXT("\xff"), &builder, &err), CONVOY_BAD_UTF8, "byte 0");
+    FAILS(convoy_engine_builder_new("x", (size_t)-1, &builder, &err), CONVOY_BAD_LENGTH, "length");
+    FAILS(convoy_engine_builder_new(TEXT(repository), NULL, &err), CONVOY_NULL_ARGUMENT, "out");
+    CHECK(builder == NULL && convoy_engine_builder_new(TEXT("\xff"), &builder, NULL) == CONVOY_BAD_UTF8);
+
+    FAILS(convoy_engine_build(NULL, &engine, &err), CONVOY_NULL_ARGUMENT, "builder");
+    FAILS(convoy_engine_list(NULL, &out, &err), CONVOY_NULL_ARGUMENT, "engine");
+    FAILS(convoy_run_next_event(NULL, &out, &err), CONVOY_NULL_ARGUMENT, "run");
+    FAILS(convoy_run_cancel(run, &err), CONVOY_BAD_HANDLE, "no live handle");
+    convoy_run_free(run);
+    convoy_engine_free(NULL);
+    convoy_engine_builder_free(NULL);
+    convoy_run_free(NULL);
+    convoy_error_free(NULL);
+
+    builder = builder_for(repository, ",\"store\":\"memory\"");
+    FAILS(convoy_engine_builder_set_options(builder, TEXT("{\"envv\":{}}"), &err), CONVOY_BAD_JSON, "envv");
+    FAILS(convoy_engine_builder_set_options(builder, NULL, 1, &err), CONVOY_NULL_ARGUMENT, "options");
+    FAILS(convoy_engine_list((convoy_engine *)builder, &out, &err), CONVOY_BAD_HANDLE, "another kind");
+    convoy_engine_free((convoy_engine *)builder);
+    OK(convoy_engine_build(builder, &engine, &err));
+    FAILS(convoy_engine_build(builder, &engine, &err), CONVOY_USED_UP, "new one");
+    FAILS(convoy_engine_builder_set_options(builder, TEXT("{}"), &err), CONVOY_USED_UP, "new one");
+    convoy_engine_builder_free(builder);
+    convoy_engine_builder_free(builder);
+    FAILS(convoy_engine_build(builder, &engine, &err), CONVOY_BAD_HANDLE, "no live handle");
+
+    FAILS(convoy_engine_start(engine, TEXT("tasks: 7"), NULL, 0, &run, &err), CONVOY_INVALID_SPEC, "errors");
+    FAILS(convoy_engine_start(engine, TEXT(convoy), TEXT("{\"concurency\":1}"), &run, &err), CONVOY_BAD_JSON,
+          "concurency");
+    FAILS(convoy_engine_start(engine, TEXT(convoy), NULL, 0, NULL, &err), CONVOY_NULL_ARGUMENT, "out");
+    FAILS(convoy_engine_status(engine, TEXT(nobody), &out, &err), CONVOY_NOT_FOUND, nobody);
+    FAILS(convoy_engine_status(engine, TEXT(""), &out, &err), CONVOY_INVALID_ARGUMENT, "");
+    FAILS(convoy_engine_is_running(engine, TEXT(nobody), &number, &err), CONVOY_NOT_FOUND, nobody);
+    FAILS(convoy_engine_resume(engine, NULL, 0, &run, &err), CONVOY_NOTHING_TO_RESUME, "nothing");
+    FAILS(convoy_engine_retry(engine, TEXT(nobody), TEXT("[7]"), &run, &err), CONVOY_BAD_JSON, "tasks");
+    convoy_engine_free(engine);
+    FAILS(convoy_engine_list(engine, &out, &err), CONVOY_BAD_HANDLE, "freed");
+    CHECK(out.data == NULL && number == 0);
+}
+
+static void wrong_structures(const char *repository) {
+    convoy_engine_builder *builder = builder_for(repository, "");
+    host self = {0};
+    convoy_agent_adapter adapter = adapter_of(&self);
+    convoy_review_runner runner = {0};
+    convoy_merge_queue queue = {0};
+    struct {
+        convoy_agent_adapter known;
+        size_t unknown;
+    } newer = {0};
+    const char *named = "{\"name\":\"odd\"}";
+
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT(named), NULL, &err), CONVOY_NULL_ARGUMENT, "adapter");
+    adapter.struct_size = 0;
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT(named), &adapter, &err), CONVOY_BAD_STRUCT, "sizeof");
+    CHECK(get(&self.destroyed) == 0);
+    adapter.struct_size = sizeof adapter - 1;
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT(named), &adapter, &err), CONVOY_BAD_STRUCT, "sizeof");
+    CHECK(get(&self.destroyed) == 1);
+    adapter.struct_size = sizeof adapter;
+    adapter.execute = NULL;
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT(named), &adapter, &err), CONVOY_BAD_STRUCT, "execute");
+    CHECK(get(&self.destroyed) == 2);
+    adapter.execute = execute;
+    FAILS(convoy_engine_builder_add_adapter(NULL, TEXT(named), &adapter, &err), CONVOY_NULL_ARGUMENT, "builder");
+    CHECK(get(&self.destroyed) == 3);
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT("{}"), &adapter, &err), CONVOY_BAD_JSON, "name");
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT("{\"name\":\"A b\"}"), &adapter, &err),
+          CONVOY_INVALID_ARGUMENT, "lower-case");
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT("\xff"), &adapter, &err), CONVOY_BAD_UTF8, "byte 0");
+    CHECK(get(&self.destroyed) == 6);
+    newer.known = adapter;
+    newer.known.struct_size = sizeof newer;
+    newer.unknown = 1;
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT(named), &newer.known, &err), CONVOY_BAD_STRUCT, "newer");
+    CHECK(get(&self.destroyed) == 7);
+    newer.unknown = 0;
+    OK(convoy_engine_builder_add_adapter(builder, TEXT(named), &newer.known, &err));
+
+    runner.struct_size = sizeof runner;
+    runner.user_data = &self;
+    runner.destroy = destroy;
+    FAILS(convoy_engine_builder_set_review_runner(builder, TEXT(named), &runner, &err), CONVOY_BAD_STRUCT, "review");
+    CHECK(get(&self.destroyed) == 8);
+    queue.struct_size = sizeof queue;
+    queue.user_data = &self;
+    queue.destroy = destroy;
+    FAILS(convoy_engine_builder_set_merge_queue(builder, &queue, &err), CONVOY_BAD_STRUCT, "prepare");
+    CHECK(get(&self.destroyed) == 9);
+    convoy_engine_builder_free(builder);
+    CHECK(get(&self.destroyed) == 10);
+}
+
+static void wrong_completions(void) {
+    uint64_t ids[] = {0, 77777, UINT64_MAX};
+    size_t at;
+    for (at = 0; at < sizeof ids / sizeof *ids; at++) {
+        FAILS(convoy_completion_resolve(ids[at], TEXT(report), &err), CONVOY_NO_COMPLETION, "forget it");
+        FAILS(convoy_completion_reject(ids[at], TEXT("no"), &err), CONVOY_NO_COMPLETION, "forget it");
+        FAILS(convoy_completion_started(ids[at], 1, &err), CONVOY_NO_COMPLETION, "forget it");
+        FAILS(convoy_completion_output(ids[at], 1, NULL, 0, &err), CONVOY_NO_COMPLETION, "forget it");
+        FAILS(convoy_completion_output(ids[at], 3, NULL, 0, &err), CONVOY_BAD_NUMBER, "stream");
+        FAILS(convoy_completion_session(ids[at], TEXT("s"), &err), CONVOY_NO_COMPLETION, "forget it");
+    }
+}
+
+/* Answers at once, within the call, and once more. */
+static void answers_twice(host *self, uint64_t id) {
+    (void)self;
+    FAILS(convoy_completion_resolve(id, TEXT("{"), &err), CONVOY_BAD_JSON, "result");
+    FAILS(convoy_completion_resolve(id, NULL, 5, &err), CONVOY_NULL_ARGUMENT, "result");
+    FAILS(convoy_completion_resolve(id, TEXT("\xff"), &err), CONVOY_BAD_UTF8, "byte 0");
+    OK(convoy_completion_session(id, TEXT("s"), &err));
+    OK(convoy_completion_resolve(id, TEXT(report), &err));
+    FAILS(convoy_completion_resolve(id, TEXT(report), &err), CONVOY_NO_COMPLETION, "forget it");
+    FAILS(convoy_completion_reject(id, TEXT("x"), &err), CONVOY_NO_COMPLETION, "forget it");
+}
+
+static void fails(host *self, uint64_t id) {
+    (void)self;
+    OK(convoy_completion_reject(id, TEXT("Oops: the host is out of order"), &err));
+}
+
+static void answered_in_the_call(const char *repository) {
+    host twice = {0}, failing = {0};
+    twice.act = answers_twice;
+    begin(repository, &twice);
+    ends(&twice, "\"status\":\"done\"");
+    CHECK(get(&twice.cancelled) == 0);
+    let_go(&twice);
+
+    failing.act = fails;
+    begin(repository, &failing);
+    ends(&failing, "Oops: the host is out of order");
+    let_go(&failing);
+}
+
+static void does_nothing(host *self, uint64_t id) {
+    (void)self;
+    (void)id;
+}
+
+/* An agent that never answers, whatever it is told. */
+static void never_answered(const char *repository) {
+    host self = {0};
+    self.act = does_nothing;
+    begin(repository, &self);
+    CHECK(convoy_run_wait(self.run, 0, NULL, NULL) == CONVOY_TIMED_OUT);
+    CHECK(convoy_run_wait(self.run, 1, NULL, NULL) == CONVOY_TIMED_OUT);
+    OK(convoy_run_cancel(self.run, &err));
+    ends(&self, "\"status\":\"cancelled\"");
+    wait_for(&self.cancelled, 1);
+    FAILS(convoy_completion_resolve(self.id, TEXT(report), &err), CONVOY_NO_COMPLETION, "forget it");
+    let_go(&self);
+}
+
+/* The engine goes while an agent works. */
+static void answered_too_late(const char *repository) {
+    host self = {0};
+    self.act = does_nothing;
+    begin(repository, &self);
+    convoy_engine_free(self.engine);
+    ends(&self, "\"ended\":\"interrupted\"");
+    wait_for(&self.cancelled, 1);
+    FAILS(convoy_completion_resolve(self.id, TEXT(report), &err), CONVOY_NO_COMPLETION, "forget it");
+    FAILS(convoy_completion_output(self.id, 1, NULL, 0, &err), CONVOY_NO_COMPLETION, "forget it");
+    let_go(&self);
+}
+
+static void hangs(host *self, uint64_t id) {
+    (void)id;
+    wait_for(&self->released, 1);
+}
+
+/* The function of the host does not return: nobody but its thread waits for it. */
+static void a_hanging_callback(const char *repository) {
+    host self = {0};
+    self.act = hangs;
+    begin(repository, &self);
+    OK(convoy_run_cancel(self.run, &err));
+    ends(&self, "\"status\":\"cancelled\"");
+    OK(convoy_engine_shutdown(self.engine, &err));
+    convoy_run_free(self.run);
+    convoy_engine_free(self.engine);
+    CHECK(get(&self.returned) == 0 && get(&self.cancelled) == 0 && get(&self.destroyed) == 0);
+    set(&self.released, 1);
+    wait_for(&self.destroyed, 1);
+    CHECK(get(&self.returned) == 1 && get(&self.cancelled) == 1);
+}
+
+static void frees_its_engine(host *self, uint64_t id) {
+    /* `begin` has not told which run it is: the engine is all that is known. */
+    convoy_engine_free(self->engine);
+    (void)convoy_completion_resolve(id, TEXT(report), NULL);
+}
+
+static void a_callback_that_frees_its_engine(const char *repository) {
+    host self = {0};
+    self.act = frees_its_engine;
+    begin(repository, &self);
+    ends(&self, "\"ended\":");
+    wait_for(&self.returned, 1);
+    let_go(&self);
+}
+
+/* Woken: reads one event, then frees the run whose event it is. */
+static void free_run(void *user_data) {
+    host *self = user_data;
+    convoy_string event = {NULL, 0};
+    CHECK(convoy_run_next_event(self->run, &event, NULL) == CONVOY_OK);
+    convoy_string_free(&event);
+    convoy_run_free(self->run);
+    CHECK(convoy_run_next_event(self->run, &event, NULL) == CONVOY_BAD_HANDLE);
+    set(&self->called, 2);
+}
+
+static void a_callback_that_frees_its_run(const char *repository) {
+    host self = {0}, waker = {0};
+    self.act = does_nothing;
+    begin(repository, &self);
+    waker.run = self.run;
+    FAILS(convoy_run_set_wake(NULL, free_run, &waker, destroy, &err), CONVOY_NULL_ARGUMENT, "run");
+    wait_for(&waker.destroyed, 1);
+    OK(convoy_run_set_wake(self.run, free_run, &waker, destroy, &err));
+    wait_for(&waker.called, 2);
+    wait_for(&waker.destroyed, 2);
+    let_go(&self);
+}
+
+static void *free_it(void *run) {
+    convoy_run_free(run);
+    return NULL;
+}
+
+/* One thread waits for events, another frees the run. */
+static void freed_while_waited_for(const char *repository) {
+    host self = {0};
+    convoy_string event = {NULL, 0};
+    convoy_status status;
+    pthread_t thread;
+    self.act = does_nothing;
+    begin(repository, &self);
+    OK(convoy_run_events_after(self.run, 0, &err));
+    CHECK(convoy_run_next_events(self.run, 0, &event, NULL) == CONVOY_BAD_NUMBER);
+    CHECK(convoy_run_wait_event(self.run, -1, &event, NULL) == CONVOY_OK);
+    CHECK(strstr(event.data, "\"convoy_started\"") != NULL);
+    convoy_string_free(&event);
+    FAILS(convoy_run_events_after(self.run, 0, &err), CONVOY_STATE, "read already");
+    CHECK(pthread_create(&thread, NULL, free_it, self.run) == 0);
+    while ((status = convoy_run_wait_event(self.run, -1, &event, NULL)) == CONVOY_OK) {
+        convoy_string_free(&event);
+    }
+    CHECK(status == CONVOY_END || status == CONVOY_BAD_HANDLE);
+    CHECK(pthread_join(thread, NULL) == 0);
+    let_go(&self);
+}
+
+static void a_fork(const char *repository) {
+    host self = {0};
+    pid_t child;
+    int ended = 0;
+    self.act = does_nothing;
+    begin(repository, &self);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        convoy_engine_builder *builder = NULL;
+        convoy_string out = {NULL, 0};
+        FAILS(convoy_engine_list(self.engine, &out, &err), CONVOY_FORKED, "fork");
+        FAILS(convoy_run_next_event(self.run, &out, &err), CONVOY_FORKED, "fork");
+        FAILS(convoy_completion_resolve(self.id, TEXT(report), &err), CONVOY_FORKED, "fork");
+        FAILS(convoy_engine_builder_new(TEXT(repository), &builder, &err), CONVOY_FORKED, "fork");
+        convoy_run_free(self.run);
+        convoy_engine_free(self.engine);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &ended, 0) == child && WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+    OK(convoy_completion_resolve(self.id, TEXT(report), &err));
+    ends(&self, "\"status\":\"done\"");
+    let_go(&self);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    wrong_arguments(argv[1]);
+    wrong_structures(argv[1]);
+    wrong_completions();
+    answered_in_the_call(argv[1]);
+    never_answered(argv[1]);
+    answered_too_late(argv[1]);
+    a_hanging_callback(argv[1]);
+    a_callback_that_frees_its_engine(argv[1]);
+    a_callback_that_frees_its_run(argv[1]);
+    freed_while_waited_for(argv[1]);
+    a_fork(argv[1]);
+    return 0;
+}

@@ -1,0 +1,107 @@
+//! C programs that use the library as hosts do, and misuse it.
+
+use std::fs;
+
+use convoy_tests::ScratchRepo;
+
+use crate::support::{c_program, cpp_program, printed, within};
+
+#[test]
+fn a_c_program_gets_a_status_for_everything_it_does_wrong() {
+    let folder = tempfile::tempdir().expect("a folder");
+    printed(c_program(folder.path(), "check_spec"), [""; 0]);
+}
+
+#[test]
+fn a_c_program_is_told_the_same_problems_as_a_rust_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = c_program(folder.path(), "check_spec");
+    let texts = [
+        "name: c\ntasks:\n  - id: a\n    prompt: do it\n",
+        "name: c\ntasks:\n  - id: a\n    promt: \"gr\u{fc}n \\\"quoted\\\"\"\n  - id: a\n    prompt: x\n    timeout: soon\n",
+        "name: c\ntasks:\n  - id: a\n    prompt: x\n    depends_on: [b]\n",
+        "]]]]\n",
+        "",
+    ];
+    for text in texts {
+        let file = folder.path().join("c.convoy.yml");
+        fs::write(&file, text).expect("a file");
+        let through_c: serde_json::Value = serde_json::from_str(&printed(&program, [&file])).expect("JSON");
+
+        let checked = convoy_core::plan::check(text);
+        assert_eq!(through_c["ok"], checked.is_ok(), "{text}");
+        let expected: Vec<_> = checked
+            .problems
+            .iter()
+            .map(|problem| {
+                let mut expected = serde_json::json!({
+                    "severity": if problem.is_error() { "error" } else { "warning" },
+                    "line": problem.line,
+                    "column": problem.column,
+                    "path": problem.path,
+                    "message": problem.message,
+                });
+                if let Some(hint) = &problem.hint {
+                    expected["hint"] = hint.as_str().into();
+                }
+                expected
+            })
+            .collect();
+        assert_eq!(through_c["problems"], serde_json::Value::Array(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_c_program_runs_a_whole_convoy_with_an_agent_of_its_own() {
+    let repo = ScratchRepo::new();
+    let program = c_program(&repo.beside(""), "run_convoy");
+    let events = within(&repo, &program, [repo.root()]);
+    let landed =
+        ["convoy_started", "task_agent_ended", "task_done", "merge_done", "convoy_finished", "run_ended"];
+    for kind in landed {
+        assert!(events.lines().any(|line| line == kind), "no {kind} in {events}");
+    }
+    assert_eq!(events.lines().last(), Some("run_ended"));
+    for file in ["one.txt", "two.txt"] {
+        assert_eq!(repo.git(["show", &format!("main:{file}")]), "written in C");
+    }
+}
+
+#[test]
+fn whatever_a_host_does_wrong_is_a_status_and_everything_is_let_go_once() {
+    let repo = ScratchRepo::new();
+    within(&repo, &c_program(&repo.beside(""), "misuse"), [repo.root()]);
+}
+
+#[test]
+fn a_reviewer_and_a_merge_queue_can_be_c_code() {
+    let repo = ScratchRepo::new();
+    let asked = within(&repo, &c_program(&repo.beside(""), "hosts"), [repo.root()]);
+    let expected = "review: block\nreview: pass\nqueue: prepare\nqueue: moved\nqueue: prepare\nqueue: advance\n\
+                    review: pass\nqueue: prepare\nqueue: advance\n";
+    assert_eq!(asked, expected);
+    assert_eq!(repo.git(["show", "main:one.txt"]), "second");
+    assert_eq!(repo.git(["log", "--format=%s", "--merges", "main"]), "Landed in C\nLanded in C");
+}
+
+#[test]
+fn a_host_in_cpp_gets_its_failures_as_exceptions_and_its_own_become_rejections() {
+    let repo = ScratchRepo::new();
+    within(&repo, &cpp_program(&repo.beside(""), "host"), [repo.root()]);
+    assert_eq!(repo.git(["show", "main:cpp.txt"]), "written in C++");
+}
+
+/// The most that a process may grow, in KiB: memory that the allocator keeps is in it. What one run or engine would
+/// forget, some hundreds of them add up to more.
+const MOST_GROWTH: i64 = 4 * 1024;
+
+#[test]
+fn runs_and_engines_give_back_what_they_took() {
+    let repo = ScratchRepo::new();
+    let program = c_program(&repo.beside(""), "churn");
+    let grown = within(&repo, &program, [repo.root().as_os_str(), "300".as_ref(), "20".as_ref()]);
+    let numbers: Vec<i64> =
+        grown.lines().filter_map(|line| line.split_whitespace().last()?.parse().ok()).collect();
+    assert_eq!(numbers.len(), 2, "{grown}");
+    assert!(numbers.iter().all(|grown| *grown < MOST_GROWTH), "{grown}");
+}
