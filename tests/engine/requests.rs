@@ -7,9 +7,10 @@ use convoy_core::agent::{
     AgentAdapter, AgentError, AgentOutcome, AgentReport, AgentRequest, AgentSink, Capabilities, Probe,
     ProbeContext,
 };
-use convoy_core::event::{Request, RequestKind, RunOptions};
+use convoy_core::event::{EventRecord, Request, RequestKind, RunOptions};
+use convoy_core::spec::Task;
 use convoy_core::store::{MemoryStore, Store as _};
-use convoy_core::types::{BoxFuture, ConvoyStatus, Timestamp};
+use convoy_core::types::{BoxFuture, ConvoyStatus, TaskId, Timestamp};
 use convoy_tests::{Inline, ScratchRepo, engine};
 
 /// An agent that never stops to report, until it is cancelled.
@@ -78,5 +79,49 @@ async fn a_request_that_came_too_late_for_a_run_does_not_meet_its_retry() {
     let outcome = again.wait().await.expect("an outcome");
     assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
     assert!(store.inbox(run.id()).await.expect("an inbox").is_empty());
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_another_process_asked_for_is_recorded_without_the_secrets_of_this_one() {
+    let repo = ScratchRepo::new();
+    let store = Arc::new(MemoryStore::new());
+    let agent = Inline::new(|_| AgentOutcome::Succeeded);
+    let (known, token) = ("correct horse", "ghp_0123456789abcdefghijABCDEFGHIJ012345");
+    let engine = engine(&repo).adapter(agent).store(store.clone()).secret(known);
+    let engine = engine.actor(format!("me, {token}\u{7}")).build().await.expect("an engine");
+    let spec = "name: t\nversion: 1\nadapter: inline\ntasks:\n- {id: a, prompt: x, approve: before_run}\n";
+    let run = engine.start(spec, RunOptions::default()).await.expect("started");
+    let id = |task: &str| TaskId::new(task).expect("valid");
+    let reason = format!("{known} {token}\u{7}");
+    // As a process that knows nothing of secrets leaves it.
+    let submit = async |kind: RequestKind| {
+        let request = Request { actor: format!("{known}\u{1b}[31m"), kind };
+        store.submit(run.id(), request, Timestamp(0)).await.expect("submitted");
+    };
+    let task = run.plan().spec().tasks[0].clone();
+    let tasks = vec![Task { id: id("b"), gates: vec![format!("echo {known}")], ..task }];
+    submit(RequestKind::Inject { tasks, source: reason.clone(), idempotency_key: Some(known.to_owned()) })
+        .await;
+    submit(RequestKind::Reject { task: id("nobody"), reason: reason.clone() }).await;
+    submit(RequestKind::Approve { task: id("a"), tree: None, reason }).await;
+    let outcome = run.wait().await.expect("an outcome");
+    assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
+    let again = engine.retry(run.id(), &[id("a")]).await.expect("retried");
+    again.request(RequestKind::Cancel).expect("asked");
+    again.wait().await.expect("an outcome");
+    let events = engine.events(run.id(), 0, usize::MAX).await.expect("events");
+    let all: Vec<_> = events.iter().map(EventRecord::to_flat_json).collect();
+    let of = |kind: &str| all.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
+    let text = serde_json::to_string(&all).expect("json");
+    for secret in [known, token, "\\u0007", "\\u001b"] {
+        assert!(!text.contains(secret), "{secret:?} in {text}");
+    }
+    let refused = of("injection_refused");
+    assert!(refused[0]["reason"].as_str().is_some_and(|why| why.contains("gates")), "{refused:?}");
+    assert!(of("task_approved")[0]["reason"].as_str().is_some_and(|why| why.contains("[REDACTED:")));
+    assert!(
+        of("convoy_retried")[0]["actor"].as_str().is_some_and(|actor| actor.starts_with("me, [REDACTED:"))
+    );
     engine.shutdown().await;
 }

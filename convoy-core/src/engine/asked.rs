@@ -2,7 +2,7 @@
 
 use super::stored::to_stored_tasks;
 use crate::error::Error;
-use crate::event::RequestKind;
+use crate::event::{Request, RequestKind};
 use crate::secret::Redactor;
 
 /// Longest reason in bytes; the rest is cut off.
@@ -43,6 +43,26 @@ pub(super) fn clean(mut kind: RequestKind, redactor: &Redactor) -> Result<Reques
         }
     }
     Ok(kind)
+}
+
+/// A request that another process left, cleaned again: that one may know fewer secrets, or be of another version.
+/// Tasks that hold a secret become a refusal, which says so.
+pub(super) fn clean_again(request: Request, redactor: &Redactor) -> Request {
+    let Request { actor, kind } = request;
+    let actor = clean_text(&actor, redactor);
+    let origin = match &kind {
+        RequestKind::Inject { source, idempotency_key, .. } => (source.clone(), idempotency_key.clone()),
+        _ => Default::default(),
+    };
+    let kind = clean(kind, redactor).unwrap_or_else(|error| {
+        let (source, idempotency_key) = origin;
+        RequestKind::RefuseInjection {
+            reason: clean_text(&error.to_string(), redactor),
+            source: clean_text(&source, redactor),
+            idempotency_key: idempotency_key.map(|key| clean_text(&key, redactor)),
+        }
+    });
+    Request { actor, kind }
 }
 
 #[cfg(test)]

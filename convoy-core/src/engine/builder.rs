@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::clean_text;
 use super::driver::store_error;
 use super::host::{Host, Parts};
 use super::{Engine, git_open_error};
@@ -15,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::git::{GitOptions, Repository};
 use crate::merge::MergeQueue;
 use crate::review::ReviewRunner;
+use crate::secret::Redactor;
 use crate::store::Store;
 
 /// Name of the state directory beside the main worktree.
@@ -228,7 +230,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Who acts, for the record. Default: `host`.
+    /// Who acts, for the record; without secrets and control characters, at most 4 KiB of it. Default: `host`.
     #[must_use]
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
         self.actor = actor.into();
@@ -291,6 +293,7 @@ impl EngineBuilder {
             return Ok(None);
         }
         let owns_store = self.store.is_none();
+        let actor = clean_text(&self.actor, &Redactor::with_values(self.secrets.iter().cloned()));
         let store = match self.store {
             Some(store) => store,
             None => open_store(&state_dir)?,
@@ -306,7 +309,7 @@ impl EngineBuilder {
             secrets: self.secrets.into(),
             env: Arc::new(self.env),
             state_dir,
-            actor: self.actor,
+            actor,
             grace: self.grace,
             left: Arc::default(),
             owns_store,

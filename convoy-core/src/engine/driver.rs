@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::asked::clean_again;
 use super::host::LeftLeases;
 use super::perform::{Message, Perform, Reporter, Stop};
 use super::run::Live;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
+use crate::plan::Plan;
 use crate::schedule::{Action, Input, Scheduler, Turn};
+use crate::secret::Redactor;
 use crate::state::RunState;
 use crate::store::{Batch, InboxEntry, Lease, Store};
 use crate::types::{TaskIx, Timestamp};
@@ -42,6 +45,8 @@ pub(crate) struct Driver {
     pub(crate) stale: Vec<u64>,
     /// Where a lease is kept that cannot be given back.
     pub(crate) left: Arc<LeftLeases>,
+    /// What knows the secrets of a plan.
+    pub(crate) redactor_of: Box<dyn Fn(&Plan) -> Redactor + Send + Sync>,
     /// Why this run must end: what an action without an answer said first.
     pub(crate) failed: Option<Error>,
 }
@@ -209,7 +214,9 @@ impl Driver {
             return Ok(());
         }
         let consumed = entries.iter().map(|entry| entry.id).collect();
-        let inputs = entries.into_iter().map(|entry| Input::Request(entry.request)).collect();
+        let redactor = (self.redactor_of)(self.scheduler.state().plan());
+        let clean = |entry: InboxEntry| Input::Request(clean_again(entry.request, &redactor));
+        let inputs = entries.into_iter().map(clean).collect();
         self.turn(inputs, consumed).await
     }
 

@@ -23,8 +23,10 @@ use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
 use crate::git::{Expected, RefUpdate};
 use crate::merge::GitMergeQueue;
+use crate::plan::Plan;
 use crate::process::{self, Survivor};
 use crate::schedule::{Input, Scheduler};
+use crate::secret::Redactor;
 use crate::state::RunState;
 use crate::store::{Holder, InboxEntry, Lease, StoreError};
 use crate::types::{ConvoyId, Timestamp};
@@ -133,6 +135,12 @@ async fn end_survivors(convoy: &ConvoyId, grace: Duration) -> Result<(), Error> 
     }
 }
 
+/// What knows the secrets of a plan, which may grow.
+fn redactor_of(parts: &Arc<Parts>) -> Box<dyn Fn(&Plan) -> Redactor + Send + Sync> {
+    let parts = parts.clone();
+    Box::new(move |plan| redactor_for(&parts, plan))
+}
+
 /// Opens what the segments need, and runs the loop on the engine's threads.
 pub(super) async fn launch(
     inner: &Arc<Inner>,
@@ -172,6 +180,7 @@ pub(super) async fn launch(
         next_inbox: Timestamp(0),
         stale,
         left: parts.left.clone(),
+        redactor_of: redactor_of(&parts),
         failed: None,
     };
     let redactor = context.redactor.clone();

@@ -25,6 +25,7 @@ use crate::plan::Plan;
 use crate::schedule::tests::build::{START, fresh, planned};
 use crate::schedule::tests::shape::shapes;
 use crate::schedule::{Input, Scheduler};
+use crate::secret::Redactor;
 use crate::spec::{CircuitBreaker, Concurrency, OnDispute, OnExhausted, OnFailure, Output, Spec};
 use crate::state::RunState;
 use crate::store::{Holder, Lease, MemoryStore, NewConvoy, Store, When};
@@ -254,6 +255,7 @@ impl Fate {
             next_inbox: Timestamp(0),
             stale: Vec::new(),
             left: Arc::default(),
+            redactor_of: Box::new(|_| Redactor::new()),
             failed: None,
         };
         tokio::select! {
