@@ -100,7 +100,7 @@ async fn what_another_process_asked_for_is_recorded_without_the_secrets_of_this_
         store.submit(run.id(), request, Timestamp(0)).await.expect("submitted");
     };
     let task = run.plan().spec().tasks[0].clone();
-    let tasks = vec![Task { id: id("b"), gates: vec![format!("echo {known}")], ..task }];
+    let tasks = vec![Task { id: id("b"), approve: None, gates: vec![format!("echo {known}")], ..task }];
     submit(RequestKind::Inject { tasks, source: reason.clone(), idempotency_key: Some(known.to_owned()) })
         .await;
     submit(RequestKind::Reject { task: id("nobody"), reason: reason.clone() }).await;

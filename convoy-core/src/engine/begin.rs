@@ -159,7 +159,7 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
         let text = format!("no engine runs convoy {convoy}; resume it, or cancel it");
         return Err(Error::new(ErrorKind::State, text));
     }
-    let first = vec![Input::Begin { resumed: true }, Input::Request(request)];
+    let first = vec![Input::BeginToCancel { actor: request.actor }];
     take_up(inner, convoy, |_| Ok(first)).await?.wait().await.map(drop)
 }
 

@@ -250,6 +250,8 @@ async fn make_context(
         RefUpdate::Done | RefUpdate::Moved { .. } => {}
     }
     let dirs = Dirs::new(&parts.state_dir, convoy.clone());
+    // A convoy that has ended is taken up for a retry, which pays for its reviews anew, or not to review at all.
+    let spent = if state.ended().is_some() { 0 } else { state.review_tokens() };
     Ok(Context {
         ignore: repository.first_ignore_rules(&dirs.ignored()).await.map_err(git_open_error)?,
         repository,
@@ -271,6 +273,6 @@ async fn make_context(
         kept: KeptRefs::default(),
         reviewer: parts.reviewer.clone(),
         host: parts.host.clone(),
-        reviews: Reviews::new(state.plan().spec().reviews.max_concurrent, state.review_tokens()),
+        reviews: Reviews::new(state.plan().spec().reviews.max_concurrent, spent),
     })
 }

@@ -8,10 +8,12 @@ use crate::types::{TaskIx, TaskStatus, Timestamp, Usage};
 
 impl Scheduler {
     /// Takes the convoy up: everything that the state says is under way is asked for again. The log may
-    /// have been cut anywhere, also between two events of one turn.
+    /// have been cut anywhere, also between two events of one turn. With somebody who cancels it, what is under
+    /// way is only brought to its end.
     pub(super) fn begin(
         &mut self,
         resumed: bool,
+        cancelled_by: Option<String>,
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
@@ -20,7 +22,11 @@ impl Scheduler {
             self.emit(Event::Convoy(ConvoyEvent::Resumed { original_created_at }), now, turn)?;
         }
         if self.state.ended().is_some() {
+            self.queues.publish_again = true;
             return Ok(());
+        }
+        if let Some(actor) = cancelled_by.filter(|_| !self.state.is_cancelling()) {
+            self.emit(Event::Convoy(ConvoyEvent::CancelRequested { actor }), now, turn)?;
         }
         if let Some(root) = self.state.stopped_by() {
             self.skip_pending(root, now, turn)?;

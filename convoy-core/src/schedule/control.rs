@@ -148,6 +148,7 @@ impl Scheduler {
         }
         self.emit(Event::Convoy(ConvoyEvent::Retried { tasks, actor }), now, turn)?;
         self.queues = self.queues.rebuilt(&self.state);
+        self.queues.publish_again = true;
         Ok(())
     }
 

@@ -49,7 +49,9 @@ impl Scheduler {
             self.emit_task(task, event, now, turn)?;
             return self.is_over_budget(task, now, turn).map(drop);
         }
-        let may_retry = failure.kind.is_retried() && self.state.stopped_by().is_none();
+        // Another attempt would not be reviewed either.
+        let refused = failure.kind == FailureKind::ReviewBlocked && state.review.refused;
+        let may_retry = failure.kind.is_retried() && !refused && self.state.stopped_by().is_none();
         if may_retry && state.retries < spec.max_retries {
             let retries = state.retries + 1;
             let wait = backoff(spec.retry, retries, self.state.convoy(), task);

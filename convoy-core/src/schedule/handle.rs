@@ -65,7 +65,8 @@ impl Scheduler {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Turn, IllegalEvent> {
         let mut turn = Turn::default();
         match input {
-            Input::Begin { resumed } => self.begin(resumed, now, &mut turn)?,
+            Input::Begin { resumed } => self.begin(resumed, None, now, &mut turn)?,
+            Input::BeginToCancel { actor } => self.begin(true, Some(actor), now, &mut turn)?,
             Input::Tick => {}
             Input::Worker { task, attempt, report } => {
                 // Answers of attempts that are over change nothing any more.

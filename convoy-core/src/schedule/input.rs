@@ -15,6 +15,11 @@ pub enum Input {
         /// Whether the convoy was begun before.
         resumed: bool,
     },
+    /// An engine takes a convoy that nobody runs up in order to cancel it: nothing new is started.
+    BeginToCancel {
+        /// Who cancels it.
+        actor: String,
+    },
     /// Time passed.
     Tick,
     /// A segment of an attempt says something.

@@ -94,7 +94,8 @@ impl Queues {
             landing: None,
             publishing: false,
             ending: false,
-            publish_again: true,
+            // Of one that has ended only when that is asked for: other things are asked of it, too.
+            publish_again: state.ended().is_none(),
         };
         queues.know_providers(state);
         for ix in plan.indices() {

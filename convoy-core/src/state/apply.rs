@@ -78,7 +78,9 @@ impl RunState {
             ConvoyEvent::Interrupted { .. } => self.interrupting = true,
             ConvoyEvent::Retried { tasks, .. } if over => {
                 self.revive(tasks, event)?;
+                // Whoever has tasks taken up again pays for it anew.
                 self.spending = Spending::begun(time);
+                self.review_tokens = 0;
             }
             ConvoyEvent::TasksAdded { tasks, source, idempotency_key, .. } if !over => {
                 self.add(tasks, *source).map_err(|_| IllegalEvent::Convoy { event: event.type_name() })?;

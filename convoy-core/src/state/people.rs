@@ -47,7 +47,7 @@ pub(super) fn note(task: &mut TaskState, event: &TaskEvent) {
             task.run_approved = true;
             (task.session, task.cut_off, task.conflict, task.exit_code) = (None, None, None, None);
             // Nor does it count for, or leave, what an agent did before.
-            (task.agent, task.files_changed, task.review.unreviewed) = (None, None, false);
+            (task.agent, task.files_changed) = (None, None);
             task.taken.clear();
             task.rated = None;
             (task.ended, task.gate_results) = (task.ended + 1, 0);

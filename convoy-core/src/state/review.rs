@@ -12,6 +12,8 @@ pub struct TaskReview {
     pub passed: Option<(Judged, ReviewLevel)>,
     /// Whether the newest work has no judgement and may land all the same.
     pub unreviewed: bool,
+    /// Whether the newest work was refused its review, because the tokens for reviews are used up.
+    pub refused: bool,
     /// Panels that blocked, since the start or the last retry by a person.
     pub blocked_panels: u32,
     /// The attempt that the last of them judged: one whose review is repeated after a crash counts once.
@@ -36,7 +38,9 @@ impl TaskReview {
     /// Keeps what an event of this attempt says, which is in this stage.
     pub(super) fn note(&mut self, event: &TaskEvent, stage: &Stage, attempt: u32) {
         match event {
-            TaskEvent::Snapshot { work: Some(_), .. } => self.unreviewed = false,
+            TaskEvent::Snapshot { work: Some(_), .. } | TaskEvent::Accepted { .. } => {
+                (self.unreviewed, self.refused) = (false, false);
+            }
             TaskEvent::ReviewStarted(started) => self.under_way = Some(started.level),
             TaskEvent::ReviewVerdict(record) => self.verdict(record, stage, attempt),
             TaskEvent::DisputeOpened(dispute) => self.dispute = Some((dispute.dispute_id.clone(), true)),
@@ -48,6 +52,8 @@ impl TaskReview {
     fn verdict(&mut self, record: &ReviewRecord, stage: &Stage, attempt: u32) {
         self.under_way = None;
         self.unreviewed = record.verdict == ReviewVerdict::Skipped;
+        self.refused =
+            record.verdict == ReviewVerdict::Block && record.budget_exceeded && !record.budget_downgrade;
         match record.verdict {
             ReviewVerdict::Pass => {
                 let judged = Judged::in_stage(stage, record.tree.as_ref());

@@ -68,6 +68,26 @@ fn a_cancel_ends_every_stage_once_and_keeps_only_what_was_landing() {
 }
 
 #[test]
+fn a_cancel_of_a_convoy_that_nobody_runs_starts_nothing() {
+    for (place, bring) in PLACES {
+        let plan = planned(Spec { concurrency: Concurrency::Fixed(3), ..three() });
+        let log = brought(&plan, bring).log;
+        let mut world = World::abandoned(&plan, &log);
+        let turn = world.input(Input::BeginToCancel { actor: "me".into() });
+        assert_eq!(names(&turn)[..2], ["convoy_resumed", "convoy_cancel_requested"], "{place}");
+        assert!(!names(&turn).contains(&"task_assigned"), "{place}: {turn:?}");
+        let begins = |action: &Action| matches!(action, Action::Work(_) | Action::Check(_));
+        assert!(!turn.actions.iter().any(begins), "{place}: {turn:?}");
+        // Whoever takes it up after a crash goes on with that.
+        for mut world in [World::resumed(&plan, &world.log, false), world] {
+            world.run(&mut Choices::new(&[]));
+            assert_eq!(world.state().status(), ConvoyStatus::Cancelled, "{place}");
+            assert_eq!(world.status("c"), TaskStatus::Cancelled, "{place}");
+        }
+    }
+}
+
+#[test]
 fn a_cancel_that_comes_too_late_leaves_the_convoy_done() {
     let mut world = World::new(&planned(spec(vec![task("a")])));
     world.works("a");

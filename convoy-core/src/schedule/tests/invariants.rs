@@ -150,8 +150,10 @@ impl Watch {
                 assert!(state.stopped_by().is_none(), "no retries after a stop");
                 assert!(*retries == task.retries && !task.drifted, "one try of its own");
             }
-            TaskEvent::Retried { failure: Some(_), retries, escalated_to, .. } => {
+            TaskEvent::Retried { failure: Some(failure), retries, escalated_to, .. } => {
                 assert!(state.stopped_by().is_none(), "no retries after a stop");
+                let refused = task.review.refused && failure.kind == FailureKind::ReviewBlocked;
+                assert!(!refused, "an attempt that cannot be reviewed is not bought");
                 let spec = self.state.plan().spec_of(ix);
                 if escalated_to.is_some() {
                     assert_eq!((escalated_to, *retries), (&spec.escalate_to, task.retries));
@@ -477,17 +479,11 @@ impl Watch {
             _ => true,
         };
         let locks = &self.state.plan().spec().locks;
-        let locks_free = self
-            .state
-            .plan()
-            .spec_of(ix)
-            .locks
-            .iter()
-            .all(|lock| self.lock_users(holders, lock) < locks[lock] as usize);
+        let spec = self.state.plan().spec_of(ix);
+        let locks_free = spec.locks.iter().all(|lock| self.lock_users(holders, lock) < locks[lock] as usize);
         let alone = self.state.plan().task(ix).overlaps.iter().all(|other| !holders.contains(other));
         let until = self.state.parked_until(self.state.provider(ix));
         let parked = until.is_some_and(|until| until > now);
-        let spec = self.state.plan().spec_of(ix);
         let asks = spec.approve == Some(Approve::BeforeRun) && !self.state.task(ix).run_approved;
         assert!(!asks || self.state.unmet(ix).count() > 0, "a person is asked at once");
         let waits = matches!(self.state.admission(ix, now), Admission::Wait(_));

@@ -58,6 +58,22 @@ pub(crate) fn review_verdict(level: ReviewLevel, verdict: ReviewVerdict, tree: O
     }))
 }
 
+/// The tokens for reviews are used up, and work is not to land without one.
+pub(crate) fn review_refused(level: ReviewLevel) -> Report {
+    let Report::ReviewVerdict(record) = review_verdict(level, ReviewVerdict::Block, super::build::oid(1))
+    else {
+        unreachable!("it is one")
+    };
+    let usage = Usage::default();
+    Report::ReviewVerdict(Box::new(ReviewRecord {
+        usage,
+        tokens: None,
+        blocks: None,
+        budget_exceeded: true,
+        ..*record
+    }))
+}
+
 /// What follows when a review blocks.
 pub(crate) fn review_blocked() -> Report {
     Report::Checked(Some(Failure::new(FailureKind::ReviewBlocked, "the review blocks the work")))

@@ -183,3 +183,20 @@ fn a_blocked_publish_ends_the_convoy_done_and_is_tried_again_when_more_lands() {
     assert_eq!(names(&later.publishes()), ["branch_published"]);
     assert!(!later.state().is_unfinished());
 }
+
+#[test]
+fn closing_a_dead_letter_of_a_convoy_that_has_ended_does_only_that() {
+    let mut world = World::new(&planned(spec(vec![task("a"), task("b")])));
+    world.lands("a");
+    block(&mut world);
+    fail(&mut world, "b");
+    assert!(world.state().ended().is_some() && !world.state().is_published());
+    let (dlq_id, _) = world.task("b").dead_letter.clone().expect("a dead letter");
+    let mut later = World::abandoned(&world.plan, &world.log);
+    let turn = later.request(RequestKind::ResolveDeadLetter { dlq_id, resolution: "by hand".into() });
+    assert_eq!((names(&turn), turn.actions.len()), (vec!["dlq_entry_resolved"], 0), "{turn:?}");
+    // A retry tries it again, as a resume does.
+    let mut later = World::abandoned(&later.plan, &later.log);
+    let turn = later.retry(&["b"]);
+    assert!(turn.actions.iter().any(|action| matches!(action, Action::Publish(_))), "{turn:?}");
+}

@@ -1,6 +1,8 @@
 //! What reviews lead to: blocks, disputes, unreviewed work, and what the next review is told.
 
 use super::build::{after, oid, planned, spec, task};
+use super::choose::Choices;
+use super::reports::review_refused;
 use super::steps::names;
 use super::world::{World, review_blocked, review_verdict};
 use crate::event::{AgentOutcome, Event, RequestKind, TaskEvent, Work};
@@ -172,6 +174,28 @@ fn a_review_that_passed_holds_for_its_tree_on_its_base() {
     assert_ne!(base, first.base);
     assert_eq!(again(&mut world, &Work { base, ..first.clone() }), None);
     assert_eq!(again(&mut world, &Work { tree: oid(9), ..first }), None, "another tree");
+}
+
+#[test]
+fn a_refusal_for_budget_is_not_tried_again_until_a_person_pays_anew() {
+    let mut world = convoy(OnDispute::Continue);
+    world.works("a");
+    verdict(&mut world, ReviewLevel::Fast, ReviewVerdict::Block);
+    assert_eq!(names(&world.say("a", review_blocked())), ["task_retried"], "a block is");
+    world.wakes();
+    world.works("a");
+    assert_eq!(checked(&world).review_tokens, 3);
+    world.say("a", review_refused(ReviewLevel::Panel));
+    let turn = world.say("a", review_blocked());
+    assert_eq!(names(&turn)[..2], ["task_failed", "dlq_entry_created"], "{turn:?}");
+    assert_eq!((world.status("a"), world.task("a").retries), (TaskStatus::ReviewBlocked, 1));
+    world.lands("busy");
+    world.run(&mut Choices::new(&[]));
+    world.retry(&["a"]);
+    world.works("a");
+    assert_eq!(checked(&world).review_tokens, 0);
+    verdict(&mut world, ReviewLevel::Fast, ReviewVerdict::Block);
+    assert_eq!(names(&world.say("a", review_blocked())), ["task_retried"]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use super::ending::end_report;
 use super::invariants::Watch;
 use super::known::knows_only_what_passed;
 pub(crate) use super::reports::{
-    agent_end, drift, hook, is_last_word, review_blocked, review_verdict, started, step_finished,
-    step_started,
+    agent_end, drift, hook, is_last_word, review_blocked, review_refused, review_verdict, started,
+    step_finished, step_started,
 };
 use crate::event::{
     AgentOutcome, BuiltInGateResult, Event, GateResult, RepositoryGuard, Request, RequestKind, ReviewStarted,
@@ -95,10 +95,15 @@ impl World {
         }
     }
 
+    /// A convoy with this log that nobody runs.
+    pub(super) fn abandoned(plan: &Arc<Plan>, log: &[(Timestamp, Event)]) -> Self {
+        let now = log.last().map_or(START, |(time, _)| *time).plus(Duration::from_secs(1));
+        Self::at(plan, log.to_vec(), now)
+    }
+
     /// A convoy whose engine died after the first events of a log, and another one takes it up.
     pub(super) fn resumed(plan: &Arc<Plan>, log: &[(Timestamp, Event)], moved: bool) -> Self {
-        let now = log.last().map_or(START, |(time, _)| *time).plus(Duration::from_secs(1));
-        let mut world = Self::at(plan, log.to_vec(), now);
+        let mut world = Self::abandoned(plan, log);
         if let (true, Some(prepared)) = (moved, world.prepared()) {
             world.land(&prepared);
         }
@@ -356,7 +361,10 @@ impl World {
             }
             10 => {
                 open.progress = REVIEW_BLOCKS;
-                review_verdict(level, ReviewVerdict::Block, self.new_oid())
+                match choices.one_in(3) {
+                    true => review_refused(level),
+                    false => review_verdict(level, ReviewVerdict::Block, self.new_oid()),
+                }
             }
             _ => Report::Checked(None),
         }
