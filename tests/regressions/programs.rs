@@ -135,6 +135,62 @@ async fn scripts_of_npm_are_those_of_before_the_work() {
 }
 
 #[tokio::test]
+async fn scripts_that_run_the_tests_are_those_of_before_the_work_and_a_change_is_told() {
+    for (files, command) in [
+        (&[][..], "regression_test: sh run-tests.sh"),
+        (&[], "regression_test: 'true && ./ci/run.sh'"),
+        (&[("Makefile", "test: ready\n\nready:\n\t@sh run-tests.sh\n")], "regression_test: true"),
+        (&[("package.json", r#"{"scripts": {"test": "sh run-tests.sh"}}"#)], "regression_test: auto"),
+    ] {
+        let repo = ScratchRepo::new();
+        files.iter().for_each(|(path, text)| repo.write(path, text));
+        for script in ["run-tests.sh", "ci/run.sh"] {
+            repo.write(script, "#!/bin/sh\ntest ! -e broken\n");
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(repo.root().join(script), mode).expect("chmod");
+        }
+        repo.commit("Tests");
+        let npm = [("npm", "sh run-tests.sh")];
+        // The work breaks the test, and mends the script so that nobody sees it.
+        let eased: &[_] = &[("broken", "x"), ("run-tests.sh", "exit 0\n"), ("ci/run.sh", "exit 0\n")];
+        let ran = work(&repo, &npm, eased, command).await;
+        assert_eq!(
+            (ran.statuses().as_str(), ran.failed_with("a").as_str()),
+            ("a=gate-failed", "gate:regression_test"),
+            "{command}"
+        );
+        let told = said(&ran, "judge_files").1;
+        let script = if command.contains("ci/") { "ci/run.sh" } else { "run-tests.sh" };
+        assert!(told.ends_with(&format!(":\n{script}")), "{command}: {told}");
+
+        let fine: &[_] = &[("fine", "x"), ("run-tests.sh", "exit 1\n"), ("ci/run.sh", "exit 1\n")];
+        let ran = work(&repo, &npm, fine, command).await;
+        assert_eq!(ran.statuses(), "a=done", "{command}: {:#?}", ran.outcome.view);
+        assert_eq!(repo.tree("main")["run-tests.sh"], "exit 1", "the work lands as it is");
+    }
+}
+
+#[tokio::test]
+async fn every_script_that_judges_is_told_when_the_work_changes_it() {
+    let repo = ScratchRepo::new();
+    let scripts = ["gate.sh", "step.sh", "validate.sh", "end.sh", "last.sh", "command.sh"];
+    scripts.iter().for_each(|script| repo.write(script, "exit 0\n"));
+    repo.commit("Judges");
+    let agent = Inline::new(move |request| {
+        scripts.iter().for_each(|script| write(&request.cwd, script, "exit 0 # easier\n"));
+        AgentOutcome::Succeeded
+    });
+    let head = "gates: [sh end.sh]\nhooks: [{type: guard, command: ./last.sh || true}]";
+    let tasks = "  - {id: a, max_retries: 0, gates: [sh gate.sh], steps: [{prompt: p, gates: [sh step.sh]}], \
+                 hooks: [{type: validate, command: sh validate.sh}, {type: command, command: sh command.sh}]}\n";
+    let ran = run_with(engine(&repo).adapter(agent), &spec(head, tasks)).await;
+    assert_eq!(ran.statuses(), "a=done", "{:#?}", ran.outcome.view);
+    let told = said(&ran, "judge_files").1;
+    let listed: Vec<&str> = told.lines().skip(1).collect();
+    assert_eq!(listed, ["end.sh", "gate.sh", "last.sh", "step.sh", "validate.sh"]);
+}
+
+#[tokio::test]
 async fn a_given_command_is_the_test_and_has_a_limit_of_its_own() {
     let repo = ScratchRepo::new();
     let gates = format!("regression_test: {}, gate_timeout: 0.5", quoted("echo begins; sleep 1000"));

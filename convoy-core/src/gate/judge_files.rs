@@ -4,10 +4,6 @@ use super::diff::Diff;
 use super::verdict::{Verdict, listed};
 use super::{dependency_audit, regression_test};
 
-/// Programs that run the file they are given.
-const RUNNERS: &[&str] =
-    &["sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "deno", "bun"];
-
 /// What decides how dependencies are audited, beside what lists them.
 pub fn audit_files() -> impl Iterator<Item = &'static str> {
     dependency_audit::CONFIGURATION.iter().copied()
@@ -21,35 +17,21 @@ pub fn test_files() -> impl Iterator<Item = &'static str> {
     whole.copied().chain(parts)
 }
 
-/// Says which of the files that configure a judge the work changes: those of `names`, and the scripts that a gate's
-/// command runs. Nothing to be said (`None`) when it changes none. It never keeps work from passing: this work
+/// Says which of the files that configure a judge the work changes: those of `names`, wherever they are, and the
+/// [`scripts`](super::scripts()) that judge, by their whole path. Nothing to be said (`None`) when it changes none. It never keeps work from passing: this work
 /// is judged by what was there before it.
-pub fn judge_files(names: &[&str], commands: &[String], diff: &Diff) -> Option<Verdict> {
-    let scripts: Vec<&str> = commands.iter().flat_map(|command| scripts(command)).collect();
+pub fn judge_files(names: &[&str], scripts: &[String], diff: &Diff) -> Option<Verdict> {
     let judges = |path: &&str| {
         let below = |name: &&str| {
             path.strip_suffix(name).is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
         };
-        names.iter().any(below) || scripts.contains(path)
+        names.iter().any(below) || scripts.iter().any(|script| script == path)
     };
     let mut changed: Vec<&str> = diff.names().filter(judges).collect();
     changed.sort_unstable();
     changed.dedup();
     let line = "the work changes files that decide how work is judged:";
     (!changed.is_empty()).then(|| Verdict::warns("judge_files", listed(line, &changed)))
-}
-
-/// What a shell command runs, as far as it can be seen.
-fn scripts(command: &str) -> impl Iterator<Item = &str> {
-    command.split([';', '&', '|', '(', ')', '\n', '`']).filter_map(|simple| {
-        let mut words = simple.split_whitespace().filter(|word| !word.contains('='));
-        let first = words.next()?;
-        let script = match RUNNERS.contains(&first) {
-            true => words.find(|word| !word.starts_with('-'))?,
-            false => first,
-        };
-        Some(script.trim_matches(['"', '\'']).trim_start_matches("./"))
-    })
 }
 
 #[cfg(test)]
@@ -61,9 +43,8 @@ mod tests {
     fn scripts_of_gates_and_configurations_are_told_wherever_they_are() {
         let paths = ["scripts/test.sh", "a/package.json", "data", "check", "old.toml > Makefile"];
         let diff = diff(&paths);
-        let commands =
-            ["CI=1 sh -e './scripts/test.sh' --fast && test -s data".to_owned(), "./check data".to_owned()];
-        let verdict = judge_files(&["package.json", "old.toml"], &commands, &diff).expect("applies");
+        let scripts = ["scripts/test.sh".to_owned(), "check".to_owned()];
+        let verdict = judge_files(&["package.json", "old.toml"], &scripts, &diff).expect("applies");
         assert!(verdict.passed && verdict.level.is_some());
         assert!(
             verdict.output.ends_with(":\na/package.json\ncheck\nold.toml\nscripts/test.sh"),

@@ -46,9 +46,12 @@ impl Manifests {
     /// # Errors
     /// When git cannot tell.
     pub async fn read(repository: &Repository, commit: &Oid) -> Result<Self, GitError> {
+        let there = repository.entries_at(commit, NAMES).await?;
         let mut found = BTreeMap::new();
         for name in NAMES {
-            if let Some(content) = repository.file_at(commit, name, LONGEST).await? {
+            if there.contains_key(*name)
+                && let Some(content) = repository.file_at(commit, name, LONGEST).await?
+            {
                 found.insert(*name, content);
             }
         }

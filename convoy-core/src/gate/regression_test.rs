@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::manifest::{AsBefore, Manifests};
+use super::scripts::scripts;
 
 /// Files that decide what running the tests means.
 pub(super) const CONFIGURATION: &[&str] = &[
@@ -31,6 +32,8 @@ pub struct TestRun {
     pub programs: Vec<&'static str>,
     /// What decides about them, as it was before the work.
     pub as_before: Vec<AsBefore>,
+    /// The scripts that they run, by what was before the work: these, too, are to be as they were.
+    pub scripts: Vec<String>,
 }
 
 /// How the tests are run: by the manifests of before the work, or by the command that the spec gives. `None` when
@@ -38,7 +41,13 @@ pub struct TestRun {
 pub fn regression_test(base: &Manifests, work: &Manifests, given: Option<&str>) -> Option<TestRun> {
     let as_before = as_before(base, work);
     if let Some(command) = given {
-        return Some(TestRun { commands: vec![command.to_owned()], programs: Vec::new(), as_before });
+        let scripts = scripts([command], base);
+        return Some(TestRun {
+            commands: vec![command.to_owned()],
+            programs: Vec::new(),
+            as_before,
+            scripts,
+        });
     }
     let mut found: Vec<(&str, &'static str)> = Vec::new();
     if npm_scripts(base).and_then(|scripts| scripts.get("test").cloned()).is_some_and(|t| is_a_test(&t)) {
@@ -58,9 +67,10 @@ pub fn regression_test(base: &Manifests, work: &Manifests, given: Option<&str>) 
     if found.is_empty() && makefile(base).is_some_and(|(_, text)| !rule(&text, "test").is_empty()) {
         found.push(("make test", "make"));
     }
+    let scripts = scripts(found.iter().map(|(command, _)| *command), base);
     let commands = found.iter().map(|(command, _)| (*command).to_owned()).collect();
     let programs = found.iter().map(|(_, program)| *program).collect();
-    (!found.is_empty()).then_some(TestRun { commands, programs, as_before })
+    (!found.is_empty()).then_some(TestRun { commands, programs, as_before, scripts })
 }
 
 /// Everything that would make the same command mean less than before.
@@ -107,7 +117,7 @@ fn json(of: &Manifests, name: &str) -> Option<Value> {
     serde_json::from_slice(of.bytes(name)?).ok()
 }
 
-fn npm_scripts(of: &Manifests) -> Option<Map<String, Value>> {
+pub(super) fn npm_scripts(of: &Manifests) -> Option<Map<String, Value>> {
     match json(of, "package.json")?.get("scripts") {
         Some(Value::Object(scripts)) => Some(scripts.clone()),
         _ => None,
@@ -119,12 +129,12 @@ fn is_a_test(script: &Value) -> bool {
     script.as_str().is_some_and(|text| !text.contains("no test specified"))
 }
 
-fn makefile(of: &Manifests) -> Option<(&'static str, String)> {
+pub(super) fn makefile(of: &Manifests) -> Option<(&'static str, String)> {
     MAKEFILES.iter().find_map(|name| Some((*name, of.text(name)?.into_owned())))
 }
 
 /// The rules of a makefile for a target: prerequisites and recipes.
-fn rule(makefile: &str, target: &str) -> Vec<String> {
+pub(super) fn rule(makefile: &str, target: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut within = false;
     for line in makefile.lines() {

@@ -1,6 +1,6 @@
 //! What a commit changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 
 use super::call::{Answer, Call};
@@ -142,16 +142,35 @@ impl Repository {
         Ok(marked)
     }
 
+    /// What is at these paths of a commit, where there is something: its kind and its object. Folders are left out.
+    /// The paths are names, relative to the root.
+    pub async fn entries_at(
+        &self,
+        commit: &Oid,
+        paths: &[&str],
+    ) -> Result<BTreeMap<String, (FileKind, Oid)>, GitError> {
+        if paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let call = self.call("ls-tree").args(["-z", "--full-tree", commit.as_str(), "--"]).args(paths);
+        let answer = self.ok(call).await?;
+        let entry = |field: &[u8]| {
+            let field = String::from_utf8_lossy(field);
+            let (entry, path) = field.split_once('\t')?;
+            let mut words = entry.split(' ');
+            let kind = FileKind::of(words.next()?.as_bytes())?;
+            Some((path.to_owned(), (kind, Oid::new(words.nth(1)?).ok()?)))
+        };
+        Ok(answer.fields().filter_map(entry).collect())
+    }
+
     /// The content of a file of a commit, from its start at most `max` bytes; `None` when there is no file at that
     /// path. The path is a name, relative to the root.
     pub async fn file_at(&self, commit: &Oid, path: &str, max: usize) -> Result<Option<Vec<u8>>, GitError> {
-        let call = self.call("ls-tree").args(["-z", "--full-tree", commit.as_str(), "--", path]);
-        let answer = self.ok(call).await?;
-        let entry = answer.fields().next().map(|field| String::from_utf8_lossy(field).into_owned());
-        let file = entry.as_deref().and_then(|entry| entry.strip_prefix("100"));
-        let Some(id) = file.and_then(|entry| entry.split([' ', '\t']).nth(2)) else { return Ok(None) };
+        let mut entries = self.entries_at(commit, &[path]).await?;
+        let Some((FileKind::File | FileKind::Executable, id)) = entries.remove(path) else { return Ok(None) };
         let mut content = Vec::new();
-        let call = self.call("cat-file").args(["blob", id]);
+        let call = self.call("cat-file").args(["blob", id.as_str()]);
         let mut take =
             |chunk: &[u8]| content.extend_from_slice(&chunk[..chunk.len().min(max - content.len())]);
         self.stream(call, &mut take).await?;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::bench::{Bench, End};
 use crate::attempt::context::Context;
-use crate::gate::{self, Diff, Size};
+use crate::gate::{self, Diff, Manifests, Size};
 use crate::git::{FileKind, GitError};
 use crate::secret::ScanConfig;
-use crate::spec::{Partition, RegressionTest, Switch};
+use crate::spec::{HookType, Partition, RegressionTest, Spec, Switch, Task};
 use crate::types::{FailureKind, Oid};
 
 /// Files that configure a judge, wherever they are.
@@ -56,6 +56,13 @@ pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
         let links = repository.tree_links(&request.commit).await?;
         bench.verdict(gate::symlinks(&links), FailureKind::SymlinkEscape)?;
     }
+    changed_judges(bench, &diff).await
+}
+
+/// Says which files that judge the work, or decide how it is judged, it changes itself.
+async fn changed_judges(bench: &mut Bench<'_>, diff: &Diff) -> Result<(), End> {
+    let (context, task) = (bench.context, bench.task);
+    let gates = &task.built_in_gates;
     let mut judges = JUDGE_FILES.to_vec();
     if gates.dependency_audit != Switch::Off {
         judges.extend(gate::audit_files());
@@ -63,10 +70,36 @@ pub(super) async fn diff_gates(bench: &mut Bench<'_>) -> Result<(), End> {
     if gates.regression_test != RegressionTest::Off {
         judges.extend(gate::test_files());
     }
-    if let Some(verdict) = gate::judge_files(&judges, &task.gates, &diff) {
-        bench.verdict(verdict, failed("judge_files"))?;
+    if diff.paths.is_empty() {
+        return Ok(());
+    }
+    let base = Manifests::read(&context.repository, &bench.request.base).await?;
+    let tests = test_commands(task, &base);
+    let commands = judging_commands(context.plan.spec(), task).chain(tests.iter().map(String::as_str));
+    let scripts = gate::scripts(commands, &base);
+    if let Some(verdict) = gate::judge_files(&judges, &scripts, diff) {
+        bench.verdict(verdict, FailureKind::Gate("judge_files".to_owned()))?;
     }
     Ok(())
+}
+
+/// How `regression_test` runs the tests.
+fn test_commands(task: &Task, base: &Manifests) -> Vec<String> {
+    let given = match &task.built_in_gates.regression_test {
+        RegressionTest::Off => return Vec::new(),
+        RegressionTest::Command(command) => Some(command.as_str()),
+        RegressionTest::Auto | RegressionTest::On => None,
+    };
+    gate::regression_test(base, base, given).map(|run| run.commands).unwrap_or_default()
+}
+
+/// The shell commands that judge work of a task: gates of the task, of its steps and of the convoy, and hooks that look
+/// whether something is as it should be.
+fn judging_commands<'a>(spec: &'a Spec, task: &'a Task) -> impl Iterator<Item = &'a str> {
+    let gates = [&task.gates, &spec.gates].into_iter().chain(task.steps.iter().map(|step| &step.gates));
+    let hooks = task.hooks.iter().chain(&spec.hooks);
+    let judges = hooks.filter(|hook| matches!(hook.kind, HookType::Validate | HookType::Guard));
+    gates.flatten().chain(judges.map(|hook| &hook.text)).map(String::as_str)
 }
 
 /// The links that lead out of the tree that an agent is about to work in.

@@ -3,17 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::CheckRequest;
 use super::bench::{Bench, End};
+use crate::attempt::context::Context;
 use crate::attempt::setup::ShellRun;
 use crate::gate::{self, AsBefore, GateOutcome, Manifests, Verdict};
+use crate::git::FileKind;
 use crate::spec::{RegressionTest, Switch};
 use crate::types::FailureKind;
 
 pub(super) const AUDIT: &str = "dependency_audit";
 pub(super) const TESTS: &str = "regression_test";
+
+/// The largest script that is put back, in bytes.
+const LONGEST_SCRIPT: usize = 64 * 1024 * 1024;
 
 /// `dependency_audit` and `regression_test`, where they are switched on.
 pub(super) async fn program_gates(bench: &mut Bench<'_>) -> Result<(), End> {
@@ -55,7 +61,8 @@ async fn audit(
     if must && !gaps.is_empty() {
         return Ok(Verdict::blocks(AUDIT, format!("cannot run: {}", gaps.join("; "))));
     }
-    let ran = run(bench, AUDIT, &env, &commands, &found.as_before, work).await?;
+    let before = puts(&found.as_before, work);
+    let ran = run(bench, AUDIT, &env, &commands, &before).await?;
     let not = (!gaps.is_empty()).then(|| format!("does not apply: {}", gaps.join("; ")));
     Ok(match (ran, not) {
         (Some(failed), _) => failed,
@@ -71,30 +78,83 @@ async fn tests(bench: &mut Bench<'_>, base: &Manifests, work: &Manifests) -> Res
         RegressionTest::Off | RegressionTest::Auto | RegressionTest::On => None,
     };
     let env = bench.env()?;
-    let found = gate::regression_test(base, work, given);
-    let gap = match &found {
-        None => Some(
-            "nothing at the root of the repository says how its tests are run; give the command: \
-             `regression_test: COMMAND`"
-                .to_owned(),
-        ),
-        Some(found) => found
-            .programs
-            .iter()
-            .find(|program| !is_installed(&env, program))
-            .map(|missing| format!("the tests need {missing}, which is not in PATH")),
+    let gap = |gap: &str| match wanted {
+        RegressionTest::Auto => Verdict::noted(TESTS, format!("does not apply: {gap}")),
+        _ => Verdict::blocks(TESTS, format!("cannot run: {gap}")),
     };
-    match (gap, found) {
-        (Some(gap), _) if *wanted == RegressionTest::Auto => {
-            Ok(Verdict::noted(TESTS, format!("does not apply: {gap}")))
-        }
-        (Some(gap), _) => Ok(Verdict::blocks(TESTS, format!("cannot run: {gap}"))),
-        (None, Some(found)) => {
-            let ran = run(bench, TESTS, &env, &found.commands, &found.as_before, work).await?;
-            Ok(ran.unwrap_or_else(|| Verdict::clean(TESTS)))
-        }
-        (None, None) => Ok(Verdict::clean(TESTS)),
+    let Some(found) = gate::regression_test(base, work, given) else {
+        let text = "nothing at the root of the repository says how its tests are run; give the command: \
+                    `regression_test: COMMAND`";
+        return Ok(gap(text));
+    };
+    if let Some(missing) = found.programs.iter().find(|program| !is_installed(&env, program)) {
+        return Ok(gap(&format!("the tests need {missing}, which is not in PATH")));
     }
+    let scripts = scripts_before(bench.context, bench.request, &found.scripts).await?;
+    let mut before = puts(&found.as_before, work);
+    before.extend(scripts.iter().map(Script::put));
+    let ran = run(bench, TESTS, &env, &found.commands, &before).await?;
+    Ok(ran.unwrap_or_else(|| Verdict::clean(TESTS)))
+}
+
+/// A script as it was before the work.
+struct Script {
+    path: String,
+    content: Vec<u8>,
+    executable: bool,
+    /// Whether the work has something there.
+    in_work: bool,
+}
+
+impl Script {
+    fn put(&self) -> Put<'_> {
+        let Self { path, content, executable, in_work } = self;
+        Put { path, content: Some(content), executable: *executable, in_work: *in_work }
+    }
+}
+
+/// The scripts that the work changed or took away. One that is new judged nothing before.
+async fn scripts_before(
+    context: &Context,
+    request: &CheckRequest,
+    paths: &[String],
+) -> Result<Vec<Script>, End> {
+    let repository = &context.repository;
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let base = repository.entries_at(&request.base, &paths).await?;
+    let work = repository.entries_at(&request.commit, &paths).await?;
+    let mut scripts = Vec::new();
+    for (path, before) in base {
+        let now = work.get(&path);
+        let (FileKind::File | FileKind::Executable, blob) = &before else { continue };
+        if now == Some(&before) {
+            continue;
+        }
+        let content = repository.blob(blob, LONGEST_SCRIPT).await.map_err(|error| {
+            let doing = format!("cannot prepare `{TESTS}`: {path} as it was before the work");
+            End::Failed(context.failure(FailureKind::Worktree, &doing, &error))
+        })?;
+        let (executable, in_work) = (before.0 == FileKind::Executable, now.is_some());
+        scripts.push(Script { path, content, executable, in_work });
+    }
+    Ok(scripts)
+}
+
+/// A file that is to be in a tree while something judges, or not to be there (`content` absent).
+struct Put<'a> {
+    path: &'a str,
+    content: Option<&'a [u8]>,
+    executable: bool,
+    in_work: bool,
+}
+
+/// What is put into the tree for manifests as they were before.
+fn puts<'a>(as_before: &'a [AsBefore], work: &Manifests) -> Vec<Put<'a>> {
+    let put = |(path, content): &'a AsBefore| {
+        let content = content.as_deref();
+        Put { path, content, executable: false, in_work: work.has(path) }
+    };
+    as_before.iter().map(put).collect()
 }
 
 /// Runs commands one after the other in the tree of the work, until one fails; that is the verdict.
@@ -103,8 +163,7 @@ async fn run(
     gate: &'static str,
     env: &BTreeMap<String, String>,
     commands: &[String],
-    as_before: &[AsBefore],
-    work: &Manifests,
+    as_before: &[Put<'_>],
 ) -> Result<Option<Verdict>, End> {
     if commands.is_empty() {
         return Ok(None);
@@ -132,8 +191,8 @@ async fn run(
         }
     }
     // What the work does not have was put in by this gate; the rest is put back with everything else.
-    let added = as_before.iter().filter(|(name, content)| content.is_some() && !work.has(name));
-    let gone: Vec<AsBefore> = added.map(|(name, _)| (*name, None)).collect();
+    let added = as_before.iter().filter(|put| put.content.is_some() && !put.in_work);
+    let gone: Vec<Put<'_>> = added.map(|put| Put { content: None, ..*put }).collect();
     // What ran may have put a link in the way.
     drop(put_in(&worktree, &gone));
     // Whoever comes next looks again and tells of a tree that cannot be mended.
@@ -142,9 +201,9 @@ async fn run(
 }
 
 /// Puts files into a tree as they were, or takes them out, never following a link out of it.
-fn put_in(root: &Path, files: &[AsBefore]) -> io::Result<()> {
+fn put_in(root: &Path, files: &[Put<'_>]) -> io::Result<()> {
     let root = root.canonicalize()?;
-    for (name, content) in files {
+    for Put { path: name, content, executable, .. } in files {
         let path = root.join(name);
         let parent = path.parent().unwrap_or(&root);
         if content.is_some() {
@@ -161,7 +220,9 @@ fn put_in(root: &Path, files: &[AsBefore]) -> io::Result<()> {
             _ => {}
         }
         if let Some(content) = content {
-            std::fs::File::create_new(&path)?.write_all(content)?;
+            let mode = if *executable { 0o777 } else { 0o666 };
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+            file.write_all(content)?;
         }
     }
     Ok(())
@@ -192,16 +253,19 @@ mod tests_of_files {
         std::fs::write(outside.join("kept"), "kept").expect("writes");
         symlink(outside.join("kept"), root.join("Makefile")).expect("links");
         std::fs::write(root.join("pytest.ini"), "new").expect("writes");
-        let files: Vec<AsBefore> = vec![
-            ("Makefile", Some(b"old".to_vec())),
-            ("pytest.ini", None),
-            (".cargo/config", None),
-            (".cargo/audit.toml", Some(b"x".to_vec())),
+        let put = |path, content, executable| Put { path, content, executable, in_work: false };
+        let files = [
+            put("Makefile", Some(&b"old"[..]), false),
+            put("pytest.ini", None, false),
+            put(".cargo/config", None, false),
+            put(".cargo/audit.toml", Some(b"x"), true),
         ];
         put_in(&root, &files).expect("puts in");
         assert_eq!(std::fs::read_to_string(outside.join("kept")).expect("reads"), "kept");
         assert_eq!(std::fs::read_to_string(root.join("Makefile")).expect("reads"), "old");
         assert!(!root.join("pytest.ini").exists() && root.join(".cargo/audit.toml").exists());
+        let mode = |path| std::fs::metadata(root.join(path)).expect("is there").permissions().mode() & 0o100;
+        assert_eq!((mode("Makefile"), mode(".cargo/audit.toml")), (0, 0o100));
         std::fs::remove_dir_all(root.join(".cargo")).expect("removes");
         symlink(&outside, root.join(".cargo")).expect("links");
         let refused = put_in(&root, &files[3..]).expect_err("leads out").to_string();
