@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use convoy_core::agent::{AgentOutcome, AgentRequest};
+use convoy_core::engine::RunEvent;
 use convoy_core::event::RunOptions;
+use convoy_core::types::ConvoyStatus;
 use convoy_tests::{Inline, ScratchRepo, engine, git_in, last_word, write};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::support::{Ran, finish, quoted, run, spec};
 
@@ -64,6 +66,105 @@ async fn a_hook_that_a_gate_leaves_fails_the_check() {
     );
     assert_eq!(found(&ran, "a"), [("block".to_owned(), vec!["hooks/pre-push".to_owned()])]);
     // The other one is fine: at the latest with its retry, since its agent may have been at work meanwhile.
+}
+
+#[tokio::test]
+async fn a_hook_that_an_agent_leaves_in_the_users_checkout_fails_it() {
+    for folder in [".husky", ".husky/_"] {
+        let repo = ScratchRepo::new();
+        repo.write(".husky/pre-commit", "exit 0\n");
+        repo.commit("Hooks");
+        repo.git(["config", "core.hooksPath", folder]);
+        let hook = repo.root().join(".husky/post-checkout");
+        let agent = Inline::new(move |request| {
+            write(&request.cwd, "a.txt", "made\n");
+            std::fs::write(&hook, "curl evil\n").expect("writes");
+            AgentOutcome::Succeeded
+        });
+        let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: make a, max_retries: 0}\n")).await;
+        assert_eq!(
+            (ran.statuses().as_str(), ran.failed_with("a").as_str()),
+            ("a=gate-failed", "gate:repository_guard"),
+            "{folder}"
+        );
+        let told = &found(&ran, "a")[0];
+        assert!(told.0 == "block" && told.1[0].ends_with("/.husky/post-checkout"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn hooks_that_come_into_the_checkout_with_what_lands_are_no_finding() {
+    let repo = ScratchRepo::new();
+    repo.write(".husky/pre-commit", "exit 0\n");
+    repo.write(".husky/pre-push", "exit 0\n");
+    repo.commit("Hooks");
+    repo.git(["config", "core.hooksPath", ".husky"]);
+    let (works, published) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (at_work, open) = (works, published.clone());
+    let agent = Inline::waiting(move |request| {
+        let (at_work, published) = (at_work.clone(), published.clone());
+        async move {
+            if request.prompt.ends_with('a') {
+                // The other one is watched already.
+                at_work.acquire().await.expect("never closed").forget();
+                write(&request.cwd, ".husky/pre-commit", "exit 0 # new\n");
+                write(&request.cwd, ".husky/commit-msg", "exit 0\n");
+                std::fs::remove_file(request.cwd.join(".husky/pre-push")).expect("removes");
+            } else {
+                at_work.add_permits(1);
+                published.acquire().await.expect("never closed").forget();
+                write(&request.cwd, "b.txt", "made\n");
+            }
+            AgentOutcome::Succeeded
+        }
+    });
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let tasks = "  - {id: a, prompt: make a, max_retries: 0}\n  - {id: b, prompt: make b, max_retries: 0}\n";
+    let run = engine.start(&spec("concurrency: 2", tasks), RunOptions::default()).await.expect("started");
+    let mut watcher = run.subscribe(0);
+    while let Some(event) = watcher.next().await.expect("the store can be read") {
+        if matches!(&event, RunEvent::Recorded(record) if record.event.type_name() == "branch_published") {
+            open.add_permits(1);
+        }
+    }
+    let ran = finish(&engine, &run).await;
+    assert_eq!(ran.statuses(), "a=done b=done", "{:#?}", ran.outcome.view);
+    assert_eq!((repo.read(".husky/pre-commit").as_str(), found(&ran, "b")), ("exit 0 # new\n", vec![]));
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_runs_at_the_end_of_a_convoy_may_not_change_the_repository_either() {
+    let command = "git tag mine && git config alias.status '!true'";
+    for (head, status, kind) in [
+        (
+            format!("gate_retries: 0\ngates: [{}]", quoted(command)),
+            ConvoyStatus::GateFailed,
+            "convoy_gate_result",
+        ),
+        (
+            format!("hooks: [{{type: command, command: {}}}]", quoted(command)),
+            ConvoyStatus::HookFailed,
+            "post_convoy_hook_failed",
+        ),
+    ] {
+        let repo = ScratchRepo::new();
+        let agent = Inline::new(|request| {
+            write(&request.cwd, "a.txt", "made\n");
+            AgentOutcome::Succeeded
+        });
+        let ran = run(&repo, agent, &spec(&head, "  - {id: a, prompt: make a}\n")).await;
+        assert_eq!((ran.statuses().as_str(), ran.status()), ("a=done", status), "{:#?}", ran.outcome.view);
+        let told: Vec<String> = ran
+            .events
+            .iter()
+            .filter(|record| record.event.type_name() == kind)
+            .map(|record| serde_json::to_string(&record.event).expect("JSON"))
+            .collect();
+        for change in ["setting alias.status", "refs/tags/mine (new)", "Put it back"] {
+            assert!(told.iter().any(|text| text.contains(change)), "{kind} {change}: {told:#?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -106,6 +106,8 @@ pub struct KeptRefs {
     kept: Arc<Mutex<HashMap<String, Option<Oid>>>>,
     /// The user's branch, and each commit that it was to be moved to.
     published: Arc<Mutex<HashSet<(String, String)>>>,
+    /// The newest of these commits.
+    newest: Arc<Mutex<Option<Oid>>>,
 }
 
 impl KeptRefs {
@@ -126,6 +128,12 @@ impl KeptRefs {
     pub(super) fn publishes(&self, branch: &str, commit: &Oid) {
         let of = (branch.to_owned(), commit.to_string());
         self.published.lock().unwrap_or_else(PoisonError::into_inner).insert(of);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
+    }
+
+    /// The commit that the user's branch was moved to last, or is being moved to.
+    pub(super) fn newest_publication(&self) -> Option<Oid> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn has_published(&self, branch: &str, now: Option<&str>) -> bool {

@@ -3,7 +3,7 @@
 //! Agents, and the tests that they wrote, run in a worktree of the user's own repository: they can write to what
 //! configures it for everybody. What is found afterwards is compared with what was there before:
 //!
-//! - Settings, hooks, attributes, grafts, alternates, `refs/replace` and the kept work of other attempts decide what
+//! - Settings, hooks (wherever `core.hooksPath` says that they are), attributes, grafts, alternates, `refs/replace` and the kept work of other attempts decide what
 //!   git does in the user's name, or hold work: a change does not pass. It is for the user to put back, since nobody
 //!   but the user knows whether it was meant.
 //! - Branches, tags and remote-tracking refs are the user's, who may commit, fetch or push at any time: a change is
@@ -16,7 +16,7 @@
 
 use super::context::Context;
 use crate::git::{Fingerprint, GitError, Touched};
-use crate::types::{Failure, FailureKind, GateLevel};
+use crate::types::{Failure, FailureKind, GateLevel, Oid};
 
 /// Its name as a gate.
 pub(super) const GATE: &str = "repository_guard";
@@ -44,22 +44,23 @@ impl Guard {
     }
 
     /// Looks again: what is to be told, and why the attempt does not pass.
-    pub(super) async fn end(self, context: &Context) -> (Vec<GuardReport>, Option<Failure>) {
+    pub(in crate::attempt) async fn end(self, context: &Context) -> (Vec<GuardReport>, Option<Failure>) {
         let looked = async {
             let now = context.repository.fingerprint().await?;
-            context.repository.touched(&self.0, &now).await
+            let touched = context.repository.touched(&self.0, &now).await?;
+            Ok::<_, GitError>((touched, self.published(context, &now)))
         };
-        let touched = match looked.await {
-            Ok(touched) => touched,
+        let (touched, published) = match looked.await {
+            Ok(looked) => looked,
             // It could be read before.
-            Err(error) => vec![Touched::File(format!("everything ({error})"))],
+            Err(error) => (vec![Touched::File(format!("everything ({error})"))], Vec::new()),
         };
         let convoys = format!("refs/convoy/{}/", context.convoy);
         let (mut told, mut refused) = (Vec::new(), Vec::new());
         for touched in &touched {
             match weigh(touched, &convoys) {
                 None => {}
-                Some(_) if is_ours(context, touched) => {}
+                Some(_) if self.is_ours(context, touched, &published).await => {}
                 Some(GateLevel::Warn) => told.push(shown(touched)),
                 Some(_) => refused.push(shown(touched)),
             }
@@ -75,20 +76,37 @@ impl Guard {
         let report = report(GateLevel::Block, &refused);
         let message = format!(
             "while this attempt was at work somebody changed what configures the repository or holds work: {}. \
-             Put it back (`git config --edit`, the `hooks` folder of the git directory, `git update-ref`), \
+             Put it back (`git config --edit`, the folder of the hooks, `git update-ref`), \
              unless you changed it yourself; no task may change it",
             report.changes.join(", ")
         );
         reports.push(report);
         (reports, Some(Failure::new(FailureKind::Gate(GATE.to_owned()), message)))
     }
-}
 
-/// Whether it is work that this engine kept or published.
-fn is_ours(context: &Context, touched: &Touched) -> bool {
-    match touched {
-        Touched::Ref { name, new, .. } => context.kept.explains(name, new.as_deref()),
-        Touched::Setting { .. } | Touched::File(_) => false,
+    /// The commits that this engine brings or has brought into the user's checkout.
+    fn published(&self, context: &Context, now: &Fingerprint) -> Vec<Oid> {
+        let tip = now.tip(&context.branch).filter(|tip| context.kept.explains(&context.branch, Some(tip)));
+        context.kept.newest_publication().into_iter().chain(tip.and_then(|tip| Oid::new(tip).ok())).collect()
+    }
+
+    /// Whether it is work that this engine kept or published.
+    async fn is_ours(&self, context: &Context, touched: &Touched, published: &[Oid]) -> bool {
+        match touched {
+            Touched::Ref { name, new, .. } => context.kept.explains(name, new.as_deref()),
+            // Hooks that a repository tracks come into the checkout with what lands.
+            Touched::Hook { path, found } => {
+                let before = self.0.tip(&context.branch).and_then(|tip| Oid::new(tip).ok());
+                for commit in published {
+                    let is = context.repository.is_as_in(commit, before.as_ref(), path, found).await;
+                    if is.unwrap_or(false) {
+                        return true;
+                    }
+                }
+                false
+            }
+            Touched::Setting { .. } | Touched::File(_) => false,
+        }
     }
 }
 
@@ -96,7 +114,7 @@ fn is_ours(context: &Context, touched: &Touched) -> bool {
 fn weigh(touched: &Touched, own: &str) -> Option<GateLevel> {
     match touched {
         Touched::Setting { of_whole_branch: true, .. } => Some(GateLevel::Warn),
-        Touched::Setting { .. } | Touched::File(_) => Some(GateLevel::Block),
+        Touched::Setting { .. } | Touched::File(_) | Touched::Hook { .. } => Some(GateLevel::Block),
         Touched::Ref { name, .. } if name.starts_with("refs/replace/") => Some(GateLevel::Block),
         Touched::Ref { name, old, new } if name.starts_with("refs/convoy/") => {
             let is_kept = name.rsplit('/').next().is_some_and(|last| last.starts_with("attempt-"));
@@ -119,6 +137,7 @@ fn shown(touched: &Touched) -> String {
     match touched {
         Touched::Setting { key, .. } => format!("setting {key}"),
         Touched::File(path) => path.clone(),
+        Touched::Hook { path, .. } => path.display().to_string(),
         Touched::Ref { name, old: Some(_), new: None } => format!("{name} (deleted)"),
         Touched::Ref { name, old: None, .. } => format!("{name} (new)"),
         Touched::Ref { name, .. } => format!("{name} (moved)"),
@@ -154,6 +173,8 @@ mod tests {
         assert_eq!(weigh(&setting(false)), Some(GateLevel::Block));
         assert_eq!(weigh(&setting(true)), Some(GateLevel::Warn));
         assert_eq!(weigh(&Touched::File("hooks/x".into())), Some(GateLevel::Block));
+        let hook = Touched::Hook { path: "/x/.husky/pre-push".into(), found: Vec::new() };
+        assert_eq!(weigh(&hook), Some(GateLevel::Block));
         let cases = [
             ("HEAD", Some("1"), Some("2"), Some(GateLevel::Warn)),
             ("refs/heads/main", Some("1"), Some("2"), Some(GateLevel::Warn)),

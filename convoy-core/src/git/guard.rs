@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::GitError;
+use super::hooks_folder::HooksFolder;
 use super::repository::Repository;
 
 /// Files of the common directory that configure git for everybody.
@@ -30,6 +31,8 @@ const LONGEST: u64 = 1024 * 1024;
 pub struct Fingerprint {
     /// Settings, attributes and hooks, by their path in the common directory.
     files: BTreeMap<String, Vec<u8>>,
+    /// Hooks that lie elsewhere.
+    hooks: HooksFolder,
     /// All refs by their full name, and what `HEAD` of the main worktree names.
     refs: BTreeMap<String, String>,
 }
@@ -47,6 +50,13 @@ pub enum Touched {
     },
     /// A hook, or another file that git reads: its path in the git directory.
     File(String),
+    /// A hook, or what stands beside it, elsewhere than in the git directory.
+    Hook {
+        /// The path.
+        path: PathBuf,
+        /// What is there now, as [`is_as_in`](Repository::is_as_in) takes it.
+        found: Vec<u8>,
+    },
     /// A ref: its full name.
     Ref {
         /// The name.
@@ -78,11 +88,12 @@ impl Repository {
                 files.insert(format!("hooks/{name}"), content(&entry.path()));
             }
         }
+        let hooks = self.hooks_folder().await?;
         let refs = self.list_refs("refs").await?;
         let mut refs: BTreeMap<_, _> = refs.into_iter().map(|(name, id)| (name, id.to_string())).collect();
         let head = content(&common.join("HEAD"));
         refs.insert("HEAD".to_owned(), String::from_utf8_lossy(&head).trim_end().to_owned());
-        Ok(Fingerprint { files, refs })
+        Ok(Fingerprint { files, hooks, refs })
     }
 
     /// What is not as it was, in order.
@@ -105,6 +116,7 @@ impl Repository {
                 None => touched.push(Touched::File(name.to_owned())),
             }
         }
+        hooks_touched(&before.hooks, &now.hooks, &mut touched);
         for name in differing(&before.refs, &now.refs) {
             let (old, new) = (before.refs.get(name).cloned(), now.refs.get(name).cloned());
             touched.push(Touched::Ref { name: name.to_owned(), old, new });
@@ -126,6 +138,33 @@ impl Repository {
             settings.entry(key.to_owned()).or_default().push(value.to_owned());
         }
         Ok(Some(settings))
+    }
+}
+
+/// Adds the hooks that are not as they were.
+fn hooks_touched(before: &HooksFolder, now: &HooksFolder, touched: &mut Vec<Touched>) {
+    if before.folder != now.folder {
+        let key = "core.hookspath";
+        let is_told =
+            |touched: &Touched| matches!(touched, Touched::Setting { key: told, .. } if told == key);
+        // It may stand in a file of settings that is not the repository's.
+        if !touched.iter().any(is_told) {
+            touched.push(Touched::Setting { key: key.to_owned(), of_whole_branch: false });
+        }
+        return;
+    }
+    for path in before.files.keys().chain(now.files.keys().filter(|path| !before.files.contains_key(*path))) {
+        if before.files.get(path) != now.files.get(path) {
+            let found = now.files.get(path).cloned().unwrap_or_default();
+            touched.push(Touched::Hook { path: path.clone(), found });
+        }
+    }
+}
+
+impl Fingerprint {
+    /// Where a ref was, by its full name.
+    pub fn tip(&self, name: &str) -> Option<&str> {
+        self.refs.get(name).map(String::as_str)
     }
 }
 
@@ -179,7 +218,7 @@ fn follow(path: &Path, found: &mut Vec<u8>) {
 
 /// What is at a path, in bytes that differ when it does: kind, permissions and content. Nothing that is opened can
 /// keep this waiting, and no link is followed. Empty when nothing is there.
-fn content(path: &Path) -> Vec<u8> {
+pub(super) fn content(path: &Path) -> Vec<u8> {
     let Ok(found) = std::fs::symlink_metadata(path) else { return Vec::new() };
     if found.is_symlink() {
         let target = std::fs::read_link(path).unwrap_or_default();
@@ -218,6 +257,7 @@ mod tests {
         let text = |touched| match touched {
             Touched::Setting { key, of_whole_branch } => format!("{key} {of_whole_branch}"),
             Touched::File(path) => path,
+            Touched::Hook { path, .. } => path.strip_prefix(&s.root).unwrap_or(&path).display().to_string(),
             Touched::Ref { name, old, new } => format!("{name} {} {}", old.is_some(), new.is_some()),
         };
         told.map(text).collect()
@@ -280,6 +320,59 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn hooks_are_watched_wherever_git_looks_for_them() {
+        let s = Scratch::new().await;
+        let own = s.root.join(".git/hooks");
+        s.write("scripts/check.sh", "1\n").write(".husky/_/h", "1\n").commit("one").await;
+        std::fs::create_dir_all(&own).expect("creates");
+        symlink("../../scripts/check.sh", own.join("pre-push")).expect("links");
+        let elsewhere = s.outside().join("hooks");
+        std::fs::create_dir(&elsewhere).expect("creates");
+        let before = s.repo.fingerprint().await.expect("looks");
+        s.write("scripts/check.sh", "2\n");
+        assert_eq!(touched(&s, &before).await, ["scripts/check.sh"], "what a link leads to");
+        let cases = [
+            (".husky", ".husky/post-checkout", &[".husky/post-checkout"][..]),
+            (".husky/_", ".husky/post-merge", &[".husky/post-merge"]),
+            (".git/hooks", ".git/hooks/post-merge", &["hooks/post-merge"]),
+            (elsewhere.to_str().expect("UTF-8"), "other", &[]),
+        ];
+        for (folder, hook, wanted) in cases {
+            s.git(&["config", "core.hooksPath", folder]).await;
+            let before = s.repo.fingerprint().await.expect("looks");
+            assert_eq!(touched(&s, &before).await, [""; 0], "{folder}");
+            s.write(hook, "#!/bin/sh\n");
+            assert_eq!(touched(&s, &before).await, wanted, "{folder}");
+        }
+        let before = s.repo.fingerprint().await.expect("looks");
+        std::fs::write(elsewhere.join("pre-push"), "#!/bin/sh\n").expect("writes");
+        assert_eq!(touched(&s, &before).await, [elsewhere.join("pre-push").to_str().expect("UTF-8")]);
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_is_what_a_commit_has_is_told_from_others() {
+        let s = Scratch::new().await;
+        s.write("h/a", "a\n").write("h/gone", "x\n").executable("h/a");
+        let before = s.commit("before").await;
+        s.write("h/a", "b\n").remove("h/gone");
+        let after = s.commit("after").await;
+        for (path, found, wanted) in [
+            ("h/a", &b"f1\nb\n"[..], true),
+            ("h/a", b"f0\nb\n", false),
+            ("h/a", b"f1\na\n", false),
+            ("h/a", b"", false),
+            ("h/gone", b"", true),
+            ("h/gone", b"f0\nx\n", false),
+            ("h/never", b"", false),
+            ("../h/a", b"f1\nb\n", false),
+        ] {
+            let path = s.root.join(path);
+            let is = s.repo.is_as_in(&after, Some(&before), &path, found).await.expect("compares");
+            assert_eq!(is, wanted, "{} {found:?}", path.display());
+        }
+    }
+
+    #[tokio::test]
     async fn nothing_that_takes_the_place_of_a_file_keeps_the_look_waiting() {
         let s = Scratch::new().await;
         let hook = s.root.join(".git/hooks/pre-push");
@@ -296,9 +389,11 @@ mod tests {
         s.write(".git/config", "[broken\n");
         let now = Fingerprint {
             files: [("config".to_owned(), b"f0\n[broken\n".to_vec())].into(),
+            hooks: HooksFolder::default(),
             refs: BTreeMap::new(),
         };
-        let old = Fingerprint { files: BTreeMap::new(), refs: BTreeMap::new() };
+        let old =
+            Fingerprint { files: BTreeMap::new(), hooks: HooksFolder::default(), refs: BTreeMap::new() };
         // A file of settings that nobody can read is told as a whole.
         s.write(".git/config", "[core]\n");
         assert_eq!(s.repo.touched(&old, &now).await.expect("compares"), [Touched::File("config".into())]);

@@ -9,6 +9,7 @@ mod error;
 mod exclude;
 mod files;
 mod guard;
+mod hooks_folder;
 mod ignore;
 mod links;
 mod merge;

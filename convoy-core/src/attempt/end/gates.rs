@@ -5,9 +5,10 @@ use tokio_util::sync::CancellationToken;
 use super::room::Room;
 use crate::attempt::check::clean_paths;
 use crate::attempt::context::Context;
+use crate::attempt::guard::{GATE, Guard};
 use crate::gate::GateOutcome;
 use crate::git::GitError;
-use crate::types::{Failure, Oid, WorkerId};
+use crate::types::{Failure, GateLevel, Oid, WorkerId};
 
 /// The gates of the convoy are to judge a commit.
 #[derive(Debug, Clone)]
@@ -48,7 +49,8 @@ impl EndGate {
 
 /// Runs every gate of the convoy in a fresh worktree of the commit, also after one that failed, so that whoever
 /// mends them knows all. Each sees the files of the commit: what the one before changed is put back. A worktree
-/// that cannot be set up is told as a gate that failed. Returns whether all were run; they were not when this was
+/// that cannot be set up is told as a gate that failed, and so is a repository that is not as it was, since gates run
+/// what agents wrote. Returns whether all were run; they were not when this was
 /// stopped.
 ///
 /// # Errors
@@ -62,7 +64,12 @@ pub async fn convoy_gates(
     let worker = WorkerId::of_end(&context.convoy, request.round);
     let mut room = Room::make(context, &request.commit, &format!("gates-{}", request.round), worker).await?;
     let over = match room.furnish(context, cancel).await {
-        Ok(()) => run_gates(context, request, &room, cancel, report).await,
+        Ok(()) => {
+            let guard = Guard::begin(context).await?;
+            let over = run_gates(context, request, &room, cancel, report).await;
+            look_around(context, guard, report).await;
+            over
+        }
         Err(_) if cancel.is_cancelled() => false,
         Err(failure) => {
             report(EndGate::failed(context, "prepare the merged result", failure));
@@ -71,6 +78,20 @@ pub async fn convoy_gates(
     };
     room.remove(context).await?;
     Ok(over)
+}
+
+/// Tells what was changed of the repository meanwhile, as a gate of its own.
+async fn look_around(context: &Context, guard: Guard, report: &mut (dyn FnMut(EndGate) + Send)) {
+    let (found, failure) = guard.end(context).await;
+    for found in found {
+        let passed = found.level == GateLevel::Warn;
+        let output = match &failure {
+            Some(failure) if !passed => failure.message.clone(),
+            _ => format!("somebody changed the repository meanwhile: {}", found.changes.join(", ")),
+        };
+        let (gate, changed_files) = (GATE.to_owned(), Vec::new());
+        report(EndGate { gate, passed, exit_code: None, duration_ms: 0, output, changed_files });
+    }
 }
 
 async fn run_gates(

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::room::Room;
 use crate::attempt::context::Context;
 use crate::attempt::environment::convoy_agent_env;
+use crate::attempt::guard::Guard;
 use crate::attempt::hooks::{HookEnd, HookPlace, HookReport, run_hook};
 use crate::attempt::review::{ReviewOrder, Subject};
 use crate::clock::Stopwatch;
@@ -22,7 +23,8 @@ pub struct ConvoyHook {
 }
 
 /// Runs a hook in a fresh worktree of the merged result, which is removed afterwards: what it changes there is
-/// nobody's work. One that was cut off by a crash is run again.
+/// nobody's work. It has failed when the repository was changed meanwhile: it may run what agents wrote. One that was
+/// cut off by a crash is run again.
 ///
 /// # Errors
 /// When git itself fails.
@@ -38,7 +40,9 @@ pub async fn convoy_hook(
         None => HookEnd::Stopped,
         Some(hook) => match prepared(context, &mut room, cancel).await {
             Ok(agent_env) => {
-                run_hook(context, hook, &place(context, request, &room, &agent_env), cancel).await
+                let guard = Guard::begin(context).await?;
+                let end = run_hook(context, hook, &place(context, request, &room, &agent_env), cancel).await;
+                look_around(context, guard, end).await
             }
             Err(_) if cancel.is_cancelled() => HookEnd::Stopped,
             Err(failure) => HookEnd::Ended(HookReport { elapsed: watch.elapsed(), ..not_run(hook, failure) }),
@@ -46,6 +50,25 @@ pub async fn convoy_hook(
     };
     room.remove(context).await?;
     Ok(end)
+}
+
+/// Adds what was changed of the repository meanwhile to what a hook said; some of it does not pass.
+async fn look_around(context: &Context, guard: Guard, end: HookEnd) -> HookEnd {
+    let (found, failure) = guard.end(context).await;
+    let HookEnd::Ended(mut report) = end else { return end };
+    for found in found {
+        report.output.push_str(&format!(
+            "\n[somebody changed the repository meanwhile: {}]",
+            found.changes.join(", ")
+        ));
+    }
+    if let Some(failure) = failure {
+        // Its own failure stands in front.
+        let own = (!report.passed).then_some(report.how);
+        report.how = own.into_iter().chain([failure.message]).collect::<Vec<_>>().join("; ");
+        report.passed = false;
+    }
+    HookEnd::Ended(report)
 }
 
 type Env = std::collections::BTreeMap<String, String>;
