@@ -107,6 +107,20 @@ async fn an_agent_that_rates_its_work_too_low_tries_once_more_and_that_uses_no_r
 }
 
 #[tokio::test]
+async fn a_rating_that_is_explained_at_any_length_is_cut_with_a_mark_and_through_no_secret() {
+    let token = concat!("ghp_", "0123456789abcdefghijABCDEFGHIJ012345");
+    let (start, end) = ("x".repeat(2030), "y".repeat(2000));
+    let rating = format!("{{\"score\": 1, \"explanation\": \"{start} {token} {end}\"}}");
+    let agent = Rater::new(&[rating.leak()], true);
+    let tasks = "  - {id: a, prompt: make it, detect_drift: true}\n";
+    let ran = run(&ScratchRepo::new(), agent, &spec("", tasks)).await;
+    let result = &ran.events_of("a", "drift_check_result")[0];
+    let explanation = result["explanation"].as_str().expect("a text");
+    assert!(explanation.starts_with(&start) && explanation.ends_with("[…]"), "{explanation}");
+    assert!(!explanation.contains("ghp") && explanation.len() < 2100, "{explanation}");
+}
+
+#[tokio::test]
 async fn work_without_a_session_is_not_rated_and_that_is_said() {
     let repo = ScratchRepo::new();
     let agent = Rater::new(&[], false);

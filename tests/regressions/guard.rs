@@ -159,7 +159,7 @@ async fn what_runs_at_the_end_of_a_convoy_may_not_change_the_repository_either()
             .events
             .iter()
             .filter(|record| record.event.type_name() == kind)
-            .map(|record| serde_json::to_string(&record.event).expect("JSON"))
+            .map(|record| format!("{:?}", record.event))
             .collect();
         for change in ["setting alias.status", "refs/tags/mine (new)", "Put it back"] {
             assert!(told.iter().any(|text| text.contains(change)), "{kind} {change}: {told:#?}");

@@ -181,7 +181,7 @@ async fn every_script_that_judges_is_told_when_the_work_changes_it() {
         AgentOutcome::Succeeded
     });
     let head = "gates: [sh end.sh]\nhooks: [{type: guard, command: ./last.sh || true}]";
-    let tasks = "  - {id: a, max_retries: 0, gates: [sh gate.sh], steps: [{prompt: p, gates: [sh step.sh]}], \
+    let tasks = "  - {id: a, prompt: make a, max_retries: 0, gates: [sh gate.sh], steps: [{prompt: p, gates: [sh step.sh]}], \
                  hooks: [{type: validate, command: sh validate.sh}, {type: command, command: sh command.sh}]}\n";
     let ran = run_with(engine(&repo).adapter(agent), &spec(head, tasks)).await;
     assert_eq!(ran.statuses(), "a=done", "{:#?}", ran.outcome.view);

@@ -9,6 +9,7 @@ use std::path::{Component, Path};
 use rustix::fs::OFlags;
 
 use super::context::Context;
+use super::log::last_bytes;
 use super::snapshot::TakeRequest;
 use crate::git::{Expected, GitError, RefUpdate};
 use crate::secret::{Redactor, printable};
@@ -154,7 +155,7 @@ fn find(output: &Output, tree: &Path, said: &str, resolves: bool) -> Result<Opti
         }
         _ if nothing => Err("the agent said nothing".to_owned()),
         ArtifactKind::File => Ok(Some(Content { no_file: true, ..Content::said(said) })),
-        ArtifactKind::Summary => Ok(Some(Content::said(&end_of(said)))),
+        ArtifactKind::Summary => Ok(Some(Content::said(&last_bytes(said.to_owned(), SUMMARY)))),
         ArtifactKind::Json => {
             let text = last_json_block(said).unwrap_or(said).trim();
             match serde_json::from_str::<serde::de::IgnoredAny>(text) {
@@ -163,17 +164,6 @@ fn find(output: &Output, tree: &Path, said: &str, resolves: bool) -> Result<Opti
             }
         }
     }
-}
-
-/// The end of a text, with a mark where something is missing.
-fn end_of(text: &str) -> String {
-    const MARK: &str = "[…]";
-    if text.len() <= SUMMARY {
-        return text.to_owned();
-    }
-    let from = text.len() - SUMMARY + MARK.len();
-    let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-    format!("{MARK}{}", &text[from..])
 }
 
 /// The content of the last fenced block that is marked as JSON. One that is not closed ends with the text.

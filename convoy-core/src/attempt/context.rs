@@ -181,31 +181,6 @@ impl Context {
             text.push_str(&cause.to_string());
             next = cause.source();
         }
-        Failure::new(kind, bounded(self.redactor.clean(&text)))
-    }
-}
-
-/// The text of a failure, cut off where it is too long.
-fn bounded(mut text: String) -> String {
-    if text.len() > LONGEST_FAILURE {
-        text.truncate(text.floor_char_boundary(LONGEST_FAILURE));
-        text.push_str("[…]");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_of_a_failure_is_cut_off_after_whole_characters() {
-        let longest = "x".repeat(LONGEST_FAILURE);
-        assert_eq!(bounded(longest.clone()), longest);
-        assert_eq!(bounded(format!("{longest}y")), format!("{longest}[…]"));
-        // The last character that has no room begins one byte before the end.
-        let cut = bounded("ü".repeat(LONGEST_FAILURE).replacen('ü', "x", 1));
-        assert_eq!(cut.len(), LONGEST_FAILURE - 1 + "[…]".len());
-        assert!(cut.starts_with("xü") && cut.ends_with("ü[…]"));
+        Failure::new(kind, self.redactor.clean_bounded(&text, LONGEST_FAILURE))
     }
 }

@@ -24,6 +24,9 @@ pub(super) const GATE: &str = "repository_guard";
 /// Most changes that are listed.
 const MOST: usize = 50;
 
+/// Longest name of one of them, in bytes.
+const LONGEST: usize = 300;
+
 /// What somebody changed of the repository while an attempt was at work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardReport {
@@ -145,10 +148,7 @@ fn shown(touched: &Touched) -> String {
 }
 
 fn clean(context: &Context, list: &[String]) -> Vec<String> {
-    let clean = |text: &String| {
-        let text: String = text.chars().take(300).collect();
-        context.redactor.clean(&text).replace('\n', " ")
-    };
+    let clean = |text: &String| context.redactor.clean_bounded(text, LONGEST).replace('\n', " ");
     let mut all: Vec<String> = list.iter().take(MOST).map(clean).collect();
     if list.len() > MOST {
         all.push(format!("[… and {} more]", list.len() - MOST));

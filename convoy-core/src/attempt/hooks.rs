@@ -212,9 +212,11 @@ async fn ask_reviewer(context: &Context, place: &HookPlace<'_>, cancel: &Cancell
 
 /// The first line of a message, bounded.
 fn first_line(message: &str) -> String {
-    let mut line = message.lines().next().unwrap_or_default().to_owned();
-    line.truncate(line.floor_char_boundary(LONGEST_LINE));
-    line
+    let line = message.lines().next().unwrap_or_default();
+    match line.len() > LONGEST_LINE {
+        true => format!("{}[…]", &line[..line.floor_char_boundary(LONGEST_LINE)]),
+        false => line.to_owned(),
+    }
 }
 
 async fn ask_host(

@@ -116,14 +116,12 @@ impl AgentSink for ToLog {
     fn session(&mut self, _id: &SessionId) {}
 }
 
-/// The end of a text, at most so many bytes, with a mark where something is missing.
+/// The end of a text, at most so many bytes, of them a mark where something is missing.
 pub fn last_bytes(text: String, most: usize) -> String {
+    const MARK: &str = "[…]";
     if text.len() <= most {
         return text;
     }
-    let mut from = text.len() - most;
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    format!("[…]{}", &text[from..])
+    let from = text.ceil_char_boundary(text.len() - most.saturating_sub(MARK.len()));
+    format!("{MARK}{}", &text[from..])
 }

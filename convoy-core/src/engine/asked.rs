@@ -5,14 +5,12 @@ use crate::error::Error;
 use crate::event::{Request, RequestKind};
 use crate::secret::Redactor;
 
-/// Longest reason in bytes; the rest is cut off.
+/// Longest reason in bytes; of a longer one the start is kept, with a mark behind it.
 const LONGEST: usize = 4096;
 
 /// A person's text.
 pub(super) fn clean_text(text: &str, redactor: &Redactor) -> String {
-    let mut text = redactor.clean(text);
-    text.truncate(text.floor_char_boundary(LONGEST));
-    text
+    redactor.clean_bounded(text, LONGEST)
 }
 
 /// The request with clean texts.
@@ -80,7 +78,13 @@ mod tests {
             clean_text(&text, &redactor),
             "see [REDACTED:github-token]\u{fffd}, [REDACTED:registered]"
         );
-        assert_eq!(clean_text(&"ü".repeat(LONGEST), &redactor).len(), LONGEST);
+        let whole = "ü".repeat(LONGEST / 2);
+        assert_eq!(clean_text(&whole, &redactor), whole);
+        assert_eq!(
+            clean_text(&format!("{whole}!"), &redactor),
+            format!("{whole}[…]"),
+            "it is told that more was said"
+        );
     }
 
     #[test]

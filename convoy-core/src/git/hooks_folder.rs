@@ -1,7 +1,7 @@
 //! The hooks of the main worktree that lie elsewhere than in the git directory.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::diff::FileKind;
 use super::error::GitError;
@@ -66,9 +66,8 @@ impl Repository {
         found: &[u8],
     ) -> Result<bool, GitError> {
         let root = self.inner.main_worktree.as_deref();
-        let Some(path) = root.and_then(|root| path.strip_prefix(root).ok()?.to_str()) else {
-            return Ok(false);
-        };
+        let inside = root.and_then(|root| path.strip_prefix(root).ok()).filter(|path| is_plain(path));
+        let Some(path) = inside.and_then(Path::to_str) else { return Ok(false) };
         let Some((kind, blob)) = self.entries_at(commit, &[path]).await?.remove(path) else {
             let Some(before) = before.filter(|_| found.is_empty()) else { return Ok(false) };
             return Ok(self.entries_at(before, &[path]).await?.contains_key(path));
@@ -82,6 +81,11 @@ impl Repository {
         let Some(found) = found.strip_prefix(start) else { return Ok(false) };
         Ok(self.blob(&blob, LONGEST).await? == found)
     }
+}
+
+/// Whether a path goes nowhere but down.
+fn is_plain(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The files and links of a folder, in order.
@@ -98,7 +102,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 /// The file that a link leads to, and what is there.
 fn target(path: &Path) -> Option<(PathBuf, Vec<u8>)> {
     path.is_symlink().then_some(())?;
-    let target = path.canonicalize().ok()?;
+    let target = path.canonicalize().ok().filter(|target| target.is_file())?;
     let found = content(&target);
     Some((target, found))
 }

@@ -102,6 +102,21 @@ impl Redactor {
         }
     }
 
+    /// As [`clean`](Self::clean), of a long text only its start: at most `most` bytes, then `[…]`, so that nobody takes it
+    /// for the whole. It is cut last, so that no half of a secret is left.
+    ///
+    /// ```
+    /// assert_eq!(convoy_core::secret::Redactor::new().clean_bounded("so far and no further", 6), "so far[…]");
+    /// ```
+    pub fn clean_bounded(&self, text: &str, most: usize) -> String {
+        let mut text = self.clean(text);
+        if text.len() > most {
+            text.truncate(text.floor_char_boundary(most));
+            text.push_str("[…]");
+        }
+        text
+    }
+
     /// Every secret in the text, in order.
     pub fn scan(&self, text: &str) -> Vec<Finding> {
         let bytes = text.as_bytes();

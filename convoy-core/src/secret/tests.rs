@@ -167,3 +167,18 @@ proptest! {
         prop_assert_eq!(redactor.scan(&text).len(), whole.matches("[REDACTED:").count());
     }
 }
+
+#[test]
+fn a_text_is_cut_after_whole_characters_and_through_no_secret() {
+    let (redactor, most) = (Redactor::new(), 1000);
+    let longest = "x".repeat(most);
+    assert_eq!(redactor.clean_bounded(&longest, most), longest);
+    assert_eq!(redactor.clean_bounded(&format!("{longest}y"), most), format!("{longest}[…]"));
+    // The last character that has no room begins one byte before the end.
+    let cut = redactor.clean_bounded(&format!("x{}", "ü".repeat(most)), most);
+    assert_eq!(cut.len(), most - 1 + "[…]".len());
+    assert!(cut.starts_with("xü") && cut.ends_with("ü[…]"));
+    let token = concat!("ghp_", "0123456789abcdefghijABCDEFGHIJ012345");
+    let cut = redactor.clean_bounded(&format!("{} {token}", "x".repeat(most - 10)), most);
+    assert!(cut.ends_with("[…]") && !cut.contains("ghp"), "{cut}");
+}

@@ -132,13 +132,7 @@ impl<'a> Bench<'a> {
 
     /// Text that may hold anything: redacted, printable, bounded.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = self.context.redactor.clean(text);
-        if text.len() > LONGEST {
-            let cut = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(cut);
-            text.push_str("\n[…]");
-        }
-        text
+        self.context.redactor.clean_bounded(text, LONGEST)
     }
 
     /// A list of paths, each as [`clean`](Self::clean).

@@ -19,7 +19,7 @@ const QUESTION: &str = "Your work on this task is finished and is about to be ju
      no less and nothing else: 1 means exactly that, 0 means something else altogether. Change nothing. Answer with \
      one JSON object: {\"score\": a number from 0 to 1, \"explanation\": \"one or two sentences\"}";
 
-/// Longest explanation that is kept, in bytes.
+/// Longest explanation that is kept, in bytes; of a longer one the start, with a mark behind it.
 const LONGEST: usize = 2048;
 
 /// How an agent rates its own work.
@@ -77,7 +77,8 @@ pub(super) async fn rate(bench: &mut Bench<'_>) -> Result<(), End> {
     let mut weighed = Ok(());
     match answer.rating {
         Ok(rating) => {
-            let rating = Rating { explanation: bench.clean(&rating.explanation), ..rating };
+            let explanation = bench.context.redactor.clean_bounded(&rating.explanation, LONGEST);
+            let rating = Rating { explanation, ..rating };
             weighed = weigh(&rating, threshold);
             (report.score, report.explanation) = (Some(rating.score), rating.explanation);
             report.drifted = weighed.is_err();
@@ -189,8 +190,7 @@ fn rating(text: &str) -> Option<Rating> {
     let mut ratings = objects.filter_map(|object| {
         let score = object.get("score")?.as_f64().filter(|score| (0.0..=1.0).contains(score))?;
         let explanation = object.get("explanation").and_then(Value::as_str).unwrap_or_default();
-        let end = (0..=explanation.len().min(LONGEST)).rev().find(|at| explanation.is_char_boundary(*at));
-        Some(Rating { score, explanation: explanation[..end.unwrap_or(0)].to_owned() })
+        Some(Rating { score, explanation: explanation.to_owned() })
     });
     ratings.next_back()
 }

@@ -164,13 +164,7 @@ impl Case<'_> {
 
     /// Text that may hold anything: redacted, printable, bounded.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = self.context.redactor.clean(text);
-        if text.len() > MAX_TEXT {
-            let cut = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(cut);
-            text.push_str("[…]");
-        }
-        text
+        self.context.redactor.clean_bounded(text, MAX_TEXT)
     }
 }
 

@@ -96,17 +96,11 @@ impl Subject {
     }
 
     fn all_prompts(self, context: &Context) -> String {
-        let redact = |text: &str| context.redactor.clean(text);
         let mut text =
             format!("All that was merged in the run {}, by these tasks:\n", context.plan.spec().name);
         for task in context.plan.indices().map(|ix| context.plan.spec_of(ix)) {
             text.push_str(&format!("\nTask {}:\n{}\n", task.id, render_asked(task).trim_end()));
         }
-        let mut text = redact(&text);
-        if text.len() > MOST_PROMPTS {
-            text.truncate(text.floor_char_boundary(MOST_PROMPTS));
-            text.push_str("[…]");
-        }
-        text
+        context.redactor.clean_bounded(&text, MOST_PROMPTS)
     }
 }
