@@ -21,10 +21,38 @@
  *     convoy_string_free(&found);
  *
  * Text that goes in is a pointer and a number of bytes, in UTF-8; it needs no NUL and may be freed or changed as
- * soon as the call has returned. Text that comes out is UTF-8 too and NUL-terminated.
+ * soon as the call has returned. Text that comes out is UTF-8 too and NUL-terminated. Structures that will grow cross
+ * as JSON; members that are not known are refused on the way in, and may be added on the way out.
  *
- * The library keeps no error per thread and prints nothing, with one exception: where it has a fault and panics,
- * Rust's default hook writes a line to standard error before the call returns CONVOY_PANICKED.
+ * A host, without its error handling (whole ones: tests/c/run_convoy.c, and in C++ tests/c/host.cpp over convoy.hpp):
+ *
+ *     convoy_engine_builder *builder; convoy_engine *engine; convoy_run *run; convoy_string text;
+ *     convoy_engine_builder_new(path, strlen(path), &builder, NULL);
+ *     convoy_engine_builder_set_options(builder, options, strlen(options), NULL);   {"env": {"PATH": "/usr/bin:/bin"}}
+ *     convoy_engine_builder_add_adapter(builder, name, strlen(name), &adapter, NULL);   if an agent is your own code
+ *     convoy_engine_build(builder, &engine, NULL);
+ *     convoy_engine_builder_free(builder);
+ *     convoy_engine_start(engine, spec, strlen(spec), NULL, 0, &run, NULL);
+ *     while (convoy_run_wait_event(run, -1, &text, NULL) == CONVOY_OK) {
+ *         puts(text.data);
+ *         convoy_string_free(&text);
+ *     }
+ *     convoy_run_wait(run, -1, &text, NULL);   how it ended, as JSON
+ *     convoy_string_free(&text);
+ *     convoy_run_free(run);
+ *     convoy_engine_shutdown(engine, NULL);
+ *     convoy_engine_free(engine);
+ *
+ * Builders, engines and runs are handles: freeing one twice does nothing, and using one that was freed, or something
+ * that is none, is CONVOY_BAD_HANDLE. Unless a function says otherwise it may be called from any threads at once, also
+ * on one object. Functions of the program that the library calls come on threads of the library.
+ *
+ * An engine has threads, a database file and locks: it does not survive a fork (CONVOY_FORKED), and its database must
+ * not be opened by another copy of SQLite in the same process: ask the engine instead.
+ *
+ * The library keeps no error per thread, writes no log (what happens is told by events) and prints nothing, with one
+ * exception: where it has a fault and panics, Rust's default hook writes a line to standard error before the call
+ * returns CONVOY_PANICKED.
  */
 
 #ifndef CONVOY_H
