@@ -1,0 +1,292 @@
+"""Code of the host, called by the engine.
+
+The library calls the functions at the end of this file on threads of its own. They find out who is meant, start the
+work elsewhere (a coroutine on the loop, anything else on a thread) and return.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import json
+import threading
+import traceback
+import weakref
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
+
+from . import _lifetime
+from ._library import BEGIN, CANCEL, call, read
+from ._loop import HostTask, Loop
+from .errors import AgentFailed, Cancelled, Error
+from .requests import AdvanceRequest, AgentRequest, PrepareRequest, Request, ReviewRequest, SettleRequest
+
+Answer = Mapping[str, Any]
+
+CANCELLED: Answer = {"outcome": "cancelled"}
+
+
+def describe(error: BaseException) -> str:
+    """Type and message of an exception and of its causes."""
+    parts: List[str] = []
+    current: Optional[BaseException] = error
+    while current is not None and len(parts) < 8:
+        text = str(current)
+        parts.append(f"{type(current).__name__}: {text}" if text else type(current).__name__)
+        hidden = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or hidden
+    return ", caused by ".join(parts)
+
+
+def agent_answer(value: Any) -> Answer:
+    """What an adapter returned, as an answer."""
+    if value is None:
+        return {"outcome": "succeeded"}
+    if isinstance(value, str):
+        return {"outcome": "succeeded", "result_text": value}
+    if isinstance(value, Mapping):
+        return value
+    raise TypeError(f"an adapter returns None, a text or a mapping, not {type(value).__name__}")
+
+
+def review_answer(value: Any) -> Answer:
+    """What a reviewer returned, as an answer."""
+    if isinstance(value, str):
+        return {"verdict": value}
+    if isinstance(value, tuple) and len(value) == 2:
+        return {"verdict": value[0], "text": value[1]}
+    if isinstance(value, Mapping):
+        return value
+    raise TypeError(f"a reviewer returns a verdict, (verdict, text) or a mapping, not {type(value).__name__}")
+
+
+def landing_answer(value: Any) -> Answer:
+    """What a merge queue returned, as an answer."""
+    if isinstance(value, Mapping):
+        return value
+    raise TypeError(f"a merge queue returns a mapping, not {type(value).__name__}")
+
+
+#: The kinds of questions: the class of the request, and what makes an answer of what the host returns.
+_KINDS: Dict[str, Tuple[Type[Request], Callable[[Any], Answer]]] = {
+    "execute": (AgentRequest, agent_answer),
+    "review": (ReviewRequest, review_answer),
+    "prepare": (PrepareRequest, landing_answer),
+    "advance": (AdvanceRequest, landing_answer),
+    "settle": (SettleRequest, landing_answer),
+}
+
+
+class Host:
+    """What one engine may ask."""
+
+    def __init__(self, loop: Loop, gone: Callable[[str], None]) -> None:
+        self.loop = loop
+        #: Called when code can no longer run, so that runs end instead of failing.
+        self.gone = gone
+        self.adapters: Dict[str, Any] = {}
+        self.reviewer: Any = None
+        self.merge_queue: Any = None
+        self.key = next(_keys)
+        _hosts[self.key] = self
+
+    def function(self, kind: str, raw: Dict[str, Any]) -> Callable[[Any], Any]:
+        """The code for a question."""
+        if kind == "execute":
+            code = self.adapters[raw["adapter"]].execute
+        else:
+            code = getattr(self.reviewer if kind == "review" else self.merge_queue, kind)
+        return code  # type: ignore[no-any-return]
+
+
+class Call:
+    """A question that is not yet answered."""
+
+    def __init__(self, host: Host, kind: str, raw: Dict[str, Any], ident: int) -> None:
+        request, self._convert = _KINDS[kind]
+        self.request = request(raw, ident)
+        self._kind = kind
+        self._ident = ident
+        self._loop = host.loop
+        self._gone = host.gone
+        self._on_loop = False
+        self._task: Optional[HostTask] = None
+        self._task_cancelled = False
+        _calls[ident] = self
+
+    def start(self, function: Callable[[Any], Any]) -> None:
+        """Begins the work elsewhere."""
+        try:
+            if inspect.iscoroutinefunction(function):
+                self._hand_over(function)
+            else:
+                name = f"convoy-{self._kind}-{self._ident}"
+                threading.Thread(target=self._work, args=(function,), name=name, daemon=True).start()
+        except RuntimeError as error:  # No loop, or no thread any more.
+            self._host_gone(str(error))
+
+    def cancel(self) -> None:
+        """The engine asks for the end."""
+        try:
+            self.request._cancel()
+        finally:
+            if self._on_loop:
+                try:
+                    self._loop.hand_over(self._cancel_task)
+                except RuntimeError:
+                    self._stopped()
+                else:
+                    if not self._loop.runs:
+                        self._stopped()
+
+    def _work(self, function: Callable[[Any], Any]) -> None:
+        """On a thread."""
+        try:
+            result = function(self.request)
+            if not inspect.isawaitable(result):
+                self._returned(result)
+                return
+        except BaseException as error:  # noqa: B902 - whatever it is, the engine waits for an answer
+            self._raised(error)
+            return
+        try:
+            self._hand_over(lambda _request: result)
+        except RuntimeError as error:
+            self._host_gone(str(error))
+
+    def _hand_over(self, function: Callable[[Any], Any]) -> None:
+        self._on_loop = True
+        self._loop.hand_over(self._spawn, function)
+
+    def _spawn(self, function: Callable[[Any], Any]) -> None:
+        """On the loop."""
+        if self.request.cancelled:
+            self._stopped()
+            return
+        self._task = HostTask(_await(function, self.request), loop=asyncio.get_running_loop())
+        self._task.add_done_callback(self._done)
+
+    def _cancel_task(self) -> None:
+        """On the loop. Once: what cleans up is not cancelled again."""
+        if self._task is not None and not self._task_cancelled:
+            self._task_cancelled = True
+            self._task.cancel()
+
+    def _done(self, task: Any) -> None:
+        if not task.cancelled():
+            error = task.exception()
+            if error is None:
+                self._returned(task.result())
+            else:
+                self._raised(error)
+        elif self.request.cancelled:
+            self._stopped()
+        elif task.asked:
+            self._host_gone("the event loop of the host ends")
+        else:
+            self._reject("CancelledError: the code of the host was cancelled from within")
+
+    def _returned(self, value: Any) -> None:
+        try:
+            self._resolve(self._convert(value))
+        except Exception as error:
+            self._raised(error)
+
+    def _raised(self, error: BaseException) -> None:
+        if isinstance(error, AgentFailed) and self._kind == "execute":
+            self._returned(error.answer)
+        elif self.request.cancelled or isinstance(error, Cancelled):
+            self._stopped()
+        else:
+            self._log(error)
+            self._reject(describe(error))
+
+    def _stopped(self) -> None:
+        """It ended because it was asked to."""
+        if self._kind == "execute":
+            self._resolve(CANCELLED)
+        else:
+            self._reject("Cancelled")
+
+    def _host_gone(self, reason: str) -> None:
+        """The host ends: so do its runs, and what they worked on can be resumed."""
+        self._gone(reason)
+        self._stopped()
+
+    def _log(self, error: BaseException) -> None:
+        """Leaves the traceback in the log of the attempt."""
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        data = "".join(lines).encode(errors="replace")
+        try:
+            call("convoy_completion_output", self._ident, 2, data)
+        except Error:
+            pass  # A merge queue has no log, and where nobody waits nobody reads.
+
+    def _resolve(self, answer: Answer) -> None:
+        text = json.dumps(answer)
+        _calls.pop(self._ident, None)
+        try:
+            call("convoy_completion_resolve", self._ident, text)
+        except Error as error:
+            # Refused: the question is still open. (If nobody waits any more, this does nothing either.)
+            self._reject(f"ValueError: the answer {text[:200]} is none: {error}")
+
+    def _reject(self, message: str) -> None:
+        _calls.pop(self._ident, None)
+        reject(self._ident, message)
+
+
+async def _await(function: Callable[[Any], Any], request: Request) -> Any:
+    return await function(request)
+
+
+def reject(ident: int, message: str) -> None:
+    """Answers that the host failed, if anybody waits."""
+    try:
+        call("convoy_completion_reject", ident, message.encode(errors="replace"))
+    except Error:
+        pass
+
+
+_keys = itertools.count(1)
+#: By the number that the library has as user data. The engine of Python keeps its host.
+_hosts: "weakref.WeakValueDictionary[int, Host]" = weakref.WeakValueDictionary()
+#: By completion id.
+_calls: Dict[int, Call] = {}
+
+
+def _begin(kind: str) -> Any:
+    def begin(key: Optional[int], data: Optional[int], length: int, ident: int) -> None:
+        _lifetime.enter()
+        try:
+            host = _hosts.get(key or 0)
+            if host is None:
+                reject(ident, "the engine is gone")
+                return
+            raw = json.loads(read(data, length))
+            Call(host, kind, raw, ident).start(host.function(kind, raw))
+        except BaseException as error:  # noqa: B902 - nothing may reach the library
+            _calls.pop(ident, None)
+            reject(ident, describe(error))
+        finally:
+            _lifetime.leave()
+
+    return BEGIN(begin)
+
+
+def _cancel(_key: Optional[int], ident: int) -> None:
+    """Of every kind."""
+    _lifetime.enter()
+    try:
+        question = _calls.get(ident)
+        if question is not None:
+            question.cancel()
+    except BaseException:  # noqa: B902 - nothing may reach the library
+        traceback.print_exc()
+    finally:
+        _lifetime.leave()
+
+
+# The functions that the library is given; they are never freed.
+cancel = CANCEL(_cancel)
+FUNCTIONS = {kind: _begin(kind) for kind in _KINDS}

@@ -1,0 +1,3 @@
+"""The version of this package. A test compares it with that of the library."""
+
+__version__ = "0.1.0"

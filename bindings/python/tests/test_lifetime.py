@@ -1,0 +1,315 @@
+"""Garbage, forks, the end of the interpreter, objects that are used too late, and how the library is found."""
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import unittest
+import weakref
+from pathlib import Path
+
+import convoy
+from convoy import _lifetime, _library, _version
+from support import ENV, TWO_FILES, Case, Made, Scribe, one_task, run_python, write
+
+BEGIN = """
+import asyncio, convoy, os, signal, support, sys, threading
+"""
+
+
+class Garbage(Case):
+    def test_a_run_that_nobody_refers_to_goes_on(self):
+        engine = self.engine()
+        identity = engine.start(TWO_FILES).id
+        gc.collect()
+        for _ in engine.start({**one_task(), "name": "another"}):
+            pass
+        while engine.is_running(identity):
+            pass
+        self.assertEqual(engine.status(identity)["status"], "done")
+
+    def test_an_engine_that_nobody_refers_to_is_shut_down(self):
+        cancelled = threading.Event()
+
+        class Waits:
+            def execute(self, request):
+                request.output("ready\n")
+                request.wait_cancelled()
+                cancelled.set()
+
+        # A circle, as hosts make them. (What runs is referred to by its thread, and so is what it refers to.)
+        circle = Scribe()
+        engine = convoy.Engine(self.repository, {"scribe": Waits(), "circle": circle}, env=ENV)
+        circle.engine = engine
+        run = engine.start(one_task())
+        for event in run:
+            if event["type"] == "task_output":
+                break
+        opened, gone = engine._open, [weakref.ref(engine), weakref.ref(run)]
+        del engine, run, circle, event
+        gc.collect()
+        self.assertTrue(cancelled.wait(60), "it was asked to end")
+        gc.collect()
+        opened.close()  # Waits for the thread that does it.
+        self.assertNotIn(opened.handle, _lifetime._state.open)
+        gc.collect()
+        self.assertEqual([reference() for reference in gone], [None, None])
+        self.assertEqual(self.engine().resume().wait().status, "done")
+
+    def test_a_run_keeps_its_engine(self):
+        run = convoy.Engine(self.repository, {"scribe": Scribe()}, env=ENV).start(TWO_FILES)
+        gc.collect()
+        self.assertEqual(run.wait().status, "done")
+        run.engine.shutdown()
+
+    def test_nothing_is_left_of_what_is_gone(self):
+        from convoy import _host
+        from convoy import run as runs
+
+        gc.collect()
+        before = (len(_lifetime._state.open), len(_lifetime._state.runs))
+        for _ in range(5):
+            with convoy.Engine(self.repository, {"scribe": Scribe()}, env=ENV) as engine:
+                self.assertEqual(list(engine.start(one_task()))[-1]["ended"], "finished")
+        del engine
+        gc.collect()
+        self.assertEqual((len(_lifetime._state.open), len(_lifetime._state.runs)), before)
+        with _lifetime._state.changed:
+            self.assertTrue(_lifetime._state.changed.wait_for(lambda: _lifetime._state.inside == 0, 60))
+        self.assertEqual((_host._calls, runs._wakers), ({}, {}))
+
+
+class TooLate(Case):
+    def test_a_closed_engine_says_so(self):
+        engine = self.engine()
+        run = engine.start(TWO_FILES)
+        engine.shutdown()
+        engine.shutdown()
+        self.assertTrue(engine.closed)
+        for use in (engine.list, engine.resume, lambda: engine.start(TWO_FILES), lambda: engine.pause(run)):
+            with self.assertRaisesRegex(convoy.Closed, "shut down"):
+                use()
+        self.assertEqual(list(run)[-1]["type"], "run_ended")
+        self.assertEqual(run.wait().ended, "interrupted")
+        run.cancel()
+        with self.assertRaisesRegex(convoy.Closed, "shut down"):
+            with engine:
+                engine.list()
+
+    def test_an_engine_is_shut_down_while_others_use_it(self):
+        engine = self.engine()
+        run = engine.start(TWO_FILES)
+        seen = []
+
+        def use():
+            try:
+                while True:
+                    engine.status(run)
+            except convoy.Error as error:
+                seen.append(error)
+
+        threads = [threading.Thread(target=use) for _ in range(4)] + [threading.Thread(target=lambda: list(run))]
+        for thread in threads:
+            thread.start()
+        engine.shutdown()
+        for thread in threads:
+            thread.join(60)
+            self.assertFalse(thread.is_alive())
+        for error in seen:
+            self.assertIn(error.status, (5, 110), error)
+
+
+@unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+class Forks(Case):
+    def test_a_fork_is_told_and_the_parent_goes_on(self):
+        code = BEGIN + """
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Scribe()}, env=support.ENV)
+run = engine.start(support.TWO_FILES)
+sys.stdout.flush()
+child = os.fork()
+if child == 0:
+    for use in (engine.list, lambda: engine.start(support.TWO_FILES), run.wait, run.cancel, lambda: list(run),
+                lambda: asyncio.run(run._follow().__anext__()),
+                lambda: convoy.Engine(sys.argv[1], env=support.ENV)):
+        try:
+            use()
+            print("not told")
+        except convoy.Forked as error:
+            assert error.status == 7 and "fork" in str(error), error
+    with engine:
+        pass
+    del run, engine
+    print("child", flush=True)
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print(run.wait().status)
+print("end", flush=True)
+"""
+        done = run_python(code, self.repository)
+        self.assertEqual((done.stdout, done.returncode), ("child\ndone\nend\n", 0), done.stderr)
+
+    def test_a_fork_of_a_program_that_only_imported_it_can_use_it(self):
+        code = BEGIN + """
+child = os.fork()
+if child == 0:
+    with convoy.Engine(sys.argv[1], {"scribe": support.Scribe()}, env=support.ENV) as engine:
+        print(engine.start(support.TWO_FILES).wait().status, flush=True)
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+        done = run_python(code, self.repository)
+        self.assertEqual((done.stdout, done.returncode), ("done\n", 0), done.stderr)
+
+    def test_multiprocessing_works_beside_it(self):
+        code = BEGIN + """
+import multiprocessing
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Scribe()}, env=support.ENV)
+run = engine.start(support.TWO_FILES)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(abs, [-1, -2]))
+print(run.wait().status)
+"""
+        done = run_python(code, self.repository)
+        self.assertEqual((done.stdout, done.returncode), ("[1, 2]\ndone\n", 0), done.stderr)
+
+
+class Exits(Case):
+    def exits(self, code, *, status=0, error=""):
+        done = run_python(BEGIN + code, self.repository)
+        self.maxDiff = None
+        self.assertEqual((done.stdout, done.returncode), ("live\n", status), done.stderr)
+        self.assertIn(error, done.stderr)
+        if not error:
+            self.assertEqual(done.stderr, "")
+        self.assertEqual(self.engine().resume().wait().status, "done")
+
+    def test_plain_code_that_waits_is_asked_to_end(self):
+        self.exits("""
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(lambda request: (request.output("ready\\n"), request.wait_cancelled(), request.check()))}, env=support.ENV)
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+print("live")
+""")
+
+    def test_plain_code_that_never_returns_does_not_keep_it(self):
+        self.exits("""
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(lambda request: (request.output("ready\\n"), threading.Event().wait()))}, env=support.ENV, grace=0.5)
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+print("live")
+""")
+
+    def test_a_coroutine_on_a_loop_of_the_library_is_cancelled(self):
+        self.exits("""
+async def execute(request):
+    request.output("ready\\n")
+    await asyncio.Event().wait()
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(execute)}, env=support.ENV)
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+print("live")
+""")
+
+    def test_a_loop_that_was_left_open_does_not_keep_it(self):
+        self.exits("""
+async def execute(request):
+    request.output("ready\\n")
+    await asyncio.Event().wait()
+async def main():
+    global engine
+    engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(execute)}, env=support.ENV)
+    async for event in engine.start(support.one_task()):
+        if event["type"] == "task_output":
+            return
+loop = asyncio.new_event_loop()
+loop.run_until_complete(main())
+print("live")
+""")
+
+    def test_an_exception_sys_exit_and_readers_on_threads_of_all_kinds(self):
+        for end, status, error in (("raise OSError('the host fails')", 1, "the host fails"), ("sys.exit(3)", 3, "")):
+            with self.subTest(end):
+                self.exits("""
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(lambda request: (request.output("ready\\n"), request.wait_cancelled(), request.check()))}, env=support.ENV)
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+async def follow():
+    async for event in run:
+        pass
+async def wait():
+    await run
+for target in (lambda: list(run), run.wait, lambda: asyncio.run(follow()), lambda: asyncio.run(wait())):
+    threading.Thread(target=target, daemon=True).start()
+print("live", flush=True)
+""" + end, status=status, error=error)
+
+    def test_engines_that_were_dropped_are_waited_for(self):
+        self.exits("""
+import gc
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(lambda request: (request.output("ready\\n"), request.wait_cancelled(), request.check()))}, env=support.ENV)
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+del run, engine
+gc.collect()
+print("live")
+""")
+
+
+class Library(Case):
+    def python(self, **env):
+        path = {"PYTHONPATH": str(Path(convoy.__file__).parent.parent)}
+        return subprocess.run(
+            [sys.executable, "-c", "import convoy"], env={**ENV, **path, **env}, capture_output=True, text=True
+        )
+
+    def test_the_package_and_the_library_are_of_one_version(self):
+        self.assertEqual(convoy.version(), _version.__version__)
+
+    def test_a_library_that_is_missing_or_none_is_an_import_error_that_says_what_to_do(self):
+        no_library = self.folder / "text.so"
+        no_library.write_text("no library")
+        libc = self.folder / "other.so"
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        libc.symlink_to(next(line.split()[-1] for line in lines if "/libc.so" in line or "/libc-" in line))
+        for path, said in ((self.folder / "none.so", "there is no library"), (no_library, "cannot be loaded"),
+                           (libc, "cannot be loaded")):
+            done = self.python(CONVOY_LIBRARY=str(path))
+            self.assertEqual(done.returncode, 1)
+            last = done.stderr.splitlines()[-1]
+            self.assertTrue(last.startswith(f"ImportError: convoy: "), last)
+            self.assertIn(str(path), last)
+            self.assertIn(said, last)
+            self.assertIn("CONVOY_LIBRARY", last)
+
+    @unittest.skipUnless(shutil.which("gcc"), "gcc makes libraries of other versions")
+    def test_a_library_of_another_interface_is_refused(self):
+        other = self.folder / "other.so"
+        for source, said in (("unsigned convoy_abi_version(void) { return 7; }", "has version 7"),
+                             ("unsigned convoy_abi_version(void) { return 1; }", "older than this package")):
+            subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", other, "-"], input=source, text=True, check=True)
+            self.assertIn(said, self.python(CONVOY_LIBRARY=str(other)).stderr)
+
+    def test_all_functions_of_the_header_are_declared(self):
+        header = Path(__file__).parents[3] / "include/convoy.h"
+        if not header.exists():
+            self.skipTest("the header is not beside this package")
+        import re
+
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+        found = set(re.findall(r"\b(convoy_\w+)\(", text))
+        unused = {"convoy_run_next_event", "convoy_run_wait_event", "convoy_run_event_fd", "convoy_error_status"}
+        self.assertEqual(found - unused, set(_library._FUNCTIONS) | set(_library._OTHERS))
+        numbers = {number: name for name, number in re.findall(r"\b(CONVOY_[A-Z0-9_]+) = (\d+),", text)}
+        for number, name in numbers.items():
+            status = int(number)
+            if status and not 200 <= status < 300:
+                kind = convoy.errors.class_of(status)
+                self.assertIsNot(kind, convoy.Error, name)
+                if 100 <= status < 200:
+                    self.assertIsNot(kind, convoy.EngineError, f"{name} has no class of its own")
+
+
+if __name__ == "__main__":
+    unittest.main()

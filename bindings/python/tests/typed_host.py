@@ -1,0 +1,48 @@
+"""Not run: the type checker reads it as a host that is checked strictly."""
+
+from typing import Any, Dict, List, Tuple
+
+import convoy
+
+
+class Plain:
+    capabilities = {"usage"}
+
+    def execute(self, request: convoy.AgentRequest) -> str:
+        request.output(b"bytes")
+        return request.prompt
+
+
+class Coroutine:
+    async def execute(self, request: convoy.AgentRequest) -> Dict[str, Any]:
+        return {"outcome": "succeeded"}
+
+
+class Judge:
+    async def review(self, request: convoy.ReviewRequest) -> Tuple[str, str]:
+        return "pass", request.diff
+
+
+class Queue:
+    def prepare(self, request: convoy.PrepareRequest) -> Dict[str, str]:
+        return {"outcome": "prepared", "commit": request.work}
+
+    async def advance(self, request: convoy.AdvanceRequest) -> Dict[str, Any]:
+        return {"outcome": "fenced", "newer": request.fence}
+
+    def settle(self, request: convoy.SettleRequest) -> Dict[str, str]:
+        return {"outcome": "landed"}
+
+
+async def host() -> List[str]:
+    async with convoy.Engine(
+        ".", {"plain": Plain(), "coroutine": Coroutine()}, reviewer=Judge(), merge_queue=Queue(), grace=1.5
+    ) as engine:
+        run: convoy.Run = engine.start({"name": "typed"}, concurrency="auto")
+        types = [str(event["type"]) async for event in run]
+        types += [event["type"] for event in run]
+        result: convoy.Result = await run
+        if result.warnings or run.wait(1.0).status != "done":
+            raise convoy.AgentFailed("no", retry_at=None)
+        content: bytes = engine.artifact(run, "task", "name")
+        return [*types, content.decode()]
