@@ -22,4 +22,4 @@ echo 'types'
 "$python" -m mypy --strict --cache-dir "$scratch/types" --package convoy
 "$python" -m mypy --strict --cache-dir "$scratch/types" "$OLDPWD"/../../examples/embed-python/*.py "$OLDPWD"/tests/typed_host.py
 cd "$OLDPWD/tests"
-"$python" -X dev -W error::ResourceWarning -m unittest discover
+"$python" -W error::ResourceWarning -m unittest discover

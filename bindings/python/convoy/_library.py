@@ -122,6 +122,7 @@ _FUNCTIONS: Dict[str, Tuple[Any, ...]] = {
     "convoy_run_cancel": _HANDLE,
     "convoy_run_interrupt": _HANDLE + _TEXT,
     "convoy_run_set_wake": _HANDLE + (TELL, c_void_p, TELL),
+    "convoy_run_events_after": _HANDLE + (c_uint64,),
     "convoy_run_next_events": _HANDLE + (c_size_t,) + _OUT,
     "convoy_run_wait_events": _HANDLE + (c_size_t, c_int64) + _OUT,
     "convoy_completion_resolve": (c_uint64,) + _TEXT,

@@ -184,6 +184,13 @@ class Run:
                 threading.Thread(target=_wait_for_end, args=arguments, name="convoy-wait", daemon=True).start()
             return self._end
 
+    def events_after(self, event_id: int) -> None:
+        """Has the events begin with the first whose ``_event_id`` is above this, in the place of the first of this run.
+
+        0 gives all of the convoy, also of earlier runs. To be called before events are read.
+        """
+        call("convoy_run_events_after", self._handle, event_id)
+
     def __iter__(self) -> Iterator[Event]:
         """The events of this run, from its first to ``run_ended``, each as soon as it is there.
 

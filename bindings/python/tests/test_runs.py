@@ -150,7 +150,13 @@ class Runs(Case):
         self.assertEqual(run.wait().ended, "interrupted")
         again = engine.resume()
         self.assertEqual(again.id, run.id)
+        again.events_after(0)
         self.assertEqual(again.wait().status, "done")
+        events = [event for event in again if "_event_id" in event]
+        self.assertEqual(events, list(engine.events(run)))
+        self.assertGreater(again.first_event_id, run.first_event_id)
+        with self.assertRaises(convoy.StateError):
+            again.events_after(0)
         with self.assertRaises(convoy.NothingToResume):
             engine.resume()
 
