@@ -85,6 +85,22 @@ fn a_reviewer_and_a_merge_queue_can_be_c_code() {
 }
 
 #[test]
+fn a_reader_gets_the_same_events_one_by_one_and_in_batches() {
+    let repo = ScratchRepo::new();
+    let seen = within(&repo, &c_program(&repo.beside(""), "run_convoy"), [repo.root()]);
+    let refs = repo.git(["for-each-ref", "--format=%(refname)", "refs/convoy"]);
+    let convoy = refs.split('/').nth(2).expect("a convoy keeps its work in refs of its own");
+    let program = c_program(&repo.beside(""), "events_speed");
+    let counts = within(&repo, &program, [repo.root().as_os_str(), convoy.as_ref()]);
+    // All of them but the last, which is not stored.
+    let stored = (seen.lines().count() - 1).to_string();
+    for line in counts.lines() {
+        assert_eq!(line.split(' ').nth(1), Some(stored.as_str()), "{counts}{seen}");
+    }
+    assert_eq!(counts.lines().count(), 2, "{counts}");
+}
+
+#[test]
 fn a_host_in_cpp_gets_its_failures_as_exceptions_and_its_own_become_rejections() {
     let repo = ScratchRepo::new();
     within(&repo, &cpp_program(&repo.beside(""), "host"), [repo.root()]);
