@@ -1,4 +1,4 @@
-//! Two tasks on a git repository, done at once by an agent that is itself Rust code.
+//! Two tasks on a git repository, one after the other, done by an agent that is itself Rust code.
 #![expect(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a program prints and has a PATH")]
 
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use convoy_core::engine::{Engine, RunEvent};
 use convoy_core::event::RunOptions;
 use convoy_core::types::{BoxFuture, Failure, FailureKind};
 
-const CONVOY: &str = "{name: two files, version: 1, concurrency: 2, adapter: scribe, tasks: [
-    {id: one, prompt: Write one.txt}, {id: two, prompt: Write two.txt}]}";
+const CONVOY: &str = "{name: two files, version: 1, concurrency: 1, adapter: scribe, tasks: [
+    {id: one, prompt: Write one.txt}, {id: two, depends_on: [one], prompt: Write two.txt}]}";
 
 /// Writes the file that the last word of the prompt names.
 struct Scribe;
