@@ -2,6 +2,11 @@
 //!
 //! Everything that [`crate::state`] needs to rebuild a convoy is in its events and its spec. An event
 //! is written once and never changed; a new version of the engine reads every older event.
+//!
+//! Of the types that opencastle 0.27 writes, these are not there although what they tell is built. `secret_leak_prevented`:
+//! a secret in a prompt is `task_failed` with the reason `secret-in-prompt`, one in the work `built_in_gate_result` of
+//! `secret_scan`. `file_partition_conflict`: tasks that overlap are refused before there is a convoy, added ones as
+//! `injection_refused`. `session` and `delegation`: they repeat what `task_started`, `task_agent_ended` and `task_done` say.
 
 mod convoy;
 mod drift;

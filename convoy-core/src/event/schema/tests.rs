@@ -65,7 +65,7 @@ const ANCESTOR: &[(&str, &str)] = &[
     ("watch_stopped", "reason: text"),
 ];
 
-/// Those of them that nothing leads to yet.
+/// Those of them that there are not: what they tell is not built yet, or is said by others (see [`crate::event`]).
 const NOT_BUILT: &[&str] = &[
     "weak_area_skipped",
     "file_partition_conflict",
