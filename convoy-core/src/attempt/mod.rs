@@ -26,6 +26,10 @@ mod snapshot;
 mod steps;
 mod work;
 
+/// Most bytes of paths that an event lists. The data of an event has at most 64 KiB, and where they make a task fail the
+/// message says them a second time.
+pub const LISTED: usize = 24 * 1024;
+
 pub use self::check::{CheckReport, CheckRequest, Checked, DriftReport, GateReport, Judge, Rating, check};
 pub use self::context::{CleanTrees, Context, KeptRefs, WholeTrees};
 pub use self::cut_off::{Before, CutOff, Kept};

@@ -23,9 +23,6 @@ use crate::schedule::{
 use crate::state::{CutOff, Moving, Prepared, Session};
 use crate::types::{AttemptNo, BoxFuture, Oid, TaskId, TaskIx};
 
-/// Most paths of a conflict or a blocked publish that are recorded; a message says how many more there are.
-const MOST_PATHS: usize = 200;
-
 /// The real performer.
 #[derive(Debug)]
 pub(crate) struct Segments {
@@ -376,9 +373,11 @@ async fn prepare(
     let report = match attempt::prepare(context, request).await {
         attempt::Landing::Prepared { commit, onto } => PrepareReport::Prepared(Prepared { commit, onto }),
         attempt::Landing::Nothing => PrepareReport::Nothing,
-        attempt::Landing::Conflict { files, onto, tree } => {
-            PrepareReport::Conflict { files: clean_paths(context, files), onto, tree }
-        }
+        attempt::Landing::Conflict { files, onto, tree } => PrepareReport::Conflict {
+            files: context.redactor.clean_list(&files, attempt::LISTED),
+            onto,
+            tree,
+        },
         attempt::Landing::Failed(failure) => PrepareReport::Failed(failure),
     };
     reporter.report(task, attempt, Report::Prepared(report));
@@ -455,19 +454,8 @@ fn is_planned(context: &Context, tip: Oid, step: PublishMove) -> PublishReport {
 }
 
 fn is_blocked(context: &Context, tip: Oid, blocked: Blocked) -> PublishReport {
-    let paths = clean_paths(context, blocked.paths);
+    let paths = context.redactor.clean_list(&blocked.paths, attempt::LISTED);
     // The reason without its paths: they stand beside it, bounded.
     let reason = Blocked { reason: blocked.reason, paths: Vec::new() }.to_string();
     PublishReport::Blocked { tip, reason: context.redactor.clean(&reason), paths }
-}
-
-/// Paths are text that agents make up: redacted, and bounded because events have a limit.
-fn clean_paths(context: &Context, paths: Vec<String>) -> Vec<String> {
-    let more = paths.len().saturating_sub(MOST_PATHS);
-    let first = paths.iter().take(MOST_PATHS);
-    let mut clean: Vec<String> = first.map(|path| context.redactor.clean(path)).collect();
-    if more > 0 {
-        clean.push(format!("[… and {more} more]"));
-    }
-    clean
 }

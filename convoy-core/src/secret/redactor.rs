@@ -10,6 +10,9 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::scan::{LIMITS, Limits, Piece, Scanner};
 use super::text::printable;
 
+/// Most entries of a list that is shown or stored.
+const MOST_ENTRIES: usize = 200;
+
 /// What a registered value is called.
 pub(super) const REGISTERED: &str = "registered";
 /// Values shorter than this many bytes are not registered: replacing every `1` or `yes` would make
@@ -115,6 +118,29 @@ impl Redactor {
             text.push_str("[…]");
         }
         text
+    }
+
+    /// As [`clean`](Self::clean), of a list only its start: at most `most` bytes in all and 200 entries, then how many more
+    /// there are. An entry that does not fit is left out whole: half of a path is none.
+    ///
+    /// ```
+    /// let paths = ["a", "b/c", "d"].map(str::to_owned);
+    /// assert_eq!(convoy_core::secret::Redactor::new().clean_list(&paths, 3), ["a", "[… and 2 more]"]);
+    /// ```
+    pub fn clean_list(&self, list: &[String], most: usize) -> Vec<String> {
+        let mut left = most;
+        let room = |text: &String| {
+            let fits = left.checked_sub(text.len());
+            left = fits.unwrap_or(left);
+            fits.is_some()
+        };
+        let clean = list.iter().take(MOST_ENTRIES).map(|text| self.clean(text));
+        let mut all: Vec<String> = clean.take_while(room).collect();
+        let more = list.len() - all.len();
+        if more > 0 {
+            all.push(format!("[… and {more} more]"));
+        }
+        all
     }
 
     /// Every secret in the text, in order.

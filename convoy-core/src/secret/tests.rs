@@ -182,3 +182,18 @@ fn a_text_is_cut_after_whole_characters_and_through_no_secret() {
     let cut = redactor.clean_bounded(&format!("{} {token}", "x".repeat(most - 10)), most);
     assert!(cut.ends_with("[…]") && !cut.contains("ghp"), "{cut}");
 }
+
+#[test]
+fn a_list_of_paths_has_a_limit_in_bytes_and_in_entries() {
+    let redactor = Redactor::new();
+    let cases = [
+        (vec!["p".repeat(4000); 300], 24_000, 7, "[… and 294 more]"),
+        (vec!["p".to_owned(); 300], 24_000, 201, "[… and 100 more]"),
+        (vec!["p".repeat(4000); 2], 3_999, 1, "[… and 2 more]"),
+        (vec!["p".to_owned(); 2], 2, 2, "p"),
+    ];
+    for (list, most, entries, last) in cases {
+        let clean = redactor.clean_list(&list, most);
+        assert_eq!((clean.len(), clean.last().map(String::as_str)), (entries, Some(last)));
+    }
+}

@@ -12,15 +12,11 @@ use crate::attempt::guard::Guard;
 use crate::attempt::setup::{copy_in, run_setup};
 use crate::gate::Verdict;
 use crate::git::GitError;
-use crate::secret::Redactor;
 use crate::spec::{RegressionTest, Switch, Task};
 use crate::types::{Failure, FailureKind};
 
 /// Longest text of a verdict in bytes.
 const LONGEST: usize = 16 * 1024;
-
-/// Most paths in one list.
-const MOST_PATHS: usize = 50;
 
 /// Why a check ends before its last stage.
 #[derive(Debug)]
@@ -137,7 +133,7 @@ impl<'a> Bench<'a> {
 
     /// A list of paths, each as [`clean`](Self::clean).
     pub(super) fn clean_paths(&self, paths: &[String]) -> Vec<String> {
-        clean_paths(&self.context.redactor, paths)
+        self.context.redactor.clean_list(paths, crate::attempt::LISTED)
     }
 
     /// The environment of what judges.
@@ -190,13 +186,4 @@ impl<'a> Bench<'a> {
             self.context.failure(FailureKind::Worktree, "cannot put back the files of the work", &error)
         })
     }
-}
-
-/// Paths without any secret, and not more of them than an event has room for.
-pub(in crate::attempt) fn clean_paths(redactor: &Redactor, paths: &[String]) -> Vec<String> {
-    let mut clean: Vec<String> = paths.iter().take(MOST_PATHS).map(|path| redactor.clean(path)).collect();
-    if paths.len() > MOST_PATHS {
-        clean.push(format!("[… and {} more]", paths.len() - MOST_PATHS));
-    }
-    clean
 }

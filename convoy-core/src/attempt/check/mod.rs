@@ -9,7 +9,6 @@ mod programs;
 
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::bench::clean_paths;
 use self::bench::{Bench, End};
 pub(super) use self::built_in::{escapes, escapes_made};
 pub use self::drift::{DriftReport, Rating};

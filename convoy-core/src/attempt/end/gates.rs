@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::room::Room;
-use crate::attempt::check::clean_paths;
+use crate::attempt::LISTED;
 use crate::attempt::context::Context;
 use crate::attempt::guard::{GATE, Guard};
 use crate::gate::GateOutcome;
@@ -111,7 +111,7 @@ async fn run_gates(
         }
         let ran = room.shell().run(context, gate, cancel).await;
         ready = room.restore(context, &request.commit).await;
-        let changed_files = clean_paths(&context.redactor, ready.as_deref().unwrap_or_default());
+        let changed_files = context.redactor.clean_list(ready.as_deref().unwrap_or_default(), LISTED);
         match ran {
             Ok((GateOutcome::Ended(end), output)) => report(EndGate {
                 gate: context.redactor.clean(gate),
