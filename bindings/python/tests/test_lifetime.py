@@ -22,13 +22,17 @@ import asyncio, convoy, os, signal, support, sys, threading
 class Garbage(Case):
     def test_a_run_that_nobody_refers_to_goes_on(self):
         engine = self.engine()
-        identity = engine.start(TWO_FILES).id
+        reference = weakref.ref(engine.start(TWO_FILES))
         gc.collect()
-        for _ in engine.start({**one_task(), "name": "another"}):
-            pass
-        while engine.is_running(identity):
-            pass
-        self.assertEqual(engine.status(identity)["status"], "done")
+        engine.start({**one_task(), "name": "another"}).wait()
+        run = reference()
+        self.assertIsNotNone(run, "its engine keeps it until it has ended")
+        self.assertEqual(run.wait().status, "done")
+        del run
+        # The next one lets go of those that have ended.
+        engine.start({**one_task(), "name": "third"}).wait()
+        gc.collect()
+        self.assertIsNone(reference())
 
     def test_an_engine_that_nobody_refers_to_is_shut_down(self):
         cancelled = threading.Event()
