@@ -78,6 +78,7 @@ fn run(plan: &Arc<Plan>) -> f64 {
         options: RunOptions::default(),
         adapter: None,
         providers: std::collections::BTreeMap::new(),
+        adapter_limits: std::collections::BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid(0),
         integration_ref: "refs/convoy/speed/integration".into(),
@@ -143,7 +144,11 @@ fn answers(action: Action) -> Vec<Input> {
         Action::End(EndOrder::Gates { round, .. }) => vec![Input::End(EndReport::GatesOver { round })],
         Action::End(EndOrder::Guard) => vec![Input::End(EndReport::Guarded { found: Vec::new() })],
         Action::End(order) => panic!("not asked for here: {order:?}"),
-        Action::Stop { .. } | Action::StopEnd { .. } => Vec::new(),
+        // No adapter has a limit here.
+        Action::Stop { .. }
+        | Action::StopEnd { .. }
+        | Action::AskPlace { .. }
+        | Action::LeavePlace { .. } => Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ mod everything;
 mod faults;
 mod host_code;
 mod leases;
+mod limits;
 mod older;
 mod requests;
 mod reviews;

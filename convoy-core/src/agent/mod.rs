@@ -21,6 +21,7 @@ mod error;
 mod fields;
 mod judge;
 mod lines;
+mod places;
 mod registry;
 
 #[cfg(test)]
@@ -32,5 +33,6 @@ pub use self::adapter::{
 pub use self::cli::CliAdapter;
 pub use self::environment::{misleads, scrub};
 pub use self::error::AgentError;
+pub use self::places::{Place, Places};
 pub use self::registry::{Registry, RegistryError, canonical_name};
 pub use crate::types::write_fenced;

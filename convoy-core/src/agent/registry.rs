@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AgentAdapter, AgentError, CliAdapter, ProbeContext};
+use super::{AgentAdapter, AgentError, CliAdapter, Places, ProbeContext};
 use crate::spec::CliProfile;
 
 /// The agent programs that the convoy file knows by name, in the order in which they are tried when no
@@ -90,6 +90,15 @@ impl Registry {
             all.insert(Arc::new(CliAdapter::new(canonical_name(name), profile.clone())?));
         }
         Ok(all)
+    }
+
+    /// This registry with the starts of each adapter as far apart as its limit says.
+    #[must_use]
+    pub fn paced(&self, places: &Arc<Places>) -> Self {
+        let paced = |(name, adapter): (&String, &Arc<dyn AgentAdapter>)| {
+            (name.clone(), places.paced(Arc::clone(adapter), name))
+        };
+        Self { adapters: self.adapters.iter().map(paced).collect() }
     }
 
     /// The names, sorted.

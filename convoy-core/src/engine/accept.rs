@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::git_open_error;
 use super::host::Parts;
-use crate::agent::{ProbeContext, Registry, canonical_name};
+use crate::agent::{ProbeContext, Registry, RegistryError, canonical_name};
 use crate::attempt::{self, HostCode, agent_env, check_variables};
 use crate::error::{Error, ErrorKind};
 use crate::event::{RequestKind, RunOptions};
@@ -106,9 +106,21 @@ async fn target_branch(parts: &Parts, name: &str) -> Result<String, Error> {
     }
 }
 
+/// A limit that would limit nothing: the name is mistyped, perhaps.
+pub(super) fn limit_of_nobody(error: &RegistryError) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("a limit is set for an adapter that is not there: {error}"),
+    )
+}
+
 pub(super) fn registry_for(parts: &Parts, plan: &Plan) -> Result<Registry, Error> {
-    let profiles = parts.registry.with_profiles(&plan.spec().adapters);
-    profiles.map_err(|error| Error::new(ErrorKind::InvalidSpec, error.to_string()))
+    let registry = parts.registry.with_profiles(&plan.spec().adapters);
+    let registry = registry.map_err(|error| Error::new(ErrorKind::InvalidSpec, error.to_string()))?;
+    for name in &parts.limited_profiles {
+        registry.get(name).map_err(|error| limit_of_nobody(&error))?;
+    }
+    Ok(registry)
 }
 
 /// The adapter of tasks that name none, after looking whether every adapter that is needed is there.

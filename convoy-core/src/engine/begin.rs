@@ -45,6 +45,7 @@ pub(super) async fn start(inner: &Arc<Inner>, spec_text: &str, options: RunOptio
         spec_digest: digest(&stored),
         options,
         providers: providers(plan.spec(), adapter.as_deref(), &registry),
+        adapter_limits: parts.places.limits(),
         adapter,
         branch,
         base,

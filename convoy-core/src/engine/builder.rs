@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::accept::limit_of_nobody;
 use super::asked::clean_text;
 use super::driver::store_error;
 use super::host::{Host, Parts};
 use super::{Engine, git_open_error};
-use crate::agent::{AgentAdapter, Registry};
+use crate::agent::{AgentAdapter, Places, Registry, canonical_name};
 use crate::attempt::{Answer, GateCall, HookCall, HostCode, PromptCall, PromptPart};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
@@ -18,6 +19,7 @@ use crate::merge::MergeQueue;
 use crate::review::ReviewRunner;
 use crate::secret::Redactor;
 use crate::store::Store;
+use crate::types::AdapterLimit;
 
 /// Name of the state directory beside the main worktree.
 const STATE_DIR: &str = ".convoy";
@@ -38,6 +40,8 @@ pub struct EngineBuilder {
     actor: String,
     grace: Duration,
     git: Option<PathBuf>,
+    /// Limits of adapters, and whether convoy files may define them.
+    limits: BTreeMap<String, (AdapterLimit, bool)>,
 }
 
 impl std::fmt::Debug for EngineBuilder {
@@ -69,6 +73,7 @@ impl EngineBuilder {
             actor: "host".to_owned(),
             grace: Duration::from_secs(5),
             git: None,
+            limits: BTreeMap::new(),
         }
     }
 
@@ -99,6 +104,48 @@ impl EngineBuilder {
     #[must_use]
     pub fn adapter(mut self, adapter: Arc<dyn AgentAdapter>) -> Self {
         self.registry.insert(adapter);
+        self
+    }
+
+    /// Limits how much of one adapter is used at once, over all convoys that this engine runs. Other engines, also of
+    /// other processes, have limits of their own. A second limit of one adapter takes the place of the first.
+    ///
+    /// What [`max_concurrent`](AdapterLimit::max_concurrent) counts are attempts: the agent of a task with everything
+    /// that belongs to its attempt, from before its worktree is made until the agent has ended. Steps and hooks before
+    /// the agent run within it, as do retries and the resolution of conflicts, which are attempts. Not counted are the
+    /// short calls that judge finished work: reviews (limited by `max_concurrent_reviews` of the convoy file), ratings of
+    /// drift, and agents of hooks after the work and at the end of a convoy.
+    ///
+    /// [`stagger`](AdapterLimit::stagger) holds for every start of the program, whatever it is called for.
+    ///
+    /// A task that waits for a place uses neither one of the convoy's `concurrency` nor its locks; others overtake it.
+    /// Convoys get places in the order in which they asked, each for the task that stands first in its own order; a
+    /// place is free again when the attempt's agent has ended, however it ended.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use convoy_core::engine::Engine;
+    /// use convoy_core::types::AdapterLimit;
+    ///
+    /// let limit = AdapterLimit::max_concurrent(2).stagger(Duration::from_secs(3));
+    /// let builder = Engine::builder("/path/to/repository").adapter_limit("claude", limit);
+    /// # drop(builder);
+    /// ```
+    ///
+    /// [`build`](Self::build) refuses a limit of 0, and an adapter that is neither built in nor given to
+    /// [`adapter`](Self::adapter).
+    #[must_use]
+    pub fn adapter_limit(mut self, name: impl AsRef<str>, limit: AdapterLimit) -> Self {
+        self.limits.insert(canonical_name(name.as_ref()).to_owned(), (limit, false));
+        self
+    }
+
+    /// As [`adapter_limit`](Self::adapter_limit), also for an adapter that convoy files define under `adapters:`. This
+    /// engine then begins and resumes only convoys that have the adapter.
+    #[must_use]
+    pub fn profile_limit(mut self, name: impl AsRef<str>, limit: AdapterLimit) -> Self {
+        self.limits.insert(canonical_name(name.as_ref()).to_owned(), (limit, true));
         self
     }
 
@@ -255,7 +302,7 @@ impl EngineBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a platform or plug-in that this version cannot use,
-    /// [`ErrorKind::Repository`] and [`ErrorKind::Store`].
+    /// [`ErrorKind::InvalidArgument`] for a limit that cannot be, [`ErrorKind::Repository`] and [`ErrorKind::Store`].
     pub async fn build(self) -> Result<Engine, Error> {
         match self.open(true).await? {
             Some(engine) => Ok(engine),
@@ -275,10 +322,24 @@ impl EngineBuilder {
         if cfg!(windows) {
             return Err(Error::new(ErrorKind::Unsupported, "not supported yet: Windows; use Linux or macOS"));
         }
+        self.check_limits()?;
         let host = Host::spawn()?;
         let opening = host.runtime().spawn(self.open_parts(create));
         let parts = opening.await.map_err(|_| Error::new(ErrorKind::Closed, "the engine is shut down"))??;
         Ok(parts.map(|parts| Engine::new(host, parts)))
+    }
+
+    fn check_limits(&self) -> Result<(), Error> {
+        for (name, (limit, of_files)) in &self.limits {
+            if limit.max_concurrent == Some(0) {
+                let text = format!("at most 0 attempts of adapter {name} would let none work; use 1 or more");
+                return Err(Error::new(ErrorKind::InvalidArgument, text));
+            }
+            if !of_files {
+                self.registry.get(name).map_err(|error| limit_of_nobody(&error))?;
+            }
+        }
+        Ok(())
     }
 
     async fn open_parts(self, create: bool) -> Result<Option<Parts>, Error> {
@@ -298,7 +359,12 @@ impl EngineBuilder {
             Some(store) => store,
             None => open_store(&state_dir)?,
         };
+        let of_files = self.limits.iter().filter(|(_, (_, of_files))| *of_files);
+        let limited_profiles = of_files.map(|(name, _)| name.clone()).collect();
+        let limits = self.limits.into_iter().map(|(name, (limit, _))| (name, limit)).collect();
         Ok(Some(Parts {
+            places: Arc::new(Places::new(limits, self.clock.clone())),
+            limited_profiles,
             repository,
             store,
             clock: self.clock,

@@ -10,6 +10,7 @@ use super::asked::clean_again;
 use super::host::LeftLeases;
 use super::perform::{Message, Perform, Reporter, Stop};
 use super::run::Live;
+use super::seats::Seats;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
@@ -47,6 +48,8 @@ pub(crate) struct Driver {
     pub(crate) left: Arc<LeftLeases>,
     /// What knows the secrets of a plan.
     pub(crate) redactor_of: Box<dyn Fn(&Plan) -> Redactor + Send + Sync>,
+    /// The places of this run at adapters with a limit.
+    pub(crate) seats: Seats,
     /// Why this run must end: what an action without an answer said first.
     pub(crate) failed: Option<Error>,
 }
@@ -88,6 +91,8 @@ impl Driver {
             match self.messages.recv().await {
                 Some(Message::Finished(id) | Message::Fatal(id, _)) => drop(self.in_flight.remove(&id)),
                 Some(Message::Input(input)) => unheard.push(input),
+                // Nobody works with it any more.
+                Some(Message::Place { .. }) => {}
                 None => break,
             }
         }
@@ -180,6 +185,10 @@ impl Driver {
         while let Some(message) = next {
             match message {
                 Message::Input(input) => inputs.push(input),
+                Message::Place { adapter, place } => {
+                    self.seats.sit(&adapter, place);
+                    inputs.push(Input::Place { adapter });
+                }
                 Message::Finished(id) => drop(self.in_flight.remove(&id)),
                 Message::Fatal(id, error) => {
                     self.in_flight.remove(&id);
@@ -261,6 +270,8 @@ impl Driver {
         let stoppable = match &action {
             Action::Stop { task, resumable } => return self.stop(Stoppable::Task(*task), *resumable),
             Action::StopEnd { resumable } => return self.stop(Stoppable::End, *resumable),
+            Action::AskPlace { adapter } => return self.seats.ask(adapter.clone(), self.sender.clone()),
+            Action::LeavePlace { adapter } => return self.seats.leave(adapter),
             Action::Work(order) => Some(Stoppable::Task(order.task)),
             Action::Snapshot(order) => Some(Stoppable::Task(order.task)),
             Action::Check(order) => Some(Stoppable::Task(order.task)),

@@ -1,6 +1,6 @@
 //! The engine's own threads, and what all its convoys share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::perform::Message;
 use super::run::Finish;
-use crate::agent::Registry;
+use crate::agent::{Places, Registry};
 use crate::attempt::HostCode;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
@@ -34,6 +34,10 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
+    /// Where attempts of adapters with a limit get their places.
+    pub(crate) places: Arc<Places>,
+    /// Adapters with a limit that convoy files are to define.
+    pub(crate) limited_profiles: BTreeSet<String>,
     pub(crate) queue: Option<Arc<dyn MergeQueue>>,
     pub(crate) reviewer: Option<Arc<dyn ReviewRunner>>,
     pub(crate) host: Arc<HostCode>,

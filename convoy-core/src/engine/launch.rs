@@ -15,6 +15,7 @@ use super::host::{LiveRun, Parts};
 use super::inject_file::take_files;
 use super::query::is_alive;
 use super::run::{Finish, Live, Run, RunInner};
+use super::seats::Seats;
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
@@ -162,10 +163,9 @@ pub(super) async fn launch(
     let (sender, messages) = mpsc::unbounded_channel();
     let (finished, finish) = watch::channel(None);
     let live = Live::new();
-    let convoy = state.convoy().clone();
-    let plan = state.plan().clone();
+    let (convoy, plan) = (state.convoy().clone(), state.plan().clone());
     let driver = Driver {
-        scheduler: Scheduler::new(state),
+        scheduler: Scheduler::within(state, parts.places.limits()),
         store: parts.store.clone(),
         lease,
         last_seq,
@@ -181,6 +181,7 @@ pub(super) async fn launch(
         stale,
         left: parts.left.clone(),
         redactor_of: redactor_of(&parts),
+        seats: Seats::new(parts.places.clone()),
         failed: None,
     };
     let redactor = context.redactor.clone();
@@ -256,7 +257,7 @@ async fn make_context(
         ignore: repository.first_ignore_rules(&dirs.ignored()).await.map_err(git_open_error)?,
         repository,
         queue,
-        registry: Arc::new(registry),
+        registry: Arc::new(registry.paced(&parts.places)),
         redactor: redactor_for(parts, state.plan()),
         secrets: parts.secrets.clone(),
         host_env: parts.env.clone(),

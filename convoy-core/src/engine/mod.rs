@@ -21,6 +21,7 @@ mod people;
 mod perform;
 mod query;
 mod run;
+mod seats;
 mod segments;
 mod show;
 #[cfg(test)]

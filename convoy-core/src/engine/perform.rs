@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::Place;
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::schedule::{Action, EndReport, Input, PublishReport, Report};
@@ -65,6 +66,8 @@ pub(crate) enum Message {
     Input(Input),
     /// An action is over; its closing report came before.
     Finished(u64),
+    /// A place that was asked for.
+    Place { adapter: String, place: Place },
     /// An action ended without an answer: the engine must stop.
     Fatal(u64, Error),
 }

@@ -52,7 +52,10 @@ impl Perform for Segments {
                 Action::Publish(order) => publish(&context, order, &reporter).await?,
                 Action::End(order) => ending::perform(&context, order, &stop, &reporter).await?,
                 // The driver answers these itself.
-                Action::Stop { .. } | Action::StopEnd { .. } => {}
+                Action::Stop { .. }
+                | Action::StopEnd { .. }
+                | Action::AskPlace { .. }
+                | Action::LeavePlace { .. } => {}
             }
             Ok(())
         })

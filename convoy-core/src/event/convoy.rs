@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::area;
 use crate::spec::{Concurrency, Task};
-use crate::types::{BreakerState, ConvoyStatus, Measure, Oid, TaskId, TaskIx, Timestamp, Totals, Usage};
+use crate::types::{
+    AdapterLimit, BreakerState, ConvoyStatus, Measure, Oid, TaskId, TaskIx, Timestamp, Totals, Usage,
+};
 
 /// What a host may set for one run on top of the spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,9 @@ pub struct Started {
     /// The provider of each adapter: its label with that of its account, where it names one.
     #[serde(default)]
     pub providers: BTreeMap<String, String>,
+    /// What its engine allows of an adapter, where it limits one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adapter_limits: BTreeMap<String, AdapterLimit>,
     /// Full name of the user's branch that the work is published to.
     pub branch: String,
     /// Its commit when the convoy started: the first tip.
@@ -92,6 +97,9 @@ area! {
         Resumed = "convoy_resumed" {
             /// When it was started first.
             original_created_at: Timestamp,
+            /// What this engine allows of an adapter, where it limits one.
+            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+            adapter_limits: BTreeMap<String, AdapterLimit>,
         },
         /// Nothing more starts until it is unpaused.
         Paused = "convoy_paused" {
@@ -119,6 +127,9 @@ area! {
             tasks: Vec<TaskIx>,
             /// Who asked.
             actor: String,
+            /// What this engine allows of an adapter, where it limits one.
+            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+            adapter_limits: BTreeMap<String, AdapterLimit>,
         },
         /// Tasks are added at the end of the list.
         TasksAdded = "tasks_added" {

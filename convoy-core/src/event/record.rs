@@ -157,6 +157,7 @@ mod tests {
             options: super::super::RunOptions::default(),
             adapter: None,
             providers: std::collections::BTreeMap::new(),
+            adapter_limits: std::collections::BTreeMap::new(),
             branch: "refs/heads/main".into(),
             base: oid('a'),
             integration_ref: "refs/convoy/x/integration".into(),
@@ -168,7 +169,11 @@ mod tests {
         vec![
             Event::Convoy(ConvoyEvent::Started(Box::new(started))),
             Event::Convoy(ConvoyEvent::Finished(end)),
-            Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "me".into() }),
+            Event::Convoy(ConvoyEvent::Retried {
+                tasks: vec![TaskIx(1)],
+                actor: "me".into(),
+                adapter_limits: std::collections::BTreeMap::new(),
+            }),
             Event::Publish(PublishEvent::Blocked {
                 branch: "b".into(),
                 reason: "r".into(),

@@ -18,8 +18,12 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
         if resumed {
-            let original_created_at = self.state.created_at();
-            self.emit(Event::Convoy(ConvoyEvent::Resumed { original_created_at }), now, turn)?;
+            let (original_created_at, adapter_limits) = (self.state.created_at(), self.limits.clone());
+            self.emit(
+                Event::Convoy(ConvoyEvent::Resumed { original_created_at, adapter_limits }),
+                now,
+                turn,
+            )?;
         }
         if self.state.ended().is_some() {
             self.queues.publish_again = true;

@@ -146,7 +146,8 @@ impl Scheduler {
                 self.resolve_dispute(&dispute_id, &actor, "retried", now, turn)?;
             }
         }
-        self.emit(Event::Convoy(ConvoyEvent::Retried { tasks, actor }), now, turn)?;
+        let adapter_limits = self.limits.clone();
+        self.emit(Event::Convoy(ConvoyEvent::Retried { tasks, actor, adapter_limits }), now, turn)?;
         self.queues = self.queues.rebuilt(&self.state);
         self.queues.publish_again = true;
         Ok(())

@@ -1,16 +1,20 @@
 //! One turn: an input in, events and actions out.
 
+use std::collections::BTreeMap;
+
 use super::input::{Action, Input, Report, SnapshotReport, Stale};
 use super::queues::Queues;
 use crate::event::{AgentOutcome, ConvoyEvent, DriftResult, Event, TaskEvent, Work};
 use crate::state::{IllegalEvent, RunState, Stage};
-use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
+use crate::types::{AdapterLimit, AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
 
 /// The decisions for one convoy.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     pub(super) state: RunState,
     pub(super) queues: Queues,
+    /// What this engine allows of an adapter.
+    pub(super) limits: BTreeMap<String, AdapterLimit>,
 }
 
 /// What a turn decided.
@@ -31,11 +35,18 @@ impl Turn {
 }
 
 impl Scheduler {
-    /// The scheduler of a convoy in this state. Nothing is under way: the caller follows with
-    /// [`Input::Begin`].
+    /// The scheduler of a convoy in this state, within the limits that its newest engine had. Nothing is under way:
+    /// the caller follows with [`Input::Begin`].
     pub fn new(state: RunState) -> Self {
-        let queues = Queues::new(&state);
-        Self { state, queues }
+        let limits = state.adapter_limits().clone();
+        Self::within(state, limits)
+    }
+
+    /// The same within other limits of adapters. Attempts of an adapter with a limit wait for a place:
+    /// [`Action::AskPlace`].
+    pub fn within(state: RunState, limits: BTreeMap<String, AdapterLimit>) -> Self {
+        let queues = Queues::new(&state, &limits);
+        Self { state, queues, limits }
     }
 
     /// The state.
@@ -74,10 +85,13 @@ impl Scheduler {
             }
             Input::Publish(report) => self.publish_report(report, now, &mut turn)?,
             Input::End(report) => self.end_report(report, now, &mut turn)?,
+            Input::Place { adapter } => self.queues.place_came(&adapter),
             Input::Request(request) => self.request(request, now, &mut turn)?,
             Input::Retry { tasks, actor } => self.retry(&tasks, actor, now, &mut turn)?,
         }
         self.pump(now, &mut turn)?;
+        let may_start = !self.is_held() && self.queues.slots_used() < self.state.slot_limit();
+        self.queues.settle_places(may_start, &mut turn.actions);
         Ok(turn)
     }
 

@@ -35,6 +35,12 @@ pub enum Input {
     Publish(PublishReport),
     /// The end of the convoy.
     End(EndReport),
+    /// A place that was asked for is there: an attempt of this adapter may work. It belongs to the convoy until
+    /// [`Action::LeavePlace`].
+    Place {
+        /// The adapter.
+        adapter: String,
+    },
     /// Somebody asks for something.
     Request(Request),
     /// A person wants final tasks of an ended convoy to be taken up again. Changes nothing while the convoy
@@ -315,6 +321,16 @@ pub enum Action {
     Publish(PublishOrder),
     /// A stage of the end of the convoy. Answers with [`EndReport`]s.
     End(EndOrder),
+    /// Ask for a place at an adapter with a limit. Answers with [`Input::Place`], as soon as one is free.
+    AskPlace {
+        /// The adapter.
+        adapter: String,
+    },
+    /// Give a place back.
+    LeavePlace {
+        /// The adapter.
+        adapter: String,
+    },
     /// End the processes of the stage of the end that is under way; it then answers that it was stopped.
     StopEnd {
         /// Whether the convoy can be resumed afterwards.

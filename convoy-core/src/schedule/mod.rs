@@ -19,6 +19,7 @@ mod input;
 mod land;
 mod parking;
 mod people;
+mod places;
 mod queues;
 mod start;
 

@@ -4,11 +4,13 @@
 //! when they are taken out, which is cheaper than to search for them when the reason goes.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::input::Action;
+use super::places::Places;
 use crate::spec::Approve;
 use crate::state::{Admission, RunState, Stage, StageKind};
-use crate::types::{TaskIx, Timestamp};
+use crate::types::{AdapterLimit, TaskIx, Timestamp};
 
 /// Order of what is ready: conflicts first, then priority, longest remaining path, file order.
 type ReadyKey = (bool, Reverse<i64>, Reverse<u32>, TaskIx);
@@ -22,6 +24,8 @@ enum Blocker {
     Task(TaskIx),
     /// A provider that is parked, by its position among the providers.
     Provider(usize),
+    /// An adapter of which no place is there, by its position among those with a limit.
+    Place(usize),
 }
 
 /// A role that tasks are for, and the role whose probe they wait for: the same, or the one that takes its tasks.
@@ -43,6 +47,7 @@ pub(super) struct Queues {
     locks_of: Vec<Vec<usize>>,
     free_permits: Vec<u32>,
     holders: HashSet<TaskIx>,
+    places: Places,
     open: u32,
     open_in_phase: Vec<u32>,
     lowest_phase: usize,
@@ -68,7 +73,7 @@ pub(super) struct Queues {
 
 impl Queues {
     /// Derives the queues from a state.
-    pub(super) fn new(state: &RunState) -> Self {
+    pub(super) fn new(state: &RunState, limits: &BTreeMap<String, AdapterLimit>) -> Self {
         let plan = state.plan();
         let count = |ix| u32::try_from(state.unmet(ix).count()).unwrap_or(u32::MAX);
         let mut queues = Self {
@@ -82,6 +87,7 @@ impl Queues {
             locks_of: locks_of(state),
             free_permits: plan.spec().locks.values().copied().collect(),
             holders: HashSet::new(),
+            places: Places::new(limits),
             open: 0,
             open_in_phase: vec![0; plan.phases() as usize + 1],
             lowest_phase: 0,
@@ -118,7 +124,8 @@ impl Queues {
             publishing: self.publishing,
             ending: self.ending,
             publish_again: self.publish_again,
-            ..Self::new(state)
+            places: self.places.clone(),
+            ..Self::new(state, &BTreeMap::new())
         }
     }
 
@@ -150,6 +157,9 @@ impl Queues {
         }
         if from.holds_slot() && !to.holds_slot() {
             self.release(ix);
+        }
+        if from == StageKind::Working {
+            self.places.leave(ix);
         }
         if from == StageKind::Queued && self.landing == Some(ix) {
             self.landing = None;
@@ -242,13 +252,33 @@ impl Queues {
                     (None, Admission::Wait(awaited)) => {
                         self.probed.entry((state.role(ix).to_owned(), awaited)).or_default()
                     }
-                    (None, _) => return Some(ix),
+                    (None, _) => match self.places.missing(state.adapter(ix)) {
+                        Some(adapter) => self.blocked.entry(Blocker::Place(adapter)).or_default(),
+                        None => return Some(ix),
+                    },
                 };
                 queue.insert(entry);
             }
             self.passed_over(ix);
         }
         None
+    }
+
+    /// A task begins to work, at a place where its adapter has a limit.
+    pub(super) fn hold_place(&mut self, state: &RunState, ix: TaskIx) {
+        self.places.hold(state.adapter(ix), ix);
+    }
+
+    /// A place has come: who waits for it is ready.
+    pub(super) fn place_came(&mut self, adapter: &str) {
+        let waiting = self.places.came(adapter).and_then(|at| self.blocked.remove(&Blocker::Place(at)));
+        self.ready.extend(waiting.unwrap_or_default());
+    }
+
+    /// Gives places back, and asks for those with which somebody would start.
+    pub(super) fn settle_places(&mut self, may_start: bool, actions: &mut Vec<Action>) {
+        let waits = |at| may_start && self.blocked.contains_key(&Blocker::Place(at));
+        self.places.settle(waits, actions);
     }
 
     /// A task was woken for a permit that it does not take: the next in line may have it.

@@ -82,6 +82,7 @@ impl Scheduler {
             Some(conflict) => conflict.onto.clone(),
             None => self.state.tip().clone(),
         };
+        self.queues.hold_place(&self.state, task);
         let event = TaskEvent::Assigned { kind, agent: agent.clone(), base: base.clone() };
         self.emit_task(task, event, now, turn)?;
         let state = self.state.task(task);

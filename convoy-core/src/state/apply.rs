@@ -65,7 +65,8 @@ impl RunState {
         match event {
             // The first event made this state; a second one is damage.
             ConvoyEvent::Started(_) => return illegal,
-            ConvoyEvent::Resumed { .. } => {
+            ConvoyEvent::Resumed { adapter_limits, .. } => {
+                self.adapter_limits.clone_from(adapter_limits);
                 self.interrupting = false;
                 self.paused = false;
                 self.resume_spending(time);
@@ -76,8 +77,9 @@ impl RunState {
             ConvoyEvent::Unpaused { .. } if !over => self.paused = false,
             ConvoyEvent::CancelRequested { .. } if !over => self.cancelling = true,
             ConvoyEvent::Interrupted { .. } => self.interrupting = true,
-            ConvoyEvent::Retried { tasks, .. } if over => {
+            ConvoyEvent::Retried { tasks, adapter_limits, .. } if over => {
                 self.revive(tasks, event)?;
+                self.adapter_limits.clone_from(adapter_limits);
                 // Whoever has tasks taken up again pays for it anew.
                 self.spending = Spending::begun(time);
                 self.review_tokens = 0;

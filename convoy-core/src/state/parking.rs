@@ -67,8 +67,7 @@ impl RunState {
     /// The provider of a task's agent: the label of its adapter and account. Rate limits are a provider's;
     /// tasks of other providers go on.
     pub fn provider(&self, ix: TaskIx) -> &str {
-        let adapter = self.plan.spec_of(ix).adapter.as_deref().or(self.started.adapter.as_deref());
-        let adapter = adapter.unwrap_or_default();
+        let adapter = self.adapter(ix);
         self.started.providers.get(adapter).map_or(adapter, String::as_str)
     }
 

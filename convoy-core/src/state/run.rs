@@ -1,6 +1,6 @@
 //! The state of one convoy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::breaker::Breakers;
@@ -12,7 +12,9 @@ use super::stage::{Stage, TaskState};
 use crate::event::{End, Started};
 use crate::plan::Plan;
 use crate::spec::{Concurrency, Input};
-use crate::types::{Artifact, ConvoyId, ConvoyStatus, MOST_ARTIFACTS, Oid, TaskIx, Timestamp, Totals, Usage};
+use crate::types::{
+    AdapterLimit, Artifact, ConvoyId, ConvoyStatus, MOST_ARTIFACTS, Oid, TaskIx, Timestamp, Totals, Usage,
+};
 
 /// The state of one convoy: what its events say. Two states made of the same events are equal.
 #[derive(Debug, Clone)]
@@ -38,6 +40,7 @@ pub struct RunState {
     pub(super) breakers: Breakers,
     pub(super) spending: Spending,
     pub(super) calls: AgentCalls,
+    pub(super) adapter_limits: BTreeMap<String, AdapterLimit>,
     /// Artifacts that are stored.
     pub(super) artifacts_held: u32,
     /// When the newest event was recorded.
@@ -67,6 +70,7 @@ impl PartialEq for RunState {
             && self.breakers == other.breakers
             && self.spending == other.spending
             && self.calls == other.calls
+            && self.adapter_limits == other.adapter_limits
             && self.artifacts_held == other.artifacts_held
             && self.last_time == other.last_time
             && self.review_tokens == other.review_tokens
@@ -79,6 +83,7 @@ impl RunState {
     pub fn new(plan: Arc<Plan>, convoy: ConvoyId, created_at: Timestamp, started: Started) -> Self {
         let tip = started.base.clone();
         let tasks = plan.indices().map(|_| TaskState::new()).collect();
+        let adapter_limits = started.adapter_limits.clone();
         let publish = Publish { tip: tip.clone(), known: tip.clone(), moving: None, blocked: None };
         Self {
             plan,
@@ -102,6 +107,7 @@ impl RunState {
             breakers: Breakers::default(),
             spending: Spending::begun(created_at),
             calls: AgentCalls::default(),
+            adapter_limits,
             artifacts_held: 0,
             last_time: created_at,
             review_tokens: 0,
@@ -215,6 +221,17 @@ impl RunState {
     /// The number of agents last announced for a swarm.
     pub fn swarm(&self) -> Option<u32> {
         self.swarm
+    }
+
+    /// What the newest engine allows of an adapter, where it limits one.
+    pub fn adapter_limits(&self) -> &BTreeMap<String, AdapterLimit> {
+        &self.adapter_limits
+    }
+
+    /// The adapter of a task's attempts; empty where there is none.
+    pub fn adapter(&self, ix: TaskIx) -> &str {
+        let adapter = self.plan.spec_of(ix).adapter.as_deref().or(self.started.adapter.as_deref());
+        adapter.unwrap_or_default()
     }
 
     /// Tasks that were injected so far.

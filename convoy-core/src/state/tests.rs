@@ -43,6 +43,7 @@ pub(super) fn state_of(text: &str) -> RunState {
         options: RunOptions::default(),
         adapter: None,
         providers: std::collections::BTreeMap::new(),
+        adapter_limits: std::collections::BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid('a'),
         integration_ref: "refs/convoy/t/integration".into(),
@@ -379,7 +380,13 @@ fn only_a_retry_leaves_the_end_and_only_without_open_tasks_is_it_reached() {
     let mut state = in_stage(Stage::Checking { work: work() });
     let early = Event::Convoy(ConvoyEvent::Failed(end(&state)));
     assert!(state.apply(&early, NOW).is_err(), "a task is open");
-    let retried = |task| Event::Convoy(ConvoyEvent::Retried { tasks: vec![task], actor: actor() });
+    let retried = |task| {
+        Event::Convoy(ConvoyEvent::Retried {
+            tasks: vec![task],
+            actor: actor(),
+            adapter_limits: std::collections::BTreeMap::new(),
+        })
+    };
     assert!(state.apply(&retried(A), NOW).is_err(), "it runs");
     state = in_stage(Stage::Failed { status: TaskStatus::Failed });
     let event = Event::Convoy(ConvoyEvent::Failed(end(&state)));
@@ -396,7 +403,11 @@ fn only_a_retry_leaves_the_end_and_only_without_open_tasks_is_it_reached() {
         ConvoyEvent::Finished(again),
         ConvoyEvent::Failed(again),
         ConvoyEvent::Cancelled(again),
-        ConvoyEvent::Retried { tasks: vec![TaskIx(7)], actor: actor() },
+        ConvoyEvent::Retried {
+            tasks: vec![TaskIx(7)],
+            actor: actor(),
+            adapter_limits: std::collections::BTreeMap::new(),
+        },
     ] {
         let before = state.clone();
         assert!(state.apply(&Event::Convoy(event.clone()), NOW).is_err(), "{event:?}");

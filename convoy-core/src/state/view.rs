@@ -181,20 +181,24 @@ struct Taken<'a> {
     full: bool,
     /// Permits in use.
     locks: HashMap<&'a str, u32>,
+    /// Attempts of each adapter.
+    adapters: HashMap<&'a str, u32>,
 }
 
 impl<'a> Taken<'a> {
     fn of(state: &'a RunState) -> Self {
         let plan = state.plan();
         let works = |ix: &TaskIx| state.task(*ix).stage.kind().holds_slot();
-        let (mut slots, mut locks) = (0, HashMap::new());
+        let (mut slots, mut locks, mut adapters) = (0, HashMap::new(), HashMap::new());
         for ix in plan.indices().filter(works) {
             slots += 1;
+            let agent = matches!(state.task(ix).stage, Stage::Working { .. });
+            *adapters.entry(state.adapter(ix)).or_default() += u32::from(agent);
             for lock in &plan.spec_of(ix).locks {
                 *locks.entry(lock.as_str()).or_default() += 1;
             }
         }
-        Self { full: slots >= state.slot_limit(), locks }
+        Self { full: slots >= state.slot_limit(), locks, adapters }
     }
 }
 
@@ -263,10 +267,16 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
             }
             let at = not_before.filter(|_| state.task(ix).failure.is_some());
             let held = held_by(state, ix, taken).or_else(|| taken.full.then(|| "a free slot".to_owned()));
-            held.or_else(|| at.map(|time| format!("its retry, not before {time}")))
+            let place =
+                || not_before.is_none_or(|time| time <= state.last_time).then(|| place(state, ix, taken));
+            held.or_else(|| place().flatten())
+                .or_else(|| at.map(|time| format!("its retry, not before {time}")))
         }
         Stage::Conflicted => {
-            parked(state, ix).or_else(|| Some("a free slot, to resolve a conflict".to_owned()))
+            let place = place(state, ix, taken).filter(|_| !taken.full);
+            let free =
+                || Some(format!("{}, to resolve a conflict", place.unwrap_or("a free slot".to_owned())));
+            parked(state, ix).or_else(free)
         }
         Stage::AwaitingApproval { work: None, .. } => Some("approval, before it runs".to_owned()),
         Stage::AwaitingApproval { .. } => Some("approval, before it lands".to_owned()),
@@ -297,4 +307,17 @@ fn held_by(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String> {
     let overlap = overlaps.find(|other| state.task(**other).stage.kind().holds_slot());
     lock.map(|name| format!("lock {name}"))
         .or_else(|| overlap.map(|other| format!("task {}, which works on the same files", plan.id(*other))))
+}
+
+/// What a task waits for that nothing but the limit of its adapter keeps from starting.
+fn place(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String> {
+    let adapter = state.adapter(ix);
+    let limit = state.adapter_limits().get(adapter)?;
+    let at_work = taken.adapters.get(adapter).copied().unwrap_or(0);
+    Some(match limit.max_concurrent {
+        Some(most) if at_work >= most => format!("a place at {adapter} ({at_work} of {most})"),
+        // Those that lack here work for other convoys.
+        Some(most) => format!("a place at {adapter} ({most} for all convoys of the engine)"),
+        None => format!("its turn to start at {adapter}"),
+    })
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use convoy_core::engine::{Engine, EngineBuilder};
 use convoy_core::types::ConvoyId;
 
-use crate::args::PlaceArgs;
+use crate::args::{AgentArgs, PlaceArgs};
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Out;
@@ -53,14 +53,28 @@ impl App {
         })
     }
 
-    /// The engine of a place where something is stored. Creates nothing.
-    pub(crate) async fn stored(&self) -> Result<Option<Engine>, Failure> {
-        self.open(self.host.whole_env()).await
+    /// The same, with these limits of adapters; convoy files may define them.
+    pub(crate) fn limited(
+        &self,
+        env: BTreeMap<String, String>,
+        agents: &AgentArgs,
+    ) -> Result<EngineBuilder, Failure> {
+        let limits = agents.adapter_limits().into_iter();
+        Ok(limits.fold(self.builder(env)?, |builder, (name, limit)| builder.profile_limit(name, limit)))
     }
 
-    /// The same, with this environment for everything that is started.
-    pub(crate) async fn open(&self, env: BTreeMap<String, String>) -> Result<Option<Engine>, Failure> {
-        let engine = self.builder(env)?.open_existing().await?;
+    /// The engine of a place where something is stored. Creates nothing.
+    pub(crate) async fn stored(&self) -> Result<Option<Engine>, Failure> {
+        self.open(self.host.whole_env(), &AgentArgs::default()).await
+    }
+
+    /// The same, with this environment for everything that is started, and these limits.
+    pub(crate) async fn open(
+        &self,
+        env: BTreeMap<String, String>,
+        agents: &AgentArgs,
+    ) -> Result<Option<Engine>, Failure> {
+        let engine = self.limited(env, agents)?.open_existing().await?;
         self.opened.borrow_mut().extend(engine.clone());
         Ok(engine)
     }

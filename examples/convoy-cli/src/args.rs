@@ -1,11 +1,14 @@
 //! What may be typed.
 
+use std::collections::BTreeMap;
 use std::num::IntErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use convoy_core::agent::canonical_name;
 use convoy_core::spec::Concurrency;
-use convoy_core::types::TaskId;
+use convoy_core::types::{AdapterLimit, TaskId};
 
 /// Runs many coding agents on one git repository at once, each in a worktree of its own, and lands their work on one branch.
 #[derive(Debug, Parser)]
@@ -40,7 +43,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        env: EnvArgs,
+        agents: AgentArgs,
     },
     /// Take up again what is not done in a convoy that ended
     Retry {
@@ -53,7 +56,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        env: EnvArgs,
+        agents: AgentArgs,
     },
     /// Show a convoy and its tasks
     Status {
@@ -250,15 +253,52 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) env: EnvArgs,
+    pub(crate) agents: AgentArgs,
 }
 
-/// What agents are given of the program's environment.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct EnvArgs {
+/// What agents are given of the program's environment, and how many of them there may be.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct AgentArgs {
     /// Give agents only PATH, HOME, locale, proxies and the like, and what the convoy file names
     #[arg(long)]
     pub(crate) clean_env: bool,
+    /// At most N tasks at work with this agent program (may be repeated)
+    #[arg(long = "adapter-limit", value_name = "NAME=N", value_parser = adapter_limit)]
+    limits: Vec<(String, u32)>,
+    /// Start this agent program at most once in so many seconds (may be repeated)
+    #[arg(long = "adapter-stagger", value_name = "NAME=SECONDS", value_parser = adapter_stagger)]
+    staggers: Vec<(String, Duration)>,
+}
+
+impl AgentArgs {
+    /// The limits of each adapter.
+    pub(crate) fn adapter_limits(&self) -> BTreeMap<String, AdapterLimit> {
+        let mut all: BTreeMap<String, AdapterLimit> = BTreeMap::new();
+        for (name, most) in &self.limits {
+            all.entry(canonical_name(name).to_owned()).or_default().max_concurrent = Some(*most);
+        }
+        for (name, stagger) in &self.staggers {
+            all.entry(canonical_name(name).to_owned()).or_default().stagger = *stagger;
+        }
+        all
+    }
+}
+
+fn adapter_limit(text: &str) -> Result<(String, u32), String> {
+    let (name, most) = setting(text).map_err(|_| "write NAME=N".to_owned())?;
+    match most.parse() {
+        Ok(0) | Err(_) => Err("N is a number from 1".to_owned()),
+        Ok(most) => Ok((name, most)),
+    }
+}
+
+fn adapter_stagger(text: &str) -> Result<(String, Duration), String> {
+    let (name, seconds) = setting(text).map_err(|_| "write NAME=SECONDS".to_owned())?;
+    let seconds = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match seconds.filter(|seconds| *seconds <= Duration::from_secs(86_400)) {
+        Some(stagger) => Ok((name, stagger)),
+        None => Err("SECONDS is a number from 0 to 86400, such as 3 or 0.5".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -293,7 +333,7 @@ pub(crate) enum DlqCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        env: EnvArgs,
+        agents: AgentArgs,
     },
 }
 
@@ -435,7 +475,7 @@ mod tests {
             (Some("a.yml"), Some("b"))
         );
         assert_eq!((run.concurrency, run.adapter.as_deref()), (Some(Concurrency::Auto), Some("x")));
-        assert!(run.dry_run && run.json && run.env.clean_env);
+        assert!(run.dry_run && run.json && run.agents.clean_env);
         let Command::Retry { convoy, tasks, .. } =
             parse("convoy retry c --task a --task b").expect("valid").command
         else {
@@ -444,5 +484,17 @@ mod tests {
         assert_eq!(convoy.convoy.as_deref(), Some("c"));
         assert_eq!(tasks.iter().map(TaskId::as_str).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(concurrency("512"), Ok(Concurrency::Fixed(512)));
+    }
+
+    #[test]
+    fn limits_of_adapters_are_read_by_name() {
+        let line = "convoy resume --adapter-limit claude-code=2 --adapter-stagger mine=0.5 --adapter-stagger claude=3";
+        let Command::Resume { agents, .. } = parse(line).expect("valid").command else { panic!("resume") };
+        let limits = agents.adapter_limits();
+        assert_eq!(limits["claude"], AdapterLimit::max_concurrent(2).stagger(Duration::from_secs(3)));
+        assert_eq!(limits["mine"], AdapterLimit::default().stagger(Duration::from_millis(500)));
+        for wrong in ["limit claude", "limit claude=0", "limit =1", "limit claude=x", "stagger claude=-1"] {
+            assert!(parse(&format!("convoy run f.yml --adapter-{wrong}")).is_err(), "{wrong}");
+        }
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn started(tasks: u32) -> Started {
         options: RunOptions::default(),
         adapter: None,
         providers: std::collections::BTreeMap::new(),
+        adapter_limits: std::collections::BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid('a'),
         integration_ref: "refs/convoy/x/integration".into(),

@@ -15,9 +15,12 @@ use super::record::must;
 use super::rng::Rng;
 use super::store::SimStore;
 use super::world::{SimClock, Story, World};
+use crate::agent::Places;
+use crate::clock::Clock;
 use crate::engine::driver::Driver;
 use crate::engine::perform::Message;
 use crate::engine::run::Live;
+use crate::engine::seats::Seats;
 use crate::engine::stored::load;
 use crate::error::Error;
 use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, EventRecord, RequestKind};
@@ -238,13 +241,16 @@ impl Fate {
     ) -> Result<Option<Result<RunState, Error>>, String> {
         let world = self.world.clone();
         world.begin_life();
+        let clock: Arc<dyn Clock> = Arc::new(SimClock(world.clone()));
+        let places = Arc::new(Places::new(state.adapter_limits().clone(), clock.clone()));
+        world.open_desks(&places);
         let (sender, messages) = mpsc::unbounded_channel();
         let driver = Driver {
             scheduler: Scheduler::new(state),
             store,
             lease,
             last_seq,
-            clock: Arc::new(SimClock(world.clone())),
+            clock,
             performer: Arc::new(SimPerform { world: world.clone() }),
             live: Live::new(),
             messages,
@@ -256,12 +262,14 @@ impl Fate {
             stale: Vec::new(),
             left: Arc::default(),
             redactor_of: Box::new(|_| Redactor::new()),
+            seats: Seats::new(places.clone()),
             failed: None,
         };
         tokio::select! {
             biased;
             () = world.died() => Ok(None),
             result = driver.run(first) => Ok(Some(result)),
+            () = world.rival(places) => Err("the other convoy has ended".into()),
             () = self.people(&sender) => Err("nobody asks any more".into()),
             () = tokio::time::sleep(LONGEST) => Err(format!("the run does not end\n{}", world.trace())),
         }

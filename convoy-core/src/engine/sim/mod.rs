@@ -13,6 +13,7 @@ mod git;
 mod life;
 mod people;
 mod perform;
+mod places;
 mod record;
 mod rng;
 mod store;

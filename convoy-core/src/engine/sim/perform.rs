@@ -63,7 +63,15 @@ impl Perform for SimPerform {
 
 async fn act(world: &Arc<World>, action: Action, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
     match action {
-        Action::Work(order) => work(world, &order, stop, reporter).await,
+        Action::Work(order) => {
+            let adapter = world.with(|w| w.record.state().adapter(order.task).to_owned());
+            let begun = world.with(|w| w.at_work(&adapter, 1));
+            world.rule(begun);
+            let end = work(world, &order, stop, reporter).await;
+            let ended = world.with(|w| w.at_work(&adapter, -1));
+            world.rule(ended);
+            reporter.report(order.task, order.attempt, Report::AgentEnded(end));
+        }
         Action::Snapshot(order) => snapshot(world, &order, stop, reporter).await?,
         Action::Check(order) => check(world, &order, stop, reporter).await?,
         Action::Prepare { task, attempt, work, tip } => {
@@ -77,7 +85,10 @@ async fn act(world: &Arc<World>, action: Action, stop: &Stop, reporter: &Reporte
         }
         Action::Publish(order) => publish(world, order, reporter).await?,
         Action::End(order) => super::ending::perform(world, order, stop, reporter).await?,
-        Action::Stop { .. } | Action::StopEnd { .. } => {}
+        Action::Stop { .. }
+        | Action::StopEnd { .. }
+        | Action::AskPlace { .. }
+        | Action::LeavePlace { .. } => {}
     }
     Ok(())
 }
@@ -111,22 +122,22 @@ pub(super) async fn nap_unless_stopped(world: &World, stop: &Stop, most: u64) ->
     }
 }
 
-async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter) {
+async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter) -> AgentEnd {
     let (task, attempt) = (order.task, order.attempt);
     let say = |report| reporter.report(task, attempt, report);
     world.step(|| format!("{task:?} {attempt:?} gets a worktree")).await;
     if !nap_unless_stopped(world, stop, 20).await {
-        return say(Report::AgentEnded(stopped(stop)));
+        return stopped(stop);
     }
     if world.with(|w| w.fails(task, 1)) {
         let failure = Failure::new(FailureKind::Worktree, "setup failed");
-        return say(Report::AgentEnded(end_of(AgentOutcome::Failed { failure })));
+        return end_of(AgentOutcome::Failed { failure });
     }
     world.with(|w| w.worktrees.insert(task));
     let hook = world.with(|w| hook(HookMoment::PreTask, !w.fails(task, 11)));
     say(Report::Hook(hook.clone()));
     if let Some(failure) = hook.failure() {
-        return say(Report::AgentEnded(end_of(AgentOutcome::Failed { failure })));
+        return end_of(AgentOutcome::Failed { failure });
     }
     say(Report::Started(StartedReport {
         adapter: "sim".into(),
@@ -136,6 +147,11 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
         prompt_bytes: 5,
         session: "fresh".into(),
     }));
+    tokio::select! {
+        biased;
+        () = stop.token().cancelled() => return stopped(stop),
+        () = world.start_in_turn(task) => {}
+    }
     world.step(|| format!("{task:?} {attempt:?} starts its agent")).await;
     let alone = world.with(|w| w.agents.insert(task, attempt).is_none());
     world.rule(must(alone, || format!("two agents of {task:?} run at once")));
@@ -143,34 +159,38 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
     say(Report::StepStarted(step_started()));
     say(Report::StepFinished(step_finished()));
     let finished = nap_unless_stopped(world, stop, 400).await;
-    let end = world.with(|w| {
-        w.agents.remove(&task);
-        w.meddle();
-        if !finished {
-            return stopped(stop);
-        }
-        *w.bought.entry((task, attempt)).or_default() += 1;
-        if let Some(failure) = w.limited(task) {
-            return end_of(AgentOutcome::Failed { failure });
-        }
-        match w.fails(task, 2) || order.conflict.is_some() && w.gives_up(task) {
-            true => {
-                // Who else fails because of a broken adapter depends on the moment.
-                let worst = if w.story.wild { FailureKind::Auth } else { FailureKind::Refused };
-                let kinds = [FailureKind::Error, FailureKind::Timeout, FailureKind::Idle, worst];
-                let kind = w.luck(task, 3).of(&[0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
-                let kind = kinds[kind].clone();
-                end_of(AgentOutcome::Failed { failure: Failure::new(kind, "the agent did not do it") })
-            }
-            false => end_of(AgentOutcome::Succeeded),
-        }
-    });
+    let end = world.with(|w| agent_end(w, order, finished, stop));
     if world.with(|w| w.luck(task, 12).percent(10)) {
         let (level, changes) = (GateLevel::Warn, vec!["refs/heads/theirs (new)".into()]);
         say(Report::Guard(RepositoryGuard { level, changes }));
     }
     world.step(|| format!("{task:?} {attempt:?} agent ended: {:?}", end.outcome)).await;
-    say(Report::AgentEnded(end));
+    end
+}
+
+/// What comes of an agent that ran.
+fn agent_end(w: &mut super::world::Inner, order: &WorkOrder, finished: bool, stop: &Stop) -> AgentEnd {
+    let (task, attempt) = (order.task, order.attempt);
+    w.agents.remove(&task);
+    w.meddle();
+    if !finished {
+        return stopped(stop);
+    }
+    *w.bought.entry((task, attempt)).or_default() += 1;
+    if let Some(failure) = w.limited(task) {
+        return end_of(AgentOutcome::Failed { failure });
+    }
+    match w.fails(task, 2) || order.conflict.is_some() && w.gives_up(task) {
+        true => {
+            // Who else fails because of a broken adapter depends on the moment.
+            let worst = if w.story.wild { FailureKind::Auth } else { FailureKind::Refused };
+            let kinds = [FailureKind::Error, FailureKind::Timeout, FailureKind::Idle, worst];
+            let kind = w.luck(task, 3).of(&[0, 0, 0, 1, 1, 1, 2, 2, 2, 3]);
+            let kind = kinds[kind].clone();
+            end_of(AgentOutcome::Failed { failure: Failure::new(kind, "the agent did not do it") })
+        }
+        false => end_of(AgentOutcome::Succeeded),
+    }
 }
 
 fn hook(on: HookMoment, passed: bool) -> HookResult {

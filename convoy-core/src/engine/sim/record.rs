@@ -229,7 +229,9 @@ impl Record {
             Action::End(EndOrder::Guard | EndOrder::Hook { .. })
             | Action::Publish(_)
             | Action::Stop { .. }
-            | Action::StopEnd { .. } => Ok(()),
+            | Action::StopEnd { .. }
+            | Action::AskPlace { .. }
+            | Action::LeavePlace { .. } => Ok(()),
         }
     }
 

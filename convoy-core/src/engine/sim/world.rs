@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::git::SimGit;
+use super::places::Desks;
 use super::record::{Record, Wrong, must};
 use super::rng::Rng;
 use crate::clock::Clock;
@@ -54,6 +55,7 @@ pub(super) struct Inner {
     pub(super) rng: Rng,
     pub(super) git: SimGit,
     pub(super) record: Record,
+    pub(super) desks: Desks,
     /// Agent processes.
     pub(super) agents: BTreeMap<TaskIx, AttemptNo>,
     /// Tasks whose slot, locks and files are in use.
@@ -102,6 +104,7 @@ impl World {
             rng: Rng::keyed(&[story.seed, 1]),
             git: SimGit::new(),
             record: Record::new(plan),
+            desks: Desks::default(),
             agents: BTreeMap::new(),
             occupied: BTreeSet::new(),
             worktrees: BTreeSet::new(),
@@ -294,7 +297,7 @@ impl Inner {
         let near = [task.0.wrapping_sub(1), task.0 + 1].into_iter();
         let all = (0..if self.story.wild { size } else { 0 }).filter(move |other| {
             let pair = [task.0.min(*other), task.0.max(*other)].map(u64::from);
-            Rng::keyed(&[seed, 5, pair[0], pair[1]]).one_in(3)
+            Rng::keyed(&[seed, 5, pair[0], pair[1]]).one_in(2)
         });
         let rivals = near.filter(move |other| *other < size).chain(all);
         rivals.filter(move |other| conflicting && *other != task.0).map(TaskIx)
@@ -309,7 +312,10 @@ impl Inner {
             Action::Prepare { .. } | Action::Advance { .. } => Doing::Landing,
             Action::Publish(_) => Doing::Publishing,
             Action::End(_) => Doing::Ending,
-            Action::Stop { .. } | Action::StopEnd { .. } => return Err("a stop is the driver's".into()),
+            Action::Stop { .. }
+            | Action::StopEnd { .. }
+            | Action::AskPlace { .. }
+            | Action::LeavePlace { .. } => return Err("that is for the driver to do".into()),
         };
         *self.doing.entry(doing).or_default() += 1;
         if self.story.watched {

@@ -129,6 +129,9 @@ fn of_value(path: &str, kind: &'static str, value: &Value) -> Vec<String> {
         "counts" => all(Value::is_u64),
         "tasks" => all(|task| task.get("id").is_some_and(Value::is_string)),
         "providers" => value.as_object().is_some_and(|map| map.values().all(Value::is_string)),
+        "limits" => value
+            .as_object()
+            .is_some_and(|map| map.values().all(|limit| limit.get("stagger_ms").is_some_and(Value::is_u64))),
         "concurrency" => value == "auto" || value.get("fixed").is_some_and(Value::is_u64),
         words => {
             let words = find(WORDS, words).unwrap_or(words);

@@ -8,15 +8,15 @@
 pub(super) const EVENTS: &[(&str, &str)] = &[
     (
         "convoy_started",
-        "name: text, spec_digest: text, options: options, adapter?: text, providers: providers, branch: text, base: oid, \
+        "name: text, spec_digest: text, options: options, adapter?: text, providers: providers, adapter_limits?: limits, branch: text, base: oid, \
          integration_ref: text, inactive: texts, tasks: count, engine_version: text, event_format: count",
     ),
-    ("convoy_resumed", "original_created_at: time"),
+    ("convoy_resumed", "original_created_at: time, adapter_limits?: limits"),
     ("convoy_paused", "actor: text"),
     ("convoy_unpaused", "actor: text"),
     ("convoy_cancel_requested", "actor: text"),
     ("convoy_interrupted", "reason: text"),
-    ("convoy_retried", "tasks: counts, actor: text"),
+    ("convoy_retried", "tasks: counts, actor: text, adapter_limits?: limits"),
     (
         "tasks_added",
         "tasks: tasks, source: injected|gate-fix|guard, actor: text, idempotency_key?: text, total: count",

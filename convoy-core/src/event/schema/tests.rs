@@ -145,6 +145,7 @@ fn value(kind: &'static str, full: bool) -> Value {
         "texts" => json!(["one", "two"]),
         "counts" => json!([1, 2]),
         "providers" => json!({"claude": "claude/work"}),
+        "limits" => json!({"claude": {"max_concurrent": 2, "stagger_ms": 500}}),
         "concurrency" => json!({"fixed": 4}),
         "tasks" => {
             let text = "name: n\nversion: 1\ntasks: [{id: a, prompt: p}]\n";

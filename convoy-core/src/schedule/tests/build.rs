@@ -11,7 +11,7 @@ use crate::spec::{
     Retry, Spec, Task, Worktree,
 };
 use crate::state::RunState;
-use crate::types::{Artifact, ArtifactKind, ConvoyId, Oid, TaskId, Timestamp};
+use crate::types::{AdapterLimit, Artifact, ArtifactKind, ConvoyId, Oid, TaskId, Timestamp};
 
 /// A task that depends on nothing and is tried once.
 pub(crate) fn task(id: &str) -> Task {
@@ -144,6 +144,7 @@ pub(crate) fn fresh(plan: &Arc<Plan>) -> RunState {
         options: RunOptions::default(),
         adapter: None,
         providers: BTreeMap::new(),
+        adapter_limits: limits(plan),
         branch: "refs/heads/main".into(),
         base: oid(1),
         integration_ref: "refs/convoy/test/integration".into(),
@@ -153,4 +154,15 @@ pub(crate) fn fresh(plan: &Arc<Plan>) -> RunState {
         event_format: EVENT_FORMAT,
     };
     RunState::new(plan.clone(), ConvoyId::from_parts(1, 2), START, started)
+}
+
+/// The limits of the adapters that a plan names: `most-2-every-100` has two places and a stagger of 100 ms.
+pub(crate) fn limits(plan: &Plan) -> BTreeMap<String, AdapterLimit> {
+    let limit = |name: &str| {
+        let (most, every) = name.strip_prefix("most-")?.split_once("-every-").unwrap_or((&name[5..], "0"));
+        let every = Duration::from_millis(every.parse().expect("milliseconds"));
+        Some(AdapterLimit::max_concurrent(most.parse().expect("a number")).stagger(every))
+    };
+    let named = plan.spec().tasks.iter().filter_map(|task| task.adapter.as_deref());
+    named.filter_map(|name| Some((name.to_owned(), limit(name)?))).collect()
 }

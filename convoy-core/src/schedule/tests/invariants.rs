@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     attempts: HashMap<(TaskIx, AttemptNo), Attempt>,
     /// Every move from stage to stage that was seen.
     pub(super) moves: HashSet<(StageKind, StageKind)>,
+    /// The adapters of which a place was asked for.
+    pub(super) asked: HashSet<String>,
     /// Whether a person had final tasks taken up again.
     retried: bool,
     /// Who tried for a role since its breaker was half open.
@@ -54,6 +56,7 @@ impl Watch {
             attempts: HashMap::new(),
             moves: HashSet::new(),
             retried: false,
+            asked: HashSet::new(),
             tries: HashMap::new(),
             blocked: HashSet::new(),
             gates: None,
@@ -453,7 +456,8 @@ impl Watch {
         for ix in self.state.plan().indices() {
             match state.task(ix).stage.kind() {
                 StageKind::Pending | StageKind::Conflicted if free && !held => {
-                    assert!(!self.could_start(ix, &holders, now), "{ix:?} could work and does not");
+                    let asked = self.asked.contains(state.adapter(ix));
+                    assert!(asked || !self.could_start(ix, &holders, now), "{ix:?} could work and does not");
                 }
                 StageKind::Checking if checks < state.slot_limit() as usize => {
                     assert!(under(ix), "{ix:?} could be checked and is not");

@@ -25,7 +25,7 @@ pub(crate) struct TaskShape {
     max_retries: u32,
     on_exhausted: OnExhausted,
     escalates: bool,
-    /// Which adapter, where it is not the convoy's; with a model of its own from 2 on.
+    /// Which adapter, where it is not the convoy's; see [`adapter`].
     adapter: u8,
     approve: Option<Approve>,
     budget: Option<Budget>,
@@ -61,7 +61,7 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
     let locks = prop_oneof![2 => Just(0_u8), 1 => 0_u8..8];
     let overlaps = prop_oneof![3 => Just(None), 1 => (0_usize..8).prop_map(Some)];
     let depends_on = prop::collection::vec(0_usize..8, 0..3);
-    let (escalates, adapter) = (prop::bool::weighted(0.2), 0_u8..4);
+    let (escalates, adapter) = (prop::bool::weighted(0.2), 0_u8..16);
     let approve = prop_oneof![12 => Just(None), 1 => Just(Some(Approve::BeforeRun)), 1 => Just(Some(Approve::BeforeMerge))];
     let artifacts = (prop_oneof![2 => Just(0_usize), 1 => 1_usize..3], any::<bool>());
     let who = (escalates, adapter, approve, budget(0.1));
@@ -90,6 +90,18 @@ fn task_shape() -> impl Strategy<Value = TaskShape> {
             needs: artifacts.1,
         },
     )
+}
+
+/// The adapters there are. Of some only so many attempts may work at once, as [`super::build::limits`] reads their names.
+fn adapter(n: u8) -> Option<&'static str> {
+    match n {
+        1 => Some("adapter1"),
+        2 | 3 => Some("adapter2"),
+        4 => Some("most-1"),
+        5 => Some("most-2-every-100"),
+        6 => Some("most-9-every-300"),
+        _ => None,
+    }
 }
 
 /// A budget in so many of the cases.
@@ -199,8 +211,8 @@ impl Shape {
             priority: shape.priority,
             max_retries: shape.max_retries,
             on_exhausted: shape.on_exhausted,
-            adapter: (shape.adapter > 0).then(|| format!("adapter{}", shape.adapter.min(2))),
-            model: (shape.adapter > 2).then(|| "large".to_owned()),
+            adapter: adapter(shape.adapter).map(str::to_owned),
+            model: (shape.adapter == 3).then(|| "large".to_owned()),
             approve: shape.approve,
             budget: shape.budget.clone(),
             escalate_to: shape.escalates.then(|| "expert".to_owned()),

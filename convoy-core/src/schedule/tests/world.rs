@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::build::{START, artifacts, oid};
 use super::choose::Choices;
+use super::desks::Desks;
+pub(super) use super::desks::{attempt_of, task_of};
 use super::ending::end_report;
 use super::invariants::Watch;
 use super::known::knows_only_what_passed;
@@ -25,8 +27,7 @@ use crate::schedule::{
 use crate::spec::HookMoment;
 use crate::state::{Moving, Prepared, RunState, Stage};
 use crate::types::{
-    Artifact, AttemptNo, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskId, TaskIx,
-    Timestamp,
+    Artifact, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskId, TaskIx, Timestamp,
 };
 
 /// More turns than any run of the sizes used here takes.
@@ -55,6 +56,7 @@ pub(super) struct World {
     pub(super) log: Vec<(Timestamp, Event)>,
     pub(super) open: Vec<Open>,
     pub(super) watch: Watch,
+    pub(super) desks: Desks,
     turns: usize,
     /// Length of the log before the newest turn.
     turn_start: usize,
@@ -88,6 +90,7 @@ impl World {
             now,
             log,
             open: Vec::new(),
+            desks: Desks::new(watch.state().adapter_limits()),
             watch,
             landed: HashSet::from([tip.clone()]),
             tip,
@@ -138,7 +141,9 @@ impl World {
         for action in &turn.actions {
             self.ask(action.clone());
         }
+        self.watch.asked = self.desks.asked();
         self.watch.turn(self.scheduler.state(), &self.open, self.now);
+        self.desks.look(self.scheduler.state(), &self.open);
         turn
     }
 
@@ -154,6 +159,8 @@ impl World {
                 let asked: usize = about.map(|open| open.stop = Some(resumable)).map(|()| 1).sum();
                 assert_eq!(asked, 1, "nothing of the end is under way that could be stopped");
             }
+            Action::AskPlace { adapter } => self.desks.ask(adapter),
+            Action::LeavePlace { adapter } => self.desks.leave(&adapter),
             Action::Prepare { ref tip, .. } => {
                 assert_eq!(tip, &self.tip, "work lands on the newest tip");
                 self.open.push(Open { action, stop: None, progress: 0, turn: self.turns });
@@ -184,9 +191,12 @@ impl World {
 
     /// Answers something that is open, or lets time pass when nothing is.
     pub(super) fn step(&mut self, choices: &mut Choices<'_>) {
-        if !self.open.is_empty() {
-            let at = choices.pick(self.open.len());
-            self.answer(at, choices);
+        let waiting = self.desks.served();
+        let next = choices.pick((self.open.len() + waiting.len()).max(1));
+        if next < self.open.len() {
+            self.answer(next, choices);
+        } else if let Some(adapter) = waiting.get(next - self.open.len()) {
+            self.give_place(adapter, choices);
         } else if self.state().is_interrupting() {
             self.resume(0, choices);
         } else if let Some(time) = self.scheduler.next_wake() {
@@ -312,7 +322,10 @@ impl World {
                 }
                 self.input(Input::End(report));
             }
-            Action::Stop { .. } | Action::StopEnd { .. } => panic!("a stop has no answer of its own"),
+            Action::Stop { .. }
+            | Action::StopEnd { .. }
+            | Action::AskPlace { .. }
+            | Action::LeavePlace { .. } => panic!("what is never open"),
         }
     }
 
@@ -438,24 +451,6 @@ impl World {
             (PublishOrder::Move { moving, .. }, 4) => PublishReport::Moved { tip: moving.tip },
             (PublishOrder::Move { moving, .. }, _) => PublishReport::Done(moving),
         }
-    }
-}
-
-/// The task that an action is about.
-pub(super) fn task_of(action: &Action) -> Option<TaskIx> {
-    attempt_of(action).map(|(task, _)| task)
-}
-
-/// The attempt that an action is about.
-pub(super) fn attempt_of(action: &Action) -> Option<(TaskIx, AttemptNo)> {
-    match action {
-        Action::Work(order) => Some((order.task, order.attempt)),
-        Action::Snapshot(order) => Some((order.task, order.attempt)),
-        Action::Check(order) => Some((order.task, order.attempt)),
-        Action::Prepare { task, attempt, .. } | Action::Advance { task, attempt, .. } => {
-            Some((*task, *attempt))
-        }
-        Action::Publish(_) | Action::Stop { .. } | Action::End(_) | Action::StopEnd { .. } => None,
     }
 }
 

@@ -8,8 +8,9 @@ use crate::event::{
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
-    Artifact, ArtifactKind, AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure, FailureKind,
-    GateLevel, Measure, Oid, SessionId, StepStatus, TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
+    AdapterLimit, Artifact, ArtifactKind, AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure,
+    FailureKind, GateLevel, Measure, Oid, SessionId, StepStatus, TaskId, TaskIx, TaskStatus, Timestamp,
+    Totals, Usage,
 };
 
 /// The convoy of this number.
@@ -53,6 +54,7 @@ pub fn started() -> Event {
         options: RunOptions::default(),
         adapter: Some("claude".into()),
         providers: std::collections::BTreeMap::new(),
+        adapter_limits: std::collections::BTreeMap::new(),
         branch: "refs/heads/main".into(),
         base: oid('0'),
         integration_ref: "refs/convoy/x/integration".into(),
@@ -203,12 +205,16 @@ pub fn every_kind() -> Vec<Event> {
     events.extend([landed(0, 'd'), done(0, 'd'), publish_started('d'), published('d')]);
     events.extend([publish_voided('d'), publish_blocked('d')]);
     events.extend([
-        Event::Convoy(ConvoyEvent::Resumed { original_created_at: Timestamp(5) }),
+        Event::Convoy(ConvoyEvent::Resumed { original_created_at: Timestamp(5), adapter_limits: limits() }),
         Event::Convoy(ConvoyEvent::Paused { actor: actor() }),
         Event::Convoy(ConvoyEvent::Unpaused { actor: actor() }),
         Event::Convoy(ConvoyEvent::CancelRequested { actor: actor() }),
         Event::Convoy(ConvoyEvent::Interrupted { reason: "the host ends".into() }),
-        Event::Convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: actor() }),
+        Event::Convoy(ConvoyEvent::Retried {
+            tasks: vec![TaskIx(1)],
+            actor: actor(),
+            adapter_limits: std::collections::BTreeMap::new(),
+        }),
         Event::Convoy(ConvoyEvent::BudgetExceeded {
             scope: "task".into(),
             task: TaskId::new("日本").ok(),
@@ -397,6 +403,11 @@ fn what_came_of_it(failure: Failure) -> Vec<TaskEvent> {
             resolution: "by hand".into(),
         },
     ]
+}
+
+fn limits() -> std::collections::BTreeMap<String, AdapterLimit> {
+    let limit = AdapterLimit::max_concurrent(2).stagger(std::time::Duration::from_secs(3));
+    [("claude".to_owned(), limit)].into()
 }
 
 #[cfg(test)]

@@ -336,7 +336,11 @@ mod tests {
         let export = NdjsonExport::new(folder.path());
         let first = RunRecord::of(&convoy(run()), &plan(), AgentCalls::default()).expect("it has ended");
         let mut again = run();
-        let retried = ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "me".into() };
+        let retried = ConvoyEvent::Retried {
+            tasks: vec![TaskIx(1)],
+            actor: "me".into(),
+            adapter_limits: BTreeMap::new(),
+        };
         again.extend([Event::Convoy(retried), samples::done(1, 'e'), samples::end(ConvoyStatus::Done)]);
         let second =
             RunRecord::of(&convoy(again), &plan(), AgentCalls::default()).expect("it has ended again");

@@ -178,7 +178,12 @@ mod tests {
     fn a_resume_ends_a_pause_and_reopens_nothing() {
         let actor = || "me".to_owned();
         let paused = || Event::Convoy(ConvoyEvent::Paused { actor: actor() });
-        let resumed = || Event::Convoy(ConvoyEvent::Resumed { original_created_at: Timestamp(0) });
+        let resumed = || {
+            Event::Convoy(ConvoyEvent::Resumed {
+                original_created_at: Timestamp(0),
+                adapter_limits: std::collections::BTreeMap::new(),
+            })
+        };
         let unpaused = || Event::Convoy(ConvoyEvent::Unpaused { actor: actor() });
         let end = || samples::end(ConvoyStatus::Done);
         let cases = [
@@ -196,8 +201,11 @@ mod tests {
     #[test]
     fn a_retry_reopens_the_convoy_and_its_tasks() {
         let failed = samples::failed(0);
-        let retried =
-            Event::Convoy(ConvoyEvent::Retried { tasks: vec![crate::types::TaskIx(0)], actor: "me".into() });
+        let retried = Event::Convoy(ConvoyEvent::Retried {
+            tasks: vec![crate::types::TaskIx(0)],
+            actor: "me".into(),
+            adapter_limits: std::collections::BTreeMap::new(),
+        });
         let ended = vec![samples::started(), failed, samples::end(ConvoyStatus::Failed)];
         let summary = after(ended.clone());
         assert_eq!((summary.status, summary.totals.failed), (ConvoyStatus::Failed, 1));

@@ -32,12 +32,19 @@ fn run(started: &Event, mut end: impl FnMut(ConvoyStatus) -> Event) -> Vec<Event
     events.extend([samples::publish_started('d'), samples::published('d')]);
     events.push(convoy(ConvoyEvent::Paused { actor: actor() }));
     events.push(convoy(ConvoyEvent::Interrupted { reason: "r".into() }));
-    events.push(convoy(ConvoyEvent::Resumed { original_created_at: Timestamp(0) }));
+    events.push(convoy(ConvoyEvent::Resumed {
+        original_created_at: Timestamp(0),
+        adapter_limits: std::collections::BTreeMap::new(),
+    }));
     events.extend(samples::attempt(1).into_iter().take(6));
     events.push(samples::task(1, retried));
     events.extend(samples::attempt(1).into_iter().take(6));
     events.extend([samples::failed(1), samples::task(2, skipped), end(ConvoyStatus::Failed)]);
-    events.push(convoy(ConvoyEvent::Retried { tasks: vec![TaskIx(1), TaskIx(2)], actor: actor() }));
+    events.push(convoy(ConvoyEvent::Retried {
+        tasks: vec![TaskIx(1), TaskIx(2)],
+        actor: actor(),
+        adapter_limits: std::collections::BTreeMap::new(),
+    }));
     events.extend(samples::attempt(1));
     events.extend([samples::landed(1, 'd'), samples::done(1, 'd'), samples::publish_blocked('d')]);
     events.push(convoy(ConvoyEvent::CancelRequested { actor: actor() }));

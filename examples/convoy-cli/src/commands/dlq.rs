@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::run::with_env;
 use crate::app::{App, choose};
-use crate::args::{DlqCommand, EnvArgs};
+use crate::args::{AgentArgs, DlqCommand};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure};
 use crate::render::{safe_line, table};
@@ -15,7 +15,9 @@ pub(super) async fn execute(app: &mut App, command: DlqCommand) -> Result<Exit, 
     match command {
         DlqCommand::List { convoy, json } => list(app, convoy.convoy.as_deref(), json).await,
         DlqCommand::Resolve { id, reason, convoy } => resolve(app, &id, &reason, convoy.as_deref()).await,
-        DlqCommand::Retry { ids, convoy, json, env } => retry(app, &ids, convoy.as_deref(), env, json).await,
+        DlqCommand::Retry { ids, convoy, json, agents } => {
+            retry(app, &ids, convoy.as_deref(), &agents, json).await
+        }
     }
 }
 
@@ -69,11 +71,11 @@ async fn retry(
     app: &mut App,
     ids: &[String],
     wanted: Option<&str>,
-    env: EnvArgs,
+    agents: &AgentArgs,
     json: bool,
 ) -> Result<Exit, Failure> {
     let (engine, convoy, tasks) = holding(app, ids, wanted).await?;
-    let engine = with_env(app, engine, &convoy, env).await?;
+    let engine = with_env(app, engine, &convoy, agents).await?;
     drive(app, &engine, engine.retry(&convoy, &tasks), json).await
 }
 

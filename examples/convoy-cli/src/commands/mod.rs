@@ -96,9 +96,9 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
     }
     match command {
         Command::Run(args) => run::run(app, args).await,
-        Command::Resume { convoy, json, env } => run::resume(app, convoy.as_deref(), env, json).await,
-        Command::Retry { convoy, tasks, json, env } => {
-            run::retry(app, convoy.convoy.as_deref(), &tasks, env, json).await
+        Command::Resume { convoy, json, agents } => run::resume(app, convoy.as_deref(), &agents, json).await,
+        Command::Retry { convoy, tasks, json, agents } => {
+            run::retry(app, convoy.convoy.as_deref(), &tasks, &agents, json).await
         }
         Command::Publish { convoy, json } => run::publish(app, convoy.convoy.as_deref(), json).await,
         Command::Status { convoy, json } => look::status(app, convoy.convoy.as_deref(), json).await,

@@ -7,7 +7,7 @@ use convoy_core::types::{ConvoyId, TaskId};
 
 use super::{plan, spec};
 use crate::app::{App, choose};
-use crate::args::{EnvArgs, RunArgs};
+use crate::args::{AgentArgs, RunArgs};
 use crate::drive::drive;
 use crate::exit::{Exit, Failure};
 
@@ -30,11 +30,11 @@ pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Success);
     }
-    let env = match args.env.clean_env {
+    let env = match args.agents.clean_env {
         true => app.host.clean_env(&spec::named_variables(usable.plan.spec())),
         false => app.host.whole_env(),
     };
-    let engine = app.builder(env)?.build().await?;
+    let engine = app.limited(env, &args.agents)?.build().await?;
     drive(app, &engine, engine.start(&usable.text, options), args.json).await
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
 pub(super) async fn resume(
     app: &mut App,
     wanted: Option<&str>,
-    env: EnvArgs,
+    agents: &AgentArgs,
     json: bool,
 ) -> Result<Exit, Failure> {
     let Some(engine) = app.stored().await? else { return Err(nothing_to_resume()) };
@@ -50,7 +50,7 @@ pub(super) async fn resume(
     convoys.retain(|convoy| wanted.is_some() || convoy.unfinished);
     let ids: Vec<ConvoyId> = convoys.into_iter().map(|convoy| convoy.id).collect();
     let Some(id) = choose(&ids, wanted)? else { return Err(nothing_to_resume()) };
-    let engine = with_env(app, engine, &id, env).await?;
+    let engine = with_env(app, engine, &id, agents).await?;
     drive(app, &engine, engine.resume(Some(&id)), json).await
 }
 
@@ -58,19 +58,23 @@ fn nothing_to_resume() -> Failure {
     Failure::from(Error::new(ErrorKind::NothingToResume, "nothing to resume"))
 }
 
-/// The engine, or one in its place that gives agents less: what they may have stands in the stored convoy.
+/// The engine, or one in its place that gives agents less, or has fewer of them: what they may have stands in the
+/// stored convoy.
 pub(super) async fn with_env(
     app: &App,
     engine: Engine,
     convoy: &ConvoyId,
-    env: EnvArgs,
+    agents: &AgentArgs,
 ) -> Result<Engine, Failure> {
-    if !env.clean_env {
+    if !agents.clean_env && agents.adapter_limits().is_empty() {
         return Ok(engine);
     }
-    let named = spec::named_variables(engine.plan_of(convoy).await?.spec());
+    let env = match agents.clean_env {
+        true => app.host.clean_env(&spec::named_variables(engine.plan_of(convoy).await?.spec())),
+        false => app.host.whole_env(),
+    };
     engine.shutdown().await;
-    app.open(app.host.clean_env(&named)).await?.ok_or_else(|| app.nothing())
+    app.open(env, agents).await?.ok_or_else(|| app.nothing())
 }
 
 /// Takes up what is not done.
@@ -78,11 +82,11 @@ pub(super) async fn retry(
     app: &mut App,
     wanted: Option<&str>,
     tasks: &[TaskId],
-    env: EnvArgs,
+    agents: &AgentArgs,
     json: bool,
 ) -> Result<Exit, Failure> {
     let (engine, id) = app.convoy(wanted).await?;
-    let engine = with_env(app, engine, &id, env).await?;
+    let engine = with_env(app, engine, &id, agents).await?;
     drive(app, &engine, engine.retry(&id, tasks), json).await
 }
 

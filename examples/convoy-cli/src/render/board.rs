@@ -211,7 +211,15 @@ mod tests {
         board.apply(&task_record(1, "a", Some(1), 0, failed()));
         board.apply(&convoy_record(2, 0, ConvoyEvent::Paused { actor: "x".into() }));
         assert_eq!(board.lines(Timestamp(0)), ["0 of 2 tasks done, 1 timed out · 0.0s · paused"]);
-        board.apply(&convoy_record(3, 0, ConvoyEvent::Retried { tasks: vec![TaskIx(0)], actor: "x".into() }));
+        board.apply(&convoy_record(
+            3,
+            0,
+            ConvoyEvent::Retried {
+                tasks: vec![TaskIx(0)],
+                actor: "x".into(),
+                adapter_limits: BTreeMap::new(),
+            },
+        ));
         board.apply(&convoy_record(4, 0, ConvoyEvent::Unpaused { actor: "x".into() }));
         assert_eq!(board.lines(Timestamp(0)), ["0 of 2 tasks done · 0.0s"]);
     }

@@ -111,7 +111,7 @@ fn convoy(event: &ConvoyEvent) -> String {
             format!("cancelled by {}: running agents are being ended", safe_line(actor))
         }
         ConvoyEvent::Interrupted { reason } => format!("interrupted: {}", safe_line(reason)),
-        ConvoyEvent::Retried { tasks, actor } => {
+        ConvoyEvent::Retried { tasks, actor, .. } => {
             let number = u64::try_from(tasks.len()).unwrap_or(u64::MAX);
             format!("{} taken up again by {}", count(number, "task"), safe_line(actor))
         }

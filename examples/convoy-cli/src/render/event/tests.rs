@@ -260,7 +260,14 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
     };
     let cases = [
         (ConvoyEvent::Started(Box::new(started(8))), false, "started: demo, 8 tasks onto main"),
-        (ConvoyEvent::Resumed { original_created_at: Timestamp(0) }, true, "resumed"),
+        (
+            ConvoyEvent::Resumed {
+                original_created_at: Timestamp(0),
+                adapter_limits: std::collections::BTreeMap::new(),
+            },
+            true,
+            "resumed",
+        ),
         (
             ConvoyEvent::Paused { actor: "ann".into() },
             true,
@@ -274,7 +281,11 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
         ),
         (ConvoyEvent::Interrupted { reason: "Ctrl-C".into() }, true, "interrupted: Ctrl-C"),
         (
-            ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: "ann".into() },
+            ConvoyEvent::Retried {
+                tasks: vec![TaskIx(1)],
+                actor: "ann".into(),
+                adapter_limits: std::collections::BTreeMap::new(),
+            },
             true,
             "1 task taken up again by ann",
         ),
