@@ -1,0 +1,8 @@
+'use strict';
+
+const { version } = require('./native');
+const { AgentFailed, ConvoyError } = require('./errors');
+const { Engine, check } = require('./engine');
+const { Run } = require('./run');
+
+module.exports = { AgentFailed, ConvoyError, Engine, Run, check, version };
