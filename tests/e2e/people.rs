@@ -25,9 +25,11 @@ fn a_person_lets_tasks_run_and_land_from_another_process() {
     assert!(running.wait_for_line("task_awaiting_approval").is_some());
     // A tree that the person has not seen is not approved.
     let wrong = "1".repeat(40);
-    convoy(&repo, &["approve", "b", "--tree", &wrong]).run().expect_code(0);
-    let refused = running.wait_for_line("request_refused").expect("said");
-    assert!(refused.contains("look at it again"), "{refused}");
+    let refused = convoy(&repo, &["approve", "b", "--tree", &wrong]).run().expect_code(2);
+    assert!(refused.stderr.contains("look at it again"), "{refused:?}");
+    assert!(running.wait_for_line("request_refused").is_some());
+    let listed = convoy(&repo, &["events"]).run().expect_code(0).stdout;
+    assert!(listed.contains("b: approve, asked by "), "{listed}");
     let status = convoy(&repo, &["status", "--json"]).run().expect_code(0).stdout;
     let status: Value = serde_json::from_str(&status).expect("JSON");
     let tree = status["tasks"][1]["tree"].as_str().expect("a tree").to_owned();

@@ -163,7 +163,7 @@ async fn an_interrupt_that_came_too_late_for_a_run_does_not_meet_the_next_one() 
     run.request(RequestKind::Interrupt { reason: "test".into() }).expect("asked");
     run.wait().await.expect("an outcome");
     let ask = async |kind| {
-        let request = Request { actor: "somebody".to_owned(), kind };
+        let request = Request::new("somebody", kind);
         store.submit(run.id(), request, Timestamp(0)).await.expect("submitted");
     };
     ask(RequestKind::Interrupt { reason: "late".into() }).await;

@@ -46,7 +46,7 @@ pub(super) fn clean(mut kind: RequestKind, redactor: &Redactor) -> Result<Reques
 /// A request that another process left, cleaned again: that one may know fewer secrets, or be of another version.
 /// Tasks that hold a secret become a refusal, which says so.
 pub(super) fn clean_again(request: Request, redactor: &Redactor) -> Request {
-    let Request { actor, kind } = request;
+    let Request { actor, kind, id } = request;
     let actor = clean_text(&actor, redactor);
     let origin = match &kind {
         RequestKind::Inject { source, idempotency_key, .. } => (source.clone(), idempotency_key.clone()),
@@ -60,7 +60,9 @@ pub(super) fn clean_again(request: Request, redactor: &Redactor) -> Request {
             idempotency_key: idempotency_key.map(|key| clean_text(&key, redactor)),
         }
     });
-    Request { actor, kind }
+    // Engines make no other ids.
+    let id = id.filter(|id| ulid::Ulid::from_string(id).is_ok());
+    Request { actor, kind, id }
 }
 
 #[cfg(test)]

@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::accept::{
-    accept, choose_adapter, choose_branch, has_host_code, has_variables, must_know_code, redactor_for,
-    registry_for,
+    accept, choose_adapter, choose_branch, has_host_code, has_variables, redactor_for, registry_for,
 };
-use super::asked;
 use super::builder::prepare_state_dir;
 use super::driver::store_error;
 use super::handle::Inner;
 use super::launch::{Begin, holder, launch, take_up};
-use super::perform::Message;
-use super::query;
 use super::run::Run;
 use super::stored::{Loaded, digest, from_stored, load_from, to_stored};
 use crate::agent::Registry;
 use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
-use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, Request, RequestKind, RunOptions, Started};
+use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, RunOptions, Started};
 use crate::schedule::Input;
 use crate::spec::{Spec, inactive_defaults};
 use crate::state::RunState;
@@ -132,49 +128,6 @@ pub(super) async fn publish(inner: &Arc<Inner>, convoy: &ConvoyId) -> Result<Run
         Ok(if state.is_published() { Vec::new() } else { vec![Input::Begin { resumed: true }] })
     })
     .await
-}
-
-pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
-    let parts = &inner.parts;
-    let from = |kind| Request { actor: parts.actor.clone(), kind };
-    if let Some(mut run) = inner.host.runs.get(convoy) {
-        must_know_code(&parts.host, &kind)?;
-        let request = from(asked::clean(kind.clone(), &run.redactor)?);
-        if run.messages.send(Message::Input(Input::Request(request))).is_ok() {
-            return Ok(());
-        }
-        // It ends in this very moment, and is then like one that ended before. An error says that it has.
-        drop(run.finish.wait_for(Option::is_some).await);
-    }
-    let (loaded, _) = load_from(&*parts.store, convoy).await?;
-    if loaded.state.ended().is_some() {
-        let text = format!("convoy {convoy} is over: {}", loaded.state.status());
-        return Err(Error::new(ErrorKind::State, text));
-    }
-    let request = from(asked::clean(kind, &redactor_for(parts, loaded.state.plan()))?);
-    if query::is_running(parts, convoy).await? || is_kept(&request.kind) {
-        parts.store.submit(convoy, request, parts.clock.now()).await.map_err(store_error)?;
-        return Ok(());
-    }
-    if request.kind != RequestKind::Cancel {
-        let text = format!("no engine runs convoy {convoy}; resume it, or cancel it");
-        return Err(Error::new(ErrorKind::State, text));
-    }
-    let first = vec![Input::BeginToCancel { actor: request.actor }];
-    take_up(inner, convoy, |_| Ok(first)).await?.wait().await.map(drop)
-}
-
-/// Whether a wish is kept for the next engine when none runs the convoy.
-fn is_kept(kind: &RequestKind) -> bool {
-    matches!(
-        kind,
-        RequestKind::Approve { .. }
-            | RequestKind::Reject { .. }
-            | RequestKind::Skip { .. }
-            | RequestKind::Accept { .. }
-            | RequestKind::Inject { .. }
-            | RequestKind::RefuseInjection { .. }
-    )
 }
 
 fn must_have_ended(state: &RunState, what: &str) -> Result<(), Error> {

@@ -41,7 +41,7 @@ pub(super) async fn close(
         Kept::Letter(dlq_id) => RequestKind::ResolveDeadLetter { dlq_id, resolution },
         Kept::Dispute(dispute_id) => RequestKind::ResolveDispute { dispute_id, resolution },
     };
-    let request = Request { actor: parts.actor.clone(), kind };
+    let request = Request::new(&*parts.actor, kind);
     if let Some(run) = inner.host.runs.get(convoy)
         && run.messages.send(Message::Input(Input::Request(request.clone()))).is_ok()
     {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::asked::clean_again;
 use super::host::LeftLeases;
@@ -17,7 +17,7 @@ use crate::event::{Request, RequestKind};
 use crate::plan::Plan;
 use crate::schedule::{Action, Input, Scheduler, Turn};
 use crate::secret::Redactor;
-use crate::state::RunState;
+use crate::state::{IllegalEvent, RunState};
 use crate::store::{Batch, InboxEntry, Lease, Store};
 use crate::types::{TaskIx, Timestamp};
 
@@ -50,6 +50,8 @@ pub(crate) struct Driver {
     pub(crate) redactor_of: Box<dyn Fn(&Plan) -> Redactor + Send + Sync>,
     /// The places of this run at adapters with a limit.
     pub(crate) seats: Seats,
+    /// Who waits until what was asked before is decided.
+    pub(crate) asked: Vec<oneshot::Sender<()>>,
     /// Why this run must end: what an action without an answer said first.
     pub(crate) failed: Option<Error>,
 }
@@ -93,6 +95,8 @@ impl Driver {
                 Some(Message::Input(input)) => unheard.push(input),
                 // Nobody works with it any more.
                 Some(Message::Place { .. }) => {}
+                // Who waits for an answer hears that there is none.
+                Some(Message::Asked(_)) => {}
                 None => break,
             }
         }
@@ -135,6 +139,7 @@ impl Driver {
             Some(_) => self.inbox().await?.iter().map(|entry| entry.id).collect(),
             None => std::mem::take(&mut self.stale),
         };
+        let (first, late) = self.with_wishes(first, late).await?;
         self.turn(first, late).await?;
         while !self.is_over() {
             match self.wait().await {
@@ -143,12 +148,33 @@ impl Driver {
                     if !inputs.is_empty() {
                         self.turn(inputs, Vec::new()).await?;
                     }
+                    for asked in self.asked.drain(..) {
+                        // Who asked need not wait for the answer.
+                        let _: Result<(), ()> = asked.send(());
+                    }
                 }
                 Woken::Time => self.turn(vec![Input::Tick], Vec::new()).await?,
                 Woken::Inbox => self.read_inbox().await?,
             }
         }
         Ok(())
+    }
+
+    /// What people asked for while nobody ran the convoy is decided before anything starts.
+    async fn with_wishes(
+        &self,
+        mut first: Vec<Input>,
+        mut consumed: Vec<u64>,
+    ) -> Result<(Vec<Input>, Vec<u64>), Error> {
+        let begins = matches!(first.last(), Some(Input::Begin { .. }));
+        if !begins || self.scheduler.state().ended().is_some() {
+            return Ok((first, consumed));
+        }
+        let mut entries = self.inbox().await?;
+        entries.retain(|entry| !consumed.contains(&entry.id));
+        consumed.extend(entries.iter().map(|entry| entry.id));
+        first.extend(self.cleaned(entries));
+        Ok((first, consumed))
     }
 
     fn is_over(&self) -> bool {
@@ -189,6 +215,7 @@ impl Driver {
                     self.seats.sit(&adapter, place);
                     inputs.push(Input::Place { adapter });
                 }
+                Message::Asked(asked) => self.asked.push(asked),
                 Message::Finished(id) => drop(self.in_flight.remove(&id)),
                 Message::Fatal(id, error) => {
                     self.in_flight.remove(&id);
@@ -209,7 +236,7 @@ impl Driver {
             return None;
         }
         let kind = RequestKind::Interrupt { reason };
-        Some(Input::Request(Request { actor: "engine".to_owned(), kind }))
+        Some(Input::Request(Request::new("engine", kind)))
     }
 
     async fn inbox(&self) -> Result<Vec<InboxEntry>, Error> {
@@ -223,27 +250,23 @@ impl Driver {
             return Ok(());
         }
         let consumed = entries.iter().map(|entry| entry.id).collect();
+        let inputs = self.cleaned(entries);
+        self.turn(inputs, consumed).await
+    }
+
+    fn cleaned(&self, entries: Vec<InboxEntry>) -> Vec<Input> {
+        if entries.is_empty() {
+            return Vec::new();
+        }
         let redactor = (self.redactor_of)(self.scheduler.state().plan());
         let clean = |entry: InboxEntry| Input::Request(clean_again(entry.request, &redactor));
-        let inputs = entries.into_iter().map(clean).collect();
-        self.turn(inputs, consumed).await
+        entries.into_iter().map(clean).collect()
     }
 
     /// One turn: decide, record, publish, act.
     async fn turn(&mut self, inputs: Vec<Input>, consumed: Vec<u64>) -> Result<(), Error> {
         let now = self.clock.now();
-        let mut turn = Turn::default();
-        for input in inputs {
-            let decided = self.scheduler.handle(input, now).map_err(|illegal| {
-                Error::new(
-                    ErrorKind::Internal,
-                    "the scheduler met an event that cannot happen; please report it",
-                )
-                .because(illegal)
-            })?;
-            turn.extend(decided);
-        }
-        let Turn { events, actions } = turn;
+        let Turn { events, actions } = self.scheduler.handle_all(inputs, now).map_err(illegal)?;
         if !events.is_empty() || !consumed.is_empty() {
             let batch = Batch { time: Some(now), events, consumed };
             let appended = self.store.append(&self.lease, self.last_seq, batch).await.map_err(store_error)?;
@@ -314,6 +337,12 @@ impl Drop for Closing {
             }
         });
     }
+}
+
+/// The public form of an event that the state does not allow.
+pub(super) fn illegal(illegal: IllegalEvent) -> Error {
+    Error::new(ErrorKind::Internal, "the scheduler met an event that cannot happen; please report it")
+        .because(illegal)
 }
 
 /// The public form of a store's error.

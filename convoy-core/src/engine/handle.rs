@@ -9,9 +9,10 @@ use super::close::{Kept, close};
 use super::disputes::DisputeView;
 use super::host::{Host, Parts};
 use super::query::DeadLetterView;
+use super::request::{Answer, Sent};
 use super::run::Run;
 use super::show::AttemptView;
-use super::{accept, begin, disputes, inject, people, query, show};
+use super::{accept, begin, disputes, inject, people, query, request, show};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -158,18 +159,21 @@ impl Engine {
         self.on_runtime(async move { query::is_running(&inner.parts, &convoy).await }).await
     }
 
-    /// Asks whoever runs the convoy for something, in this process or another. Whether it is granted is an event
-    /// (`request_refused`, `injection_refused` say why not).
+    /// Asks whoever runs the convoy for something, in this process or another. When this returns it
+    /// is sent; [`Asked::answer`] waits for what becomes of it. A refusal is an event, too (`request_refused`,
+    /// `injection_refused`).
     ///
     /// A convoy that nobody runs can be cancelled: that is done here, and has happened when this returns. What
     /// people decide about its tasks (approve, reject, skip, accept, inject) is stored, and done by the next
-    /// engine that takes it up.
+    /// engine that takes it up; what that engine would refuse is an error at once.
     ///
     /// # Errors
-    /// [`ErrorKind::State`] when the convoy is over or nobody runs it, [`ErrorKind::NotFound`].
-    pub async fn request(&self, convoy: &ConvoyId, kind: RequestKind) -> Result<(), Error> {
+    /// [`ErrorKind::State`] when the convoy is over, nobody runs it, or the wish is not possible,
+    /// [`ErrorKind::NotFound`].
+    pub async fn request(&self, convoy: &ConvoyId, kind: RequestKind) -> Result<Asked, Error> {
         let (inner, convoy) = (self.inner.clone(), convoy.clone());
-        self.on_runtime(async move { begin::request(&inner, &convoy, kind).await }).await
+        let sent = self.on_runtime(async move { request::request(&inner, &convoy, kind).await }).await?;
+        Ok(Asked { engine: self.clone(), sent })
     }
 
     /// Asks whoever runs the convoy to add tasks, given as the bytes of an `inject.yml`
@@ -206,10 +210,11 @@ impl Engine {
         task: &TaskId,
         revision: &str,
         reason: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<Asked, Error> {
         let (inner, convoy, task) = (self.inner.clone(), convoy.clone(), task.clone());
         let (revision, reason) = (revision.to_owned(), reason.to_owned());
-        self.on_runtime(async move { people::accept(&inner, &convoy, &task, &revision, reason).await }).await
+        let sent = async move { people::accept(&inner, &convoy, &task, &revision, reason).await };
+        Ok(Asked { engine: self.clone(), sent: self.on_runtime(sent).await? })
     }
 
     /// The dead letters of a convoy, in the order in which they were written.
@@ -316,5 +321,29 @@ impl Engine {
     /// the store, unless the host brought it along: nothing can be read through this engine any more.
     pub async fn shutdown(&self) {
         self.inner.host.shutdown(&self.inner.parts).await;
+    }
+}
+
+/// A request that was sent. What became of it can be asked, and need not.
+pub struct Asked {
+    engine: Engine,
+    sent: Sent,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").finish_non_exhaustive()
+    }
+}
+
+impl Asked {
+    /// Waits until whoever runs the convoy has decided, or nobody runs it. How long that takes is up to that engine:
+    /// usually less than a second.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Store`].
+    pub async fn answer(self) -> Result<Answer, Error> {
+        let Self { engine, sent } = self;
+        engine.on_runtime(sent.answer()).await
     }
 }

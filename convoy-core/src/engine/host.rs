@@ -133,7 +133,7 @@ impl Runs {
         let runs: Vec<LiveRun> = self.lock().values().cloned().collect();
         for run in &runs {
             let kind = RequestKind::Interrupt { reason: reason.to_owned() };
-            let request = Request { actor: actor.to_owned(), kind };
+            let request = Request::new(actor, kind);
             // A run that is over needs no interrupt.
             drop(run.messages.send(Message::Input(Input::Request(request))));
         }

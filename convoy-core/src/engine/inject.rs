@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::accept::{problem_json, redactor_for};
-use super::begin;
 use super::handle::Inner;
+use super::request;
 use super::stored::load_from;
 use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
@@ -35,7 +35,7 @@ pub(super) async fn inject(
     let redactor = redactor_for(parts, plan);
     let tasks = read(bytes, plan, &redactor).map_err(|unfit| unfit.error())?;
     let kind = RequestKind::Inject { tasks, source, idempotency_key: Some(key.clone()) };
-    begin::request(inner, convoy, kind).await?;
+    request::request(inner, convoy, kind).await?;
     Ok(key)
 }
 

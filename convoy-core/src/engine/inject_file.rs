@@ -180,7 +180,7 @@ impl InjectFile {
             clean(kind, &self.redactor).map_err(|error| error.to_string())
         });
         let kind = asked.or_else(refused)?;
-        let request = Request { actor: self.parts.actor.clone(), kind };
+        let request = Request::new(&*self.parts.actor, kind);
         self.parts.store.submit(&self.convoy, request, self.parts.clock.now()).await?;
         Ok(())
     }

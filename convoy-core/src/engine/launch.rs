@@ -182,6 +182,7 @@ pub(super) async fn launch(
         left: parts.left.clone(),
         redactor_of: redactor_of(&parts),
         seats: Seats::new(parts.places.clone()),
+        asked: Vec::new(),
         failed: None,
     };
     let redactor = context.redactor.clone();

@@ -20,6 +20,7 @@ mod launch;
 mod people;
 mod perform;
 mod query;
+mod request;
 mod run;
 mod seats;
 mod segments;
@@ -30,8 +31,9 @@ mod stored;
 
 pub use self::builder::EngineBuilder;
 pub use self::disputes::DisputeView;
-pub use self::handle::Engine;
+pub use self::handle::{Asked, Engine};
 pub use self::query::DeadLetterView;
+pub use self::request::Answer;
 pub use self::run::{Ended, Outcome, Run, RunEvent, Subscription};
 pub use self::show::{AttemptOutcome, AttemptView, DiffView, KeptText};
 

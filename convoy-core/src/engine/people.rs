@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::begin;
 use super::git_open_error;
 use super::handle::Inner;
+use super::request::{self, Sent};
 use super::stored::load_from;
 use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
@@ -19,7 +19,7 @@ pub(super) async fn accept(
     id: &TaskId,
     revision: &str,
     reason: String,
-) -> Result<(), Error> {
+) -> Result<Sent, Error> {
     let parts = &inner.parts;
     let git = &parts.repository;
     let (loaded, _) = load_from(&*parts.store, convoy).await?;
@@ -42,5 +42,5 @@ pub(super) async fn accept(
         RefUpdate::Done | RefUpdate::Moved { .. } => {}
     }
     let work = Work { commit, tree, base, changed, kept_ref };
-    begin::request(inner, convoy, RequestKind::Accept { task: id.clone(), work, reason }).await
+    request::request(inner, convoy, RequestKind::Accept { task: id.clone(), work, reason }).await
 }

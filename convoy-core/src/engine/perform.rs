@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Place;
@@ -64,6 +64,8 @@ impl Stop {
 pub(crate) enum Message {
     /// Something happened.
     Input(Input),
+    /// Somebody waits until everything that was sent before is decided and recorded.
+    Asked(oneshot::Sender<()>),
     /// An action is over; its closing report came before.
     Finished(u64),
     /// A place that was asked for.

@@ -139,7 +139,7 @@ pub(crate) struct RunInner {
 impl Drop for RunInner {
     fn drop(&mut self) {
         let kind = RequestKind::Interrupt { reason: "its handle was dropped".to_owned() };
-        let request = Request { actor: self.actor.clone(), kind };
+        let request = Request::new(&*self.actor, kind);
         drop(self.run.messages.send(Message::Input(Input::Request(request))));
     }
 }
@@ -187,7 +187,7 @@ impl Run {
     pub fn request(&self, kind: RequestKind) -> Result<(), Error> {
         must_know_code(&self.inner.host, &kind)?;
         let kind = asked::clean(kind, &self.inner.run.redactor)?;
-        let request = Request { actor: self.inner.actor.clone(), kind };
+        let request = Request::new(&*self.inner.actor, kind);
         // A run that is over has nobody to ask.
         drop(self.inner.run.messages.send(Message::Input(Input::Request(request))));
         Ok(())

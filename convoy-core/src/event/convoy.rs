@@ -175,6 +175,9 @@ area! {
             reason: String,
             /// Who asked.
             actor: String,
+            /// What the asker knows the answer by.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            request_id: Option<String>,
         },
         /// With `concurrency: auto`: how many agents may run now.
         SwarmConcurrency = "swarm_concurrency_update" {
@@ -185,8 +188,8 @@ area! {
             /// Agents that may run at once.
             effective_concurrency: u32,
         },
-        /// A limit of the budget is reached. With `on_exceeded: pause` the convoy is paused, and going on waves the
-        /// limit through; else what was not begun is skipped, and nothing is retried. Of a task's budget: the task.
+        /// A limit of the budget is reached. With `on_exceeded: pause` the convoy is paused, and going on grants
+        /// as much again; else what was not begun is skipped, and nothing is retried. Of a task's budget: the task.
         BudgetExceeded = "budget_exceeded" {
             /// Whose budget: `convoy` or `task`.
             scope: String,

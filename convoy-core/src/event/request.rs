@@ -13,6 +13,16 @@ pub struct Request {
     pub actor: String,
     /// What is asked.
     pub kind: RequestKind,
+    /// What the asker knows the answer by: a refusal carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl Request {
+    /// A request whose answer nobody waits for.
+    pub fn new(actor: impl Into<String>, kind: RequestKind) -> Self {
+        Self { actor: actor.into(), kind, id: None }
+    }
 }
 
 /// What is asked.

@@ -17,9 +17,9 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let actor = request.actor;
+        let Request { actor, kind, id: request_id } = request;
         let over = self.state.ended().is_some();
-        match request.kind {
+        match kind {
             RequestKind::Pause if !over && !self.state.is_paused() => {
                 self.emit(Event::Convoy(ConvoyEvent::Paused { actor }), now, turn)
             }
@@ -40,17 +40,17 @@ impl Scheduler {
                 self.emit(Event::Convoy(event), now, turn)
             }
             RequestKind::Approve { task, tree, reason } => {
-                self.wish(task, Wish::Approve { tree }, Person { actor, reason }, now, turn)
+                self.wish(task, Wish::Approve { tree }, Person { actor, reason, request_id }, now, turn)
             }
             RequestKind::Reject { task, reason } => {
-                self.wish(task, Wish::Reject, Person { actor, reason }, now, turn)
+                self.wish(task, Wish::Reject, Person { actor, reason, request_id }, now, turn)
             }
             RequestKind::Skip { task, reason } => {
-                self.wish(task, Wish::Skip, Person { actor, reason }, now, turn)
+                self.wish(task, Wish::Skip, Person { actor, reason, request_id }, now, turn)
             }
             RequestKind::Accept { task, work, reason } => {
                 let wish = Wish::Accept { work: Box::new(work) };
-                self.wish(task, wish, Person { actor, reason }, now, turn)
+                self.wish(task, wish, Person { actor, reason, request_id }, now, turn)
             }
             RequestKind::Publish => {
                 self.queues.publish_again = true;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::input::{Action, Input, Report, SnapshotReport, Stale};
 use super::queues::Queues;
-use crate::event::{AgentOutcome, ConvoyEvent, DriftResult, Event, TaskEvent, Work};
+use crate::event::{AgentOutcome, ConvoyEvent, DriftResult, Event, Request, TaskEvent, Work};
 use crate::state::{IllegalEvent, RunState, Stage};
 use crate::types::{AdapterLimit, AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
 
@@ -74,25 +74,76 @@ impl Scheduler {
     /// [`IllegalEvent`] when the input contradicts the state; the caller must stop and reload the
     /// convoy, since the state may hold a part of the turn.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Turn, IllegalEvent> {
+        self.handle_all(vec![input], now)
+    }
+
+    /// The same for inputs that came together. What people asked while nobody ran the convoy, which follows on
+    /// [`Input::Begin`], is decided before anything starts.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
+    pub fn handle_all(&mut self, inputs: Vec<Input>, now: Timestamp) -> Result<Turn, IllegalEvent> {
         let mut turn = Turn::default();
+        let mut inputs = inputs.into_iter().peekable();
+        let mut begins = false;
+        while let Some(input) = inputs.next() {
+            begins |= matches!(input, Input::Begin { .. });
+            self.take_in(input, now, &mut turn)?;
+            begins &= matches!(inputs.peek(), Some(Input::Request(_)));
+            if !begins {
+                self.pump(now, &mut turn)?;
+                let may_start = !self.is_held() && self.queues.slots_used() < self.state.slot_limit();
+                self.queues.settle_places(may_start, &mut turn.actions);
+            }
+        }
+        Ok(turn)
+    }
+
+    /// Why a request would be refused by an engine that takes the convoy up now, after those that wait already.
+    /// The same rules as those of [`handle`](Self::handle).
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
+    pub fn refusal_of(
+        mut self,
+        waiting: Vec<Request>,
+        request: Request,
+        now: Timestamp,
+    ) -> Result<Option<String>, IllegalEvent> {
+        let mut turn = Turn::default();
+        self.begin(true, None, now, &mut turn)?;
+        for earlier in waiting {
+            self.request(earlier, now, &mut turn)?;
+        }
+        let before = turn.events.len();
+        self.request(request, now, &mut turn)?;
+        Ok(turn.events.into_iter().skip(before).find_map(|event| match event {
+            Event::Convoy(
+                ConvoyEvent::RequestRefused { reason, .. } | ConvoyEvent::InjectionRefused { reason, .. },
+            ) => Some(reason),
+            _ => None,
+        }))
+    }
+
+    fn take_in(&mut self, input: Input, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
         match input {
-            Input::Begin { resumed } => self.begin(resumed, None, now, &mut turn)?,
-            Input::BeginToCancel { actor } => self.begin(true, Some(actor), now, &mut turn)?,
-            Input::Tick => {}
+            Input::Begin { resumed } => self.begin(resumed, None, now, turn),
+            Input::BeginToCancel { actor } => self.begin(true, Some(actor), now, turn),
+            Input::Tick => Ok(()),
             Input::Worker { task, attempt, report } => {
                 // Answers of attempts that are over change nothing any more.
-                let _: Result<(), Stale> = self.worker(task, attempt, report, now, &mut turn)?;
+                let _: Result<(), Stale> = self.worker(task, attempt, report, now, turn)?;
+                Ok(())
             }
-            Input::Publish(report) => self.publish_report(report, now, &mut turn)?,
-            Input::End(report) => self.end_report(report, now, &mut turn)?,
-            Input::Place { adapter } => self.queues.place_came(&adapter),
-            Input::Request(request) => self.request(request, now, &mut turn)?,
-            Input::Retry { tasks, actor } => self.retry(&tasks, actor, now, &mut turn)?,
+            Input::Publish(report) => self.publish_report(report, now, turn),
+            Input::End(report) => self.end_report(report, now, turn),
+            Input::Place { adapter } => {
+                self.queues.place_came(&adapter);
+                Ok(())
+            }
+            Input::Request(request) => self.request(request, now, turn),
+            Input::Retry { tasks, actor } => self.retry(&tasks, actor, now, turn),
         }
-        self.pump(now, &mut turn)?;
-        let may_start = !self.is_held() && self.queues.slots_used() < self.state.slot_limit();
-        self.queues.settle_places(may_start, &mut turn.actions);
-        Ok(turn)
     }
 
     /// Applies an event and keeps the queues in step.

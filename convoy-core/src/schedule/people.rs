@@ -21,6 +21,8 @@ pub(super) enum Wish {
 pub(super) struct Person {
     pub(super) actor: String,
     pub(super) reason: String,
+    /// What the person knows the answer by.
+    pub(super) request_id: Option<String>,
 }
 
 impl Wish {
@@ -56,8 +58,9 @@ impl Scheduler {
             },
         };
         let request = wish.name().to_owned();
+        let Person { actor, request_id, .. } = person;
         let event =
-            ConvoyEvent::RequestRefused { request, task: Some(id), reason: why_not, actor: person.actor };
+            ConvoyEvent::RequestRefused { request, task: Some(id), reason: why_not, actor, request_id };
         self.emit(Event::Convoy(event), now, turn)
     }
 
@@ -89,7 +92,7 @@ impl Scheduler {
                 Wish::Accept { work },
                 Stage::Pending { .. } | Stage::Conflicted | Stage::AwaitingApproval { .. },
             ) => {
-                let Person { actor, reason } = person.clone();
+                let Person { actor, reason, .. } = person.clone();
                 let event = TaskEvent::Accepted { work: Work::clone(work), actor, reason };
                 self.emit_task(task, event, now, turn).map(Ok)
             }
@@ -115,7 +118,7 @@ impl Scheduler {
                 None => format!("it waits to be run and has no tree yet, so not {seen}"),
             }));
         }
-        let Person { actor, reason } = person.clone();
+        let Person { actor, reason, .. } = person.clone();
         let before = moment(work.as_ref());
         self.emit_task(task, TaskEvent::Approved { before, tree, actor, reason }, now, turn)?;
         if let Some(work) = work {
@@ -132,7 +135,7 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let Person { actor, reason } = person.clone();
+        let Person { actor, reason, .. } = person.clone();
         let (before, tree) = (moment(work.as_ref()), work.map(|work| work.tree));
         let message = match reason.as_str() {
             "" => format!("{actor} refused it"),
@@ -150,7 +153,7 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<Result<(), String>, IllegalEvent> {
-        let Person { actor, reason } = person.clone();
+        let Person { actor, reason, .. } = person.clone();
         let reason = match reason.as_str() {
             "" => format!("{actor} skipped it"),
             reason => format!("{actor} skipped it: {reason}"),

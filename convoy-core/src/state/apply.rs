@@ -70,11 +70,15 @@ impl RunState {
                 self.interrupting = false;
                 self.paused = false;
                 self.resume_spending(time);
+                self.grant_budgets(time);
                 self.parking.forgive();
                 self.tasks.iter_mut().for_each(|task| task.review.under_way = None);
             }
             ConvoyEvent::Paused { .. } if !over => self.paused = true,
-            ConvoyEvent::Unpaused { .. } if !over => self.paused = false,
+            ConvoyEvent::Unpaused { .. } if !over => {
+                self.paused = false;
+                self.grant_budgets(time);
+            }
             ConvoyEvent::CancelRequested { .. } if !over => self.cancelling = true,
             ConvoyEvent::Interrupted { .. } => self.interrupting = true,
             ConvoyEvent::Retried { tasks, adapter_limits, .. } if over => {

@@ -20,8 +20,18 @@ pub(super) struct Spending {
     before: Duration,
     /// When the engine that runs now took the convoy up.
     since: Timestamp,
-    /// The limits that were reached. Each is said once; a pause for it is waved through by going on.
+    /// The limits that were reached, each said once. Going on after a pause for them grants as much again.
     exceeded: Vec<Measure>,
+    /// What was used when a person went on: from there the budget counts anew.
+    granted: Granted,
+}
+
+/// What was used of each measure when a person let a convoy go on that had paused for it.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Granted {
+    tokens: u64,
+    cost: f64,
+    time: Duration,
 }
 
 /// A limit of a budget, and how near it is.
@@ -69,6 +79,7 @@ impl Spending {
             before: Duration::ZERO,
             since: now,
             exceeded: Vec::new(),
+            granted: Granted::default(),
         }
     }
 
@@ -90,6 +101,20 @@ impl Spending {
         }
     }
 
+    /// A person goes on after a pause: what was paused for is granted once more.
+    fn go_on(&mut self, budget: &Budget, now: Timestamp) {
+        if budget.on_exceeded != OnExceeded::Pause {
+            return;
+        }
+        for measure in std::mem::take(&mut self.exceeded) {
+            match measure {
+                Measure::Tokens => self.granted.tokens = self.usage.total_tokens().unwrap_or(0),
+                Measure::CostUsd => self.granted.cost = self.usage.cost_usd.map_or(0.0, f64::from),
+                Measure::WallTime => self.granted.time = self.ran(now),
+            }
+        }
+    }
+
     fn ran(&self, now: Timestamp) -> Duration {
         self.before.saturating_add(now.since(self.since))
     }
@@ -104,17 +129,32 @@ impl Spending {
         let tokens = self.usage.total_tokens().map(whole);
         let cost = self.usage.cost_usd.map(f64::from);
         let time = Some(self.ran(now).as_secs_f64());
+        let granted = &self.granted;
         let limits = [
-            limit(Measure::Tokens, budget.tokens.map(whole), tokens, self.silent.0),
-            limit(Measure::CostUsd, budget.cost_usd.map(f64::from), cost, self.silent.1),
-            limit(Measure::WallTime, budget.wall_time.map(|time| time.as_secs_f64()), time, 0),
+            limit(
+                Measure::Tokens,
+                budget.tokens.map(|n| whole(n.saturating_add(granted.tokens))),
+                tokens,
+                self.silent.0,
+            ),
+            limit(
+                Measure::CostUsd,
+                budget.cost_usd.map(|cost| f64::from(cost) + granted.cost),
+                cost,
+                self.silent.1,
+            ),
+            limit(Measure::WallTime, self.time_limit(budget).map(|time| time.as_secs_f64()), time, 0),
         ];
         limits.into_iter().flatten().collect()
     }
 
     fn ends(&self, budget: &Budget) -> Option<Timestamp> {
-        let left = budget.wall_time?.saturating_sub(self.before);
+        let left = self.time_limit(budget)?.saturating_sub(self.before);
         (!self.exceeded.contains(&Measure::WallTime)).then(|| self.since.plus(left))
+    }
+
+    fn time_limit(&self, budget: &Budget) -> Option<Duration> {
+        budget.wall_time.map(|time| time.saturating_add(self.granted.time))
     }
 
     fn stops(&self, budget: &Budget) -> bool {
@@ -172,6 +212,19 @@ impl RunState {
         self.spending.resumed(self.last_time, now);
         for spending in self.tasks.iter_mut().filter_map(|task| task.spending.as_mut()) {
             spending.resumed(self.last_time, now);
+        }
+    }
+
+    /// A person goes on after a pause: each budget that paused the convoy is granted once more from here.
+    pub(super) fn grant_budgets(&mut self, now: Timestamp) {
+        if let Some(budget) = &self.plan.spec().budget {
+            self.spending.go_on(budget, now);
+        }
+        let plan = self.plan.clone();
+        for (ix, task) in plan.indices().zip(&mut self.tasks) {
+            if let (Some(spending), Some(budget)) = (&mut task.spending, &plan.spec_of(ix).budget) {
+                spending.go_on(budget, now);
+            }
         }
     }
 

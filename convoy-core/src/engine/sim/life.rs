@@ -263,6 +263,7 @@ impl Fate {
             left: Arc::default(),
             redactor_of: Box::new(|_| Redactor::new()),
             seats: Seats::new(places.clone()),
+            asked: Vec::new(),
             failed: None,
         };
         tokio::select! {

@@ -485,5 +485,5 @@ async fn move_branch(world: &World, moving: Moving, recover: bool) -> Result<Pub
 
 /// Wraps a request as the driver is sent it.
 pub(super) fn asked(kind: crate::event::RequestKind) -> Input {
-    Input::Request(crate::event::Request { actor: "me".into(), kind })
+    Input::Request(crate::event::Request::new("me", kind))
 }

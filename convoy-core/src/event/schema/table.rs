@@ -23,7 +23,7 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ),
     ("file_injection_received", "task_count: count, source: text"),
     ("injection_refused", "reason: text, source: text, actor: text, idempotency_key?: text"),
-    ("request_refused", "request: text, task?: text, reason: text, actor: text"),
+    ("request_refused", "request: text, task?: text, reason: text, actor: text, request_id?: text"),
     ("swarm_concurrency_update", "phase: count, pending_count: count, effective_concurrency: count"),
     (
         "budget_exceeded",

@@ -79,17 +79,28 @@ fn what_nobody_said_is_not_zero_and_reaches_no_limit() {
 }
 
 #[test]
-fn a_pause_for_a_limit_is_waved_through_once_by_going_on() {
-    let mut world =
-        world(limits(Some(5), None, None, OnExceeded::Pause), vec![task("a"), task("b"), task("c")]);
+fn going_on_after_a_pause_for_a_limit_grants_as_much_again() {
+    let tasks = ["a", "b", "c", "d", "e"].map(task);
+    let mut world = world(limits(Some(5), None, None, OnExceeded::Pause), tasks.to_vec());
     let names = uses(&mut world, "a", tokens(7));
     assert_eq!(names, ["task_agent_ended", "budget_exceeded", "convoy_paused"]);
     world.snapshot("a", true);
     assert_eq!((world.state().status(), world.asked("c").is_none()), (ConvoyStatus::Paused, true));
     world.request(RequestKind::Unpause);
     assert!(world.asked("c").is_some());
-    uses(&mut world, "c", tokens(7));
-    assert!(!world.state().is_paused(), "it is not asked again");
+    let limit = |world: &World| world.state().budget(world.now)[0].limit;
+    assert_eq!(limit(&world), 12.0);
+    uses(&mut world, "b", tokens(4));
+    assert!(!world.state().is_paused(), "there is one token left");
+    world.snapshot("b", true);
+    uses(&mut world, "c", tokens(1));
+    assert!(world.state().is_paused());
+    world.snapshot("c", true);
+    // Another engine that takes it up is a person's going on, too.
+    let mut later = World::resumed(&world.plan, &world.log, false);
+    assert_eq!((later.state().is_paused(), limit(&later)), (false, 17.0));
+    uses(&mut later, "d", tokens(5));
+    assert!(later.state().is_paused());
 }
 
 #[test]
@@ -182,7 +193,7 @@ fn the_parts_of_a_task_count_together_and_what_nobody_said_is_not_zero() {
 }
 
 #[test]
-fn a_task_may_pause_the_convoy_for_its_budget_and_going_on_waves_it_through() {
+fn a_task_may_pause_the_convoy_for_its_budget_and_going_on_grants_it_again() {
     let retried = Task { max_retries: 3, ..task("a") };
     let mut world = own(limits(Some(5), None, None, OnExceeded::Pause), retried);
     let names = uses(&mut world, "a", tokens(7));
@@ -191,8 +202,12 @@ fn a_task_may_pause_the_convoy_for_its_budget_and_going_on_waves_it_through() {
     world.say("a", Report::Checked(Some(Failure::new(FailureKind::Gate("x".into()), "red"))));
     assert_eq!((world.state().status(), world.status("a")), (ConvoyStatus::Paused, TaskStatus::Pending));
     world.request(RequestKind::Unpause);
-    uses(&mut world, "a", tokens(7));
-    assert!(!world.state().is_paused(), "it is not asked again");
+    uses(&mut world, "a", tokens(4));
+    assert!(!world.state().is_paused(), "there is one token left");
+    world.snapshot("a", true);
+    world.say("a", Report::Checked(Some(Failure::new(FailureKind::Gate("x".into()), "red"))));
+    uses(&mut world, "a", tokens(1));
+    assert!(world.state().is_paused());
 }
 
 #[test]
@@ -218,4 +233,16 @@ fn the_time_of_a_task_begins_with_its_first_attempt_and_ends_its_wait_for_the_ne
     assert_eq!(later.scheduler.next_wake(), Some(resumed.plus(Duration::from_secs(50))));
     later.wakes();
     assert_eq!(later.status("a"), TaskStatus::Skipped);
+}
+
+#[test]
+fn going_on_after_a_pause_for_the_running_time_grants_as_much_again() {
+    let slow = Task { priority: 1, ..task("a") };
+    let mut world = world(limits(None, None, Some(100), OnExceeded::Pause), vec![slow, after("b", &["a"])]);
+    world.now = START.plus(Duration::from_secs(100));
+    world.wakes();
+    assert!(world.state().is_paused());
+    world.now = START.plus(Duration::from_secs(130));
+    world.request(RequestKind::Unpause);
+    assert_eq!(world.scheduler.next_wake(), Some(START.plus(Duration::from_secs(230))));
 }

@@ -4,8 +4,8 @@ use super::build::{after, oid, planned, spec, task};
 use super::choose::Choices;
 use super::steps::{PLACES, brought, names};
 use super::world::World;
-use crate::event::{AgentOutcome, ConvoyEvent, Event, RequestKind, TaskEvent, Work};
-use crate::schedule::{Action, AdvanceReport, PrepareReport, Report, Turn};
+use crate::event::{AgentOutcome, ConvoyEvent, Event, Request, RequestKind, TaskEvent, Work};
+use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, Report, Scheduler, Turn};
 use crate::spec::{Approve, OnFailure, Spec, Task};
 use crate::state::Stage;
 use crate::types::{ConvoyStatus, Failure, FailureKind, Oid, TaskId, TaskStatus};
@@ -218,4 +218,30 @@ fn hooks_of_a_task_that_is_skipped_are_stopped_and_not_begun_again() {
     assert!(matches!(world.asked("a"), Some(Action::Snapshot(order)) if !order.hooks), "only kept");
     world.snapshot("a", true);
     assert_eq!(world.status("a"), TaskStatus::Skipped);
+}
+
+#[test]
+fn what_was_asked_while_nobody_ran_the_convoy_is_decided_before_anything_starts() {
+    let mut world = World::new(&planned(spec(vec![task("a"), task("b")])));
+    world.request(RequestKind::Pause);
+    world.agent_fails("a", FailureKind::Error);
+    world.snapshot("a", true);
+    assert_eq!(world.status("b"), TaskStatus::Pending);
+    let skip = RequestKind::Skip { task: id("b"), reason: String::new() };
+    let inputs = |kinds: &[RequestKind]| -> Vec<Input> {
+        let request = |kind: &RequestKind| Input::Request(Request::new("me", kind.clone()));
+        std::iter::once(Input::Begin { resumed: true }).chain(kinds.iter().map(request)).collect()
+    };
+    let turn = Scheduler::new(world.state().clone())
+        .handle_all(inputs(&[RequestKind::Unpause, skip.clone()]), world.now)
+        .expect("legal");
+    assert!(names(&turn).contains(&"task_skipped"), "{:?}", names(&turn));
+    assert!(!names(&turn).contains(&"task_assigned"), "{:?}", names(&turn));
+    let refused = |waiting: Vec<Request>, kind| {
+        let scheduler = Scheduler::new(world.state().clone());
+        scheduler.refusal_of(waiting, Request::new("me", kind), world.now).expect("legal")
+    };
+    assert_eq!(refused(Vec::new(), skip.clone()), None);
+    let why = refused(vec![Request::new("me", skip.clone())], skip).expect("refused");
+    assert!(why.contains("it is skipped"), "{why}");
 }

@@ -175,7 +175,7 @@ impl World {
     }
 
     pub(super) fn request(&mut self, kind: RequestKind) -> Turn {
-        self.input(Input::Request(Request { actor: "me".into(), kind }))
+        self.input(Input::Request(Request::new("me", kind)))
     }
 
     /// Goes on until the convoy has ended and nothing is under way.

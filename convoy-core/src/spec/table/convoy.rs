@@ -132,7 +132,7 @@ pub(super) static BUDGET: Section = Section {
         field("tokens", Kind::Int(1, WHOLE), "Most tokens.").ours(),
         field("cost_usd", Kind::Number { positive: true, max: 1e9 }, "Most dollars.").ours(),
         field("wall_time", Kind::Duration { zero: false }, "Longest time.").ours(),
-        field("on_exceeded", Kind::Choice(&["stop", "pause"]), "What happens then.").default("stop").ours(),
+        field("on_exceeded", Kind::Choice(&["stop", "pause"]), "What happens then. `stop`: what was not begun is skipped. `pause`: nothing starts until a person goes on (`convoy unpause`, `convoy resume`), which grants as much again.").default("stop").ours(),
     ],
 };
 

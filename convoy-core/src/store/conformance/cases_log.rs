@@ -62,7 +62,7 @@ pub(super) fn a_batch_is_numbered_without_a_gap(place: &dyn Place) {
 pub(super) fn a_refused_batch_leaves_nothing(place: &dyn Place) {
     let store = place.open();
     let (lease, at) = block_on(store.create(samples::new_convoy(1))).expect("created");
-    let request = Request { actor: "me".into(), kind: RequestKind::Pause };
+    let request = Request::new("me", RequestKind::Pause);
     let asked = block_on(store.submit(&lease.convoy, request, Timestamp(1))).expect("submitted");
     let batch = || Batch { consumed: vec![asked], ..samples::batch(2, samples::every_kind()) };
     let refused = block_on(store.append(&lease, at.last_seq + 1, batch()));
@@ -92,7 +92,7 @@ pub(super) fn the_expected_end_must_be_the_end(place: &dyn Place) {
 pub(super) fn a_batch_without_events_only_consumes(place: &dyn Place) {
     let store = place.open();
     let (lease, at) = block_on(store.create(samples::new_convoy(1))).expect("created");
-    let request = Request { actor: "me".into(), kind: RequestKind::Publish };
+    let request = Request::new("me", RequestKind::Publish);
     let asked = block_on(store.submit(&lease.convoy, request, Timestamp(1))).expect("submitted");
     let batch = Batch { consumed: vec![asked, asked + 100], ..Batch::default() };
     let appended = block_on(store.append(&lease, at.last_seq, batch)).expect("appended");
@@ -141,7 +141,7 @@ pub(super) fn an_unknown_convoy_is_an_error(place: &dyn Place) {
     let store = place.open();
     let (lease, at) = block_on(store.create(samples::new_convoy(1))).expect("created");
     let id = samples::convoy_id(2);
-    let request = Request { actor: "me".into(), kind: RequestKind::Pause };
+    let request = Request::new("me", RequestKind::Pause);
     let lease = crate::store::Lease { convoy: id.clone(), ..lease };
     let batch = samples::batch(1, vec![samples::done(0, 'a')]);
     let answers = [

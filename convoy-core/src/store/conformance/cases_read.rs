@@ -121,7 +121,7 @@ pub(super) fn the_inbox_keeps_the_order_and_empties_with_the_batch(place: &dyn P
     let kinds = [RequestKind::Pause, RequestKind::Unpause, RequestKind::Interrupt { reason: "ß".into() }];
     let mut entries = Vec::new();
     for (time, kind) in (1..).map(Timestamp).zip(kinds) {
-        let request = Request { actor: "me".into(), kind };
+        let request = Request::new("me", kind);
         let id = block_on(store.submit(&one.convoy, request.clone(), time)).expect("submitted");
         entries.push(InboxEntry { id, time, request });
     }
@@ -139,7 +139,7 @@ pub(super) fn the_inbox_keeps_the_order_and_empties_with_the_batch(place: &dyn P
     let turn = Batch { consumed, ..samples::batch(9, vec![samples::landed(0, 'a')]) };
     block_on(store.append(&one, at.last_seq, turn)).expect("appended");
     assert_eq!(inbox(&one.convoy), [entries.swap_remove(1)]);
-    let request = Request { actor: "me".into(), kind: RequestKind::Cancel };
+    let request = Request::new("me", RequestKind::Cancel);
     let id = block_on(store.submit(&one.convoy, request, Timestamp(9))).expect("submitted");
     assert!(entries.iter().all(|entry| entry.id < id));
 }

@@ -10,7 +10,7 @@ pub(super) fn two_handles_see_the_same(place: &dyn Place) {
     let (lease, at) = block_on(mine.create(samples::new_convoy(1))).expect("created");
     let batch = || samples::batch(2, samples::attempt(0));
     let at = block_on(mine.append(&lease, at.last_seq, batch())).expect("appended");
-    let request = Request { actor: "them".into(), kind: RequestKind::Pause };
+    let request = Request::new("them", RequestKind::Pause);
     block_on(theirs.submit(&lease.convoy, request, Timestamp(3))).expect("submitted");
     assert_eq!(block_on(mine.inbox(&lease.convoy)).expect("read").len(), 1);
     let read = |store: &dyn crate::store::Store| block_on(store.load(&lease.convoy)).expect("loads").events;

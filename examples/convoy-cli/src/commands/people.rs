@@ -1,9 +1,10 @@
 //! `approve`, `reject`, `skip`, `accept`: what a person decides about a task.
 
-use convoy_core::engine::Engine;
+use convoy_core::engine::{Asked, Engine};
 use convoy_core::event::RequestKind;
 use convoy_core::types::{ConvoyId, Oid};
 
+use super::control::tell;
 use crate::app::App;
 use crate::args::WishArgs;
 use crate::exit::{Exit, Failure};
@@ -18,28 +19,28 @@ pub(super) async fn approve(app: &mut App, wish: WishArgs, tree: Option<&str>) -
     let waits = view.tasks.into_iter().find(|task| task.id == wish.task).and_then(|task| task.tree);
     let tree = tree.or(waits);
     let kind = RequestKind::Approve { task: wish.task.clone(), tree, reason: wish.reason.clone() };
-    engine.request(&id, kind).await?;
-    said(app, &engine, &id, &wish, "is approved").await
+    let asked = engine.request(&id, kind).await?;
+    said(app, asked, &id, &wish, "is approved").await
 }
 
 pub(super) async fn reject(app: &mut App, wish: WishArgs) -> Result<Exit, Failure> {
     let (engine, id) = convoy_of(app, &wish).await?;
     let kind = RequestKind::Reject { task: wish.task.clone(), reason: wish.reason.clone() };
-    engine.request(&id, kind).await?;
-    said(app, &engine, &id, &wish, "is refused").await
+    let asked = engine.request(&id, kind).await?;
+    said(app, asked, &id, &wish, "is refused").await
 }
 
 pub(super) async fn skip(app: &mut App, wish: WishArgs) -> Result<Exit, Failure> {
     let (engine, id) = convoy_of(app, &wish).await?;
     let kind = RequestKind::Skip { task: wish.task.clone(), reason: wish.reason.clone() };
-    engine.request(&id, kind).await?;
-    said(app, &engine, &id, &wish, "will be skipped; its work is kept").await
+    let asked = engine.request(&id, kind).await?;
+    said(app, asked, &id, &wish, "will be skipped; its work is kept").await
 }
 
 pub(super) async fn accept(app: &mut App, wish: WishArgs, commit: &str) -> Result<Exit, Failure> {
     let (engine, id) = convoy_of(app, &wish).await?;
-    engine.accept(&id, &wish.task, commit, &wish.reason).await?;
-    said(app, &engine, &id, &wish, "has your commit as its work, which is checked and landed").await
+    let asked = engine.accept(&id, &wish.task, commit, &wish.reason).await?;
+    said(app, asked, &id, &wish, "has your commit as its work, which is checked and landed").await
 }
 
 /// The convoy, which must have the task: the engine that runs it could say so only as an event.
@@ -55,15 +56,10 @@ async fn convoy_of(app: &App, wish: &WishArgs) -> Result<(Engine, ConvoyId), Fai
 
 async fn said(
     app: &mut App,
-    engine: &Engine,
+    asked: Asked,
     id: &ConvoyId,
     wish: &WishArgs,
     what: &str,
 ) -> Result<Exit, Failure> {
-    let when = match engine.is_running(id).await? {
-        true => "",
-        false => ", once the convoy is resumed",
-    };
-    app.out.line(format!("task {} of {id} {what}{when}", safe_line(wish.task.as_str())));
-    Ok(Exit::Success)
+    tell(app, asked, &format!("task {} of {id}", safe_line(wish.task.as_str())), what).await
 }

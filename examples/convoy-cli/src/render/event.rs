@@ -41,6 +41,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | ConvoyEvent::Retried { .. }
             | ConvoyEvent::TasksAdded { .. }
             | ConvoyEvent::InjectionRefused { .. }
+            | ConvoyEvent::RequestRefused { .. }
             | ConvoyEvent::GatesStarted { .. }
             | ConvoyEvent::HookPassed { .. }
             | ConvoyEvent::HookFailed { .. } => true,
@@ -103,8 +104,14 @@ fn convoy(event: &ConvoyEvent) -> String {
             short_branch(&started.branch)
         ),
         ConvoyEvent::Resumed { .. } => "resumed".to_owned(),
+        ConvoyEvent::Paused { actor } if actor == "budget" => {
+            "paused, since a budget is used up: running agents finish, nothing starts; `convoy unpause` (or `convoy \
+             resume`, when no engine runs it) goes on with as much again"
+                .to_owned()
+        }
         ConvoyEvent::Paused { actor } => {
-            format!("paused by {}: running agents finish, nothing starts", safe_line(actor))
+            let actor = safe_line(actor);
+            format!("paused by {actor}: running agents finish, nothing starts; `convoy unpause` goes on")
         }
         ConvoyEvent::Unpaused { actor } => format!("unpaused by {}", safe_line(actor)),
         ConvoyEvent::CancelRequested { actor } => {
@@ -132,6 +139,7 @@ fn convoy(event: &ConvoyEvent) -> String {
         ConvoyEvent::BreakerClosed { agent, .. } => format!("agent {} works again", safe_line(agent)),
         ConvoyEvent::TasksAdded { .. }
         | ConvoyEvent::InjectionRefused { .. }
+        | ConvoyEvent::RequestRefused { .. }
         | ConvoyEvent::GatesStarted { .. }
         | ConvoyEvent::Gate { .. }
         | ConvoyEvent::GatesFinished { .. }
@@ -188,6 +196,12 @@ fn at_the_end(event: &ConvoyEvent) -> String {
         }
         ConvoyEvent::InjectionRefused { reason, actor, .. } => {
             format!("tasks of {} were not added: {}", safe_line(actor), safe_line(reason))
+        }
+        ConvoyEvent::RequestRefused { request, task, reason, actor, .. } => {
+            let task =
+                task.as_ref().map(|task| format!("{}: ", safe_line(task.as_str()))).unwrap_or_default();
+            let (request, actor) = (safe_line(request), safe_line(actor));
+            format!("{task}{request}, asked by {actor}, is refused: {}", safe_line(reason))
         }
         ConvoyEvent::GatesStarted { round, commit } => {
             format!("the gates of the convoy judge {} (round {round})", short(commit))

@@ -271,9 +271,26 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
         (
             ConvoyEvent::Paused { actor: "ann".into() },
             true,
-            "paused by ann: running agents finish, nothing starts",
+            "paused by ann: running agents finish, nothing starts; `convoy unpause` goes on",
+        ),
+        (
+            ConvoyEvent::Paused { actor: "budget".into() },
+            true,
+            "paused, since a budget is used up: running agents finish, nothing starts; `convoy unpause` (or `convoy \
+             resume`, when no engine runs it) goes on with as much again",
         ),
         (ConvoyEvent::Unpaused { actor: "ann".into() }, true, "unpaused by ann"),
+        (
+            ConvoyEvent::RequestRefused {
+                request: "skip".into(),
+                task: Some(crate::testing::id("a")),
+                reason: "it is done".into(),
+                actor: "ann".into(),
+                request_id: None,
+            },
+            true,
+            "a: skip, asked by ann, is refused: it is done",
+        ),
         (
             ConvoyEvent::CancelRequested { actor: "ann".into() },
             true,
