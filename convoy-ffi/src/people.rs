@@ -12,7 +12,7 @@ use crate::status::convoy_status::{self, CONVOY_INVALID_ARGUMENT};
 use crate::text::{self, convoy_string};
 
 fn ask(engine: &EngineObject, convoy: ConvoyId, kind: RequestKind) -> Result<(), convoy_error> {
-    engine.ask(|engine| async move { engine.request(&convoy, kind).await })
+    engine.ask(|engine| async move { engine.request(&convoy, kind).await.map(drop) })
 }
 
 /// # Safety
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn convoy_engine_accept(
                 text::optional(reason, reason_len, "reason")?.unwrap_or_default(),
             )
         };
-        engine.ask(|engine| async move { engine.accept(&convoy, &task, revision, reason).await })
+        engine.ask(|engine| async move { engine.accept(&convoy, &task, revision, reason).await.map(drop) })
     };
     // SAFETY: the caller promises NULL or a place that may be written to.
     unsafe { with_engine(engine, err, body) }

@@ -41,7 +41,7 @@ fn a_refused_run_says_what_to_do_and_leaves_nothing() {
         let repo = make();
         let file = one_task(&repo, head);
         let before = outline(&repo);
-        let outcome = run(&repo, &file).run().expect_code(3);
+        let outcome = run(&repo, &file).run().expect_code(2);
         assert!(outcome.stderr.contains(says), "{what}: {}", outcome.stderr);
         assert_eq!(outline(&repo), before, "{what}: something was left");
         // And it works once that is done.
@@ -83,7 +83,7 @@ fn in_a_bare_repository_work_lands_on_the_branch_that_is_named() {
     let before = (names(&bare), git(&["for-each-ref"]));
 
     let unnamed = one_task(&repo, "");
-    let refused = in_bare(&repo, &bare, &["run", "--json"]).args([&unnamed]).run().expect_code(3);
+    let refused = in_bare(&repo, &bare, &["run", "--json"]).args([&unnamed]).run().expect_code(2);
     assert!(
         refused.stderr.contains("bare") && refused.stderr.contains("set `branch:`"),
         "{}",

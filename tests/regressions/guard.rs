@@ -308,3 +308,22 @@ async fn no_work_is_lost_to_what_an_attempt_before_made_git_ignore() {
         assert_eq!(repo.tree(&of)["b.txt"], "made", "{stops}");
     }
 }
+
+#[tokio::test]
+async fn a_branch_that_another_convoy_publishes_to_is_not_told() {
+    let repo = ScratchRepo::new();
+    let landed = repo.git(["commit-tree", "main^{tree}", "-p", "main", "-m", "landed"]).trim().to_owned();
+    let strange = repo.git(["commit-tree", "main^{tree}", "-p", "main", "-m", "strange"]).trim().to_owned();
+    repo.git(["update-ref", "refs/convoy/convoy-other/integration", &landed]);
+    repo.git(["branch", "theirs", "main"]);
+    repo.git(["branch", "somebodys", "main"]);
+    let agent = Inline::new(move |request| {
+        git_in(&request.cwd, &["branch", "-f", "theirs", &landed]);
+        git_in(&request.cwd, &["branch", "-f", "somebodys", &strange]);
+        write(&request.cwd, "x.txt", "x");
+        AgentOutcome::Succeeded
+    });
+    let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: make a}\n")).await;
+    let wanted = vec!["refs/heads/somebodys (moved)".to_owned()];
+    assert_eq!(found(&ran, "a"), [("warn".to_owned(), wanted)]);
+}

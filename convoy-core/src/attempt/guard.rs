@@ -9,8 +9,8 @@
 //! - Branches, tags and remote-tracking refs are the user's, who may commit, fetch or push at any time: a change is
 //!   told, and nothing follows. So are settings of a branch that git itself wrote with it, the branch that the main
 //!   worktree is on, and the convoy's own branch where it moved to anything that this engine did not publish.
-//! - What engines do (landing, publishing, keeping work, making worktrees) never counts, save that another engine
-//!   publishes to this convoy's branch.
+//! - What engines do (landing, publishing, keeping work, making worktrees) never counts, also where another convoy's
+//!   publishes to the same branch.
 //!
 //! Nobody can tell who made a change: it is laid to every attempt that was at work when it happened.
 
@@ -64,6 +64,7 @@ impl Guard {
             match weigh(touched, &convoys) {
                 None => {}
                 Some(_) if self.is_ours(context, touched, &published).await => {}
+                Some(GateLevel::Warn) if is_of_another_convoy(context, touched).await => {}
                 Some(GateLevel::Warn) => told.push(shown(touched)),
                 Some(_) => refused.push(shown(touched)),
             }
@@ -111,6 +112,28 @@ impl Guard {
             Touched::Setting { .. } | Touched::File(_) => false,
         }
     }
+}
+
+/// Whether a branch went forward to what another convoy of this repository has landed: its engine published it. What
+/// cannot be read is told.
+async fn is_of_another_convoy(context: &Context, touched: &Touched) -> bool {
+    let Touched::Ref { name, old: Some(old), new: Some(new) } = touched else { return false };
+    let (Ok(old), Ok(new)) = (Oid::new(old.clone()), Oid::new(new.clone())) else { return false };
+    if !name.starts_with("refs/heads/") {
+        return false;
+    }
+    let own = format!("refs/convoy/{}/", context.convoy);
+    let git = &context.repository;
+    let Ok(refs) = git.list_refs("refs/convoy/").await else { return false };
+    let goes_forward = git.merge_base(&old, &new).await.is_ok_and(|base| base.as_ref() == Some(&old));
+    let landed =
+        refs.into_iter().filter(|(name, _)| name.ends_with("/integration") && !name.starts_with(&own));
+    for (_, tip) in landed.filter(|_| goes_forward) {
+        if git.merge_base(&new, &tip).await.is_ok_and(|base| base.as_ref() == Some(&new)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// How a change is taken; `None`: it is an engine's own.

@@ -166,8 +166,9 @@ impl Driver {
         mut first: Vec<Input>,
         mut consumed: Vec<u64>,
     ) -> Result<(Vec<Input>, Vec<u64>), Error> {
-        let begins = matches!(first.last(), Some(Input::Begin { .. }));
-        if !begins || self.scheduler.state().ended().is_some() {
+        // What arrives while a convoy is started finds it under way: it may wait for an approval by then.
+        let resumes = matches!(first.last(), Some(Input::Begin { resumed: true }));
+        if !resumes || self.scheduler.state().ended().is_some() {
             return Ok((first, consumed));
         }
         let mut entries = self.inbox().await?;

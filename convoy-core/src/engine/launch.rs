@@ -185,8 +185,7 @@ pub(super) async fn launch(
         asked: Vec::new(),
         failed: None,
     };
-    let redactor = context.redactor.clone();
-    let run = LiveRun { messages: sender, redactor, finish };
+    let run = LiveRun { messages: sender, redactor: context.redactor.clone(), finish };
     inner.host.runs.insert(convoy.clone(), run.clone());
     let runs = inner.host.runs.clone();
     let task = {

@@ -59,10 +59,12 @@ impl AgentReviewer {
             Err(trouble) => trouble,
         };
         let session = first.session.filter(|_| self.adapter.capabilities().resume);
-        let prompt = if session.is_some() { again(&request.nonce, &trouble) } else { whole };
+        let again = again(&request.nonce, &trouble);
+        // Who does not remember the first answer needs the whole question, and hears what was wrong, too.
+        let prompt = if session.is_some() { again } else { format!("{whole}\n\n{again}") };
         let second = self.ask(request, prompt, session, &watch, usage).await?;
         answer::read(&second.result_text, &request.nonce)
-            .map_err(|trouble| format!("the answer of the reviewer cannot be read, asked twice: {trouble}"))
+            .map_err(|trouble| format!("the answer of the reviewer cannot be read, asked twice: {trouble}; what it printed is in its log, see `convoy show`"))
     }
 
     /// Looks whether the adapter can review at all.

@@ -70,7 +70,9 @@ fn automatic(agent: &str, size: &ChangeSize, heuristics: &ReviewHeuristics) -> (
         && size.files <= heuristics.auto_pass_max_files
     {
         let files = size.files;
-        return (ReviewLevel::AutoPass, format!("a small change ({lines} lines in {files} files)"));
+        let (line_s, file_s) = (if lines == 1 { "" } else { "s" }, if files == 1 { "" } else { "s" });
+        let text = format!("a small change ({lines} line{line_s} in {files} file{file_s})");
+        return (ReviewLevel::AutoPass, text);
     }
     (ReviewLevel::Fast, "no other rule fits".to_owned())
 }

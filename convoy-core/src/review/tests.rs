@@ -160,7 +160,9 @@ async fn without_a_session_the_whole_question_is_asked_again() {
     let agent = Arc::new(answers);
     assert!(matches!(review(&agent, request("+1", false)).await.verdict, Verdict::Pass(_)));
     let asked = agent.asked.lock().expect("whole");
-    assert_eq!((&asked[1].prompt, &asked[1].session), (&asked[0].prompt, &None));
+    let more = asked[1].prompt.strip_prefix(&asked[0].prompt).expect("the whole question");
+    assert!(more.contains("it holds no JSON object with the nonce") && more.contains(NONCE), "{more}");
+    assert_eq!(asked[1].session, None);
 }
 
 #[tokio::test]

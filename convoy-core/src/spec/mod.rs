@@ -49,6 +49,7 @@ pub use self::model::{
     OnFailure, OutputFormat, PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode,
     Worktree,
 };
+pub use self::places::place_of;
 pub use self::problem::{Pos, Problem, Severity};
 pub use self::reference::reference_markdown;
 pub use self::review::{OnDispute, OnReviewBudget, ReviewHeuristics, ReviewMode, ReviewSettings};

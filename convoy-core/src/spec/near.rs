@@ -12,6 +12,27 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     best.map(|(_, candidate)| candidate)
 }
 
+/// Names that people write for fields of ours although they are not near them.
+const OTHER_WORDS: [(&str, &str); 11] = [
+    ("after", "depends_on"),
+    ("dependencies", "depends_on"),
+    ("dependency", "depends_on"),
+    ("depends", "depends_on"),
+    ("deps", "depends_on"),
+    ("needs", "depends_on"),
+    ("requires", "depends_on"),
+    ("max_attempts", "max_retries"),
+    ("max_retry", "max_retries"),
+    ("retries", "max_retries"),
+    ("parallel", "concurrency"),
+];
+
+/// The candidate that is meant by this other word for it.
+pub(crate) fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (_, known) = OTHER_WORDS.iter().find(|(other, _)| *other == word)?;
+    candidates.into_iter().find(|candidate| candidate == known)
+}
+
 /// Levenshtein distance; 3 stands for "3 or more".
 fn distance(a: &str, b: &str) -> usize {
     if a.len().abs_diff(b.len()) > 8 {
@@ -56,6 +77,16 @@ mod tests {
         ];
         for (word, near) in cases {
             assert_eq!(nearest(word, known), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn other_words_stand_for_the_key_where_there_is_one() {
+        let known = ["max_retries", "depends_on"];
+        let cases =
+            [("max_retry", known.first()), ("needs", known.get(1)), ("parallel", None), ("mine", None)];
+        for (word, wanted) in cases {
+            assert_eq!(meant(word, known), wanted.copied(), "{word}");
         }
     }
 }

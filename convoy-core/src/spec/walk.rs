@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::model::UnsupportedField;
-use super::near::nearest;
+use super::near::{meant, nearest};
 use super::problem::{Path, Pos, Problem, Problems, Shown};
 use super::scalar;
 use super::table::{self, Field, Kind, Least, Off, Section, Status};
@@ -155,7 +155,8 @@ impl Walker {
         }
         let here = Path::Key(path, key);
         let message = format!("unknown key {}", Shown(key));
-        if let Some(near) = nearest(key, section.fields.iter().map(|field| field.key)) {
+        let keys = || section.fields.iter().map(|field| field.key);
+        if let Some(near) = meant(key, keys()).or_else(|| nearest(key, keys())) {
             let hint = format!("did you mean `{near}`?");
             self.problems.push(Problem::error(entry.key_pos, here, message).with_hint(hint));
             return;

@@ -74,7 +74,7 @@ impl App {
         env: BTreeMap<String, String>,
         agents: &AgentArgs,
     ) -> Result<Option<Engine>, Failure> {
-        let engine = self.limited(env, agents)?.open_existing().await?;
+        let engine = self.limited(env, agents)?.open_existing().await.map_err(Failure::before)?;
         self.opened.borrow_mut().extend(engine.clone());
         Ok(engine)
     }

@@ -45,7 +45,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         agents: AgentArgs,
     },
-    /// Take up again what is not done in a convoy that ended
+    /// Take up again what is not done in a convoy that ended, as its file was then: edits since are not read
     Retry {
         #[command(flatten)]
         convoy: ConvoyArg,

@@ -43,7 +43,7 @@ async fn to_the_end(
     begin: impl Future<Output = Result<Run, Error>>,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let run = signals.through_first(begin).await??;
+    let run = signals.through_first(begin).await?.map_err(Failure::before)?;
     let hints = app.hints();
     let mut screen = Screen::new(&mut app.out, &run, json);
     let followed = follow(&run, signals, &mut screen).await;

@@ -92,6 +92,18 @@ impl Failure {
 /// Kind of what a second signal leads to.
 pub(crate) const KILLED: &str = "killed";
 
+impl Failure {
+    /// A failure before anything was started: what the person called for is not there (no repository, no commit, no
+    /// such program).
+    pub(crate) fn before(error: Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::Repository | ErrorKind::Agent => Exit::Usage,
+            kind => class(kind).0,
+        };
+        Self { exit, ..Self::from(error) }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = class(error.kind());
@@ -139,6 +151,15 @@ mod tests {
         for (ended, status, published, code) in cases {
             let view = ConvoyView { status, published, ..view(&[]) };
             assert_eq!(Exit::of_run(ended, &view).code(), code, "{ended:?} {status} {published}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_before_anything_was_started_is_bad_usage() {
+        let cases =
+            [(ErrorKind::Repository, 2), (ErrorKind::Agent, 2), (ErrorKind::Store, 3), (ErrorKind::Busy, 4)];
+        for (kind, code) in cases {
+            assert_eq!(Failure::before(Error::new(kind, "why")).exit.code(), code, "{kind:?}");
         }
     }
 

@@ -74,13 +74,31 @@ impl Host {
     /// Who acts, for the record.
     pub(crate) fn actor(&self) -> String {
         let mut known = ["USER", "LOGNAME"].iter().filter_map(|name| self.env.get(*name));
-        known.find(|name| !name.is_empty()).map_or_else(|| "convoy".to_owned(), Clone::clone)
+        let known = known.find(|name| !name.is_empty()).cloned();
+        known.or_else(user_name).unwrap_or_else(|| "somebody".to_owned())
     }
 
     /// The path as seen from the working directory.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
         self.cwd.join(path)
     }
+}
+
+/// The name of the user that this process runs as, where the environment does not say.
+fn user_name() -> Option<String> {
+    let read = |path| std::fs::read_to_string(path).ok();
+    name_of(&read("/proc/self/status")?, &read("/etc/passwd")?)
+}
+
+/// The name that a list of users (`name:password:id:…`) gives to the user of a process.
+fn name_of(status: &str, users: &str) -> Option<String> {
+    let id = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?;
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1) == Some(id)).then(|| name.to_owned())
+    };
+    users.lines().find_map(user)
 }
 
 /// Whether this process was started with the hangup signal ignored, or that cannot be told: then it has to
@@ -174,7 +192,12 @@ mod tests {
         assert_eq!(known.absolute(Path::new("a/b")), Path::new("/here/a/b"));
         assert_eq!(known.absolute(Path::new("/a")), Path::new("/a"));
         assert_eq!(known.actor(), "ann");
-        assert_eq!(host(&[("USER", "")]).actor(), "convoy");
+        let users = "root:x:0:0::/:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        for (id, name) in [("0", Some("root")), ("1000", Some("ann")), ("7", None)] {
+            let status = format!("Name:\tconvoy\nUid:\t{id}\t0\t0\t0\n");
+            assert_eq!(name_of(&status, users).as_deref(), name);
+        }
+        assert_ne!(host(&[("USER", "")]).actor(), "convoy");
     }
 
     #[test]

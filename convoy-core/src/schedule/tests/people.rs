@@ -6,7 +6,7 @@ use super::steps::{PLACES, brought, names};
 use super::world::World;
 use crate::event::{AgentOutcome, ConvoyEvent, Event, Request, RequestKind, TaskEvent, Work};
 use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, Report, Scheduler, Turn};
-use crate::spec::{Approve, OnFailure, Spec, Task};
+use crate::spec::{Approve, Concurrency, OnFailure, Spec, Task};
 use crate::state::Stage;
 use crate::types::{ConvoyStatus, Failure, FailureKind, Oid, TaskId, TaskStatus};
 
@@ -222,7 +222,8 @@ fn hooks_of_a_task_that_is_skipped_are_stopped_and_not_begun_again() {
 
 #[test]
 fn what_was_asked_while_nobody_ran_the_convoy_is_decided_before_anything_starts() {
-    let mut world = World::new(&planned(spec(vec![task("a"), task("b")])));
+    let one = Spec { concurrency: Concurrency::Fixed(1), ..spec(vec![task("a"), task("b")]) };
+    let mut world = World::new(&planned(one));
     world.request(RequestKind::Pause);
     world.agent_fails("a", FailureKind::Error);
     world.snapshot("a", true);

@@ -109,6 +109,8 @@ fn budget(share: f64) -> impl Strategy<Value = Option<Budget>> {
     let budget = (prop::option::of(1_u64..30), prop::option::of(1_u64..60), any::<bool>());
     let budget = budget.prop_map(|(tokens, seconds, pauses)| {
         let on_exceeded = if pauses { OnExceeded::Pause } else { OnExceeded::Stop };
+        // One that pauses is granted anew each time: a short one would pause without end while others wait for hours.
+        let seconds = seconds.map(|seconds| if pauses { seconds * 3_600 } else { seconds });
         Budget { tokens, cost_usd: None, wall_time: seconds.map(Duration::from_secs), on_exceeded }
     });
     prop::option::weighted(share, budget)

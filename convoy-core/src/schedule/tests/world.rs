@@ -16,8 +16,8 @@ pub(crate) use super::reports::{
     step_finished, step_started,
 };
 use crate::event::{
-    AgentOutcome, BuiltInGateResult, Event, GateResult, RepositoryGuard, Request, RequestKind, ReviewStarted,
-    Work,
+    AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, RepositoryGuard, Request, RequestKind,
+    ReviewStarted, Work,
 };
 use crate::plan::Plan;
 use crate::schedule::{
@@ -199,7 +199,7 @@ impl World {
             self.give_place(adapter, choices);
         } else if self.state().is_interrupting() {
             self.resume(0, choices);
-        } else if let Some(time) = self.scheduler.next_wake() {
+        } else if let Some(time) = self.scheduler.next_wake().filter(|_| !self.has_a_person()) {
             self.now = self.now.max(time);
             self.input(Input::Tick);
         } else if self.state().is_paused() {
@@ -247,6 +247,14 @@ impl World {
         self.tip = self.new_oid();
         self.landed.insert(self.tip.clone());
         self.tip.clone()
+    }
+
+    /// Whether a person who has just let the convoy go on is asked about a task. (A budget of running time that
+    /// pauses would otherwise be granted for ever, and nobody answer.)
+    fn has_a_person(&self) -> bool {
+        let goes_on =
+            |(_, event): &(Timestamp, Event)| matches!(event, Event::Convoy(ConvoyEvent::Unpaused { .. }));
+        self.log.last().is_some_and(goes_on) && !self.state().is_paused() && self.asked_about().is_some()
     }
 
     /// A task that waits for approval.

@@ -121,7 +121,7 @@ pub(super) static CIRCUIT_BREAKER: Section = Section {
     doc: "When an agent that keeps failing gets no more tasks; without it there is no breaker.",
     fields: &[
         field("threshold", COUNT_FROM_1, "Exhausted tasks in a row that open it.").default("3"),
-        field("cooldown_ms", Kind::Int(0, super::convoy::MAX_MILLIS), "Time until a probe.")
+        field("cooldown_ms", Kind::Int(0, super::convoy::MAX_MILLIS), "Time until one task probes the agent again. A task whose turn comes before that goes to `fallback_agent`; it is skipped when there is none, or that one rests, too.")
             .default("300000"),
         field("fallback_agent", Kind::Text(Rule::Filled), "Takes the tasks meanwhile."),
     ],

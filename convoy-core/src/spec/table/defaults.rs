@@ -55,7 +55,7 @@ pub(in crate::spec) static DEFAULTS: Section = Section {
             .unbuilt(NEVER),
         field("review", REVIEW, "Who reviews the work.").default("auto"),
         field("reviewer_model", Kind::Text(Rule::Filled), "The reviewer's model."),
-        field("reviewer_adapter", Kind::Text(Rule::Filled), "The reviewer's agent program.").ours(),
+        field("reviewer_adapter", Kind::Text(Rule::Filled), "The reviewer's agent program. It may only read, is given the task, the diff and a nonce, and must end its answer with one JSON object `{\"nonce\": …, \"verdict\": \"pass\" or \"block\", \"feedback\": …}`, where a block says why. An answer without it is asked for once more; the second one blocks the work.").ours(),
         field("review_budget", Kind::Int(1, WHOLE), "Most tokens for reviews."),
         field(
             "on_review_budget_exceeded",

@@ -3,16 +3,16 @@
 use convoy_core::spec::{Problem, Severity, json_schema};
 use serde_json::{Value, json};
 
-use super::spec::{Looked, look, problem_line};
+use super::spec::{look, problem_line};
 use crate::app::App;
 use crate::args::SourceArgs;
 use crate::exit::{Exit, Failure};
 use crate::render::count;
 
-/// Says every problem of a convoy file or a formula. `strict`: warnings refuse it, too.
+/// Says every problem of a convoy file or a formula, as a run would take it. `strict`: warnings refuse it, too.
 pub(super) fn check(app: &mut App, source: &SourceArgs, json: bool, strict: bool) -> Result<Exit, Failure> {
-    let Looked { file, checked, .. } = look(app, source)?;
-    let (file, problems) = (file.as_path(), checked.problems);
+    let looked = look(app, source)?;
+    let (file, problems) = (looked.file.as_path(), looked.as_run(None));
     let ok = !problems.iter().any(|problem| strict || problem.is_error());
     if json {
         let problems: Vec<Value> = problems.iter().map(problem_json).collect();
@@ -119,6 +119,11 @@ tasks:
     #[test]
     fn warnings_refuse_only_when_strict() {
         let fine = "name: x\nversion: 1\ntasks:\n  - {id: a, prompt: p}\n";
+        let mine = format!("{fine}mine: 1\n");
+        let line = "f.yml:5:1: warning: mine: unknown key \"mine\" (it is ignored; keys of your own start with `x-`, as in `x-mine`)\n";
+        let (warned, refused) =
+            (format!("{line}f.yml: ok, 1 warning\n"), format!("{line}f.yml: refused, 1 warning\n"));
+        let (warned, refused) = (&*warned, &*refused);
         let unbuilt = format!("{fine}merge: {{verify: [sh t.sh]}}\n");
         let cases = [
             (fine, false, 0, "f.yml: ok\n"),
@@ -126,15 +131,11 @@ tasks:
             (
                 &*unbuilt,
                 false,
-                0,
-                "f.yml:5:9: warning: merge.verify: not supported yet: merge.verify\nf.yml: ok, 1 warning\n",
-            ),
-            (
-                &*unbuilt,
-                true,
                 2,
-                "f.yml:5:9: warning: merge.verify: not supported yet: merge.verify\nf.yml: refused, 1 warning\n",
+                "f.yml:5:9: error: merge.verify: not supported yet: merge.verify\nf.yml: refused, 1 error\n",
             ),
+            (&*mine, false, 0, warned),
+            (&*mine, true, 2, refused),
         ];
         for (text, strict, code, wanted) in cases {
             assert_eq!(run(text, false, strict), (code, wanted.to_owned()));

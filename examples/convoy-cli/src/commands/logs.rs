@@ -8,7 +8,7 @@ use convoy_core::types::{AttemptNo, TaskId};
 use crate::app::App;
 use crate::exit::{Exit, Failure};
 use crate::output::Out;
-use crate::render::safe;
+use crate::render::{quoted, safe, safe_line};
 
 /// Longest piece that is held at once, in bytes: a log may be one endless line.
 const PIECE: u64 = 64 * 1024;
@@ -23,7 +23,17 @@ pub(super) async fn logs(
     let (engine, id) = app.convoy(wanted).await?;
     let path = engine.log_path(&id, task, attempt.map(AttemptNo)).await?;
     let failed = |error: std::io::Error| Failure::io(format!("read the log {}", path.display()), error);
-    let file = File::open(&path).map_err(failed)?;
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let show = app.hints().line(&format!("show {} --convoy {id}", quoted(task.as_str())));
+            let text = format!(
+                "there is no log of task {}: its agent was not started or printed nothing; `{show}` tells what happened",
+                safe_line(task.as_str())
+            );
+            return Err(Failure { kind: "not_found", ..Failure::usage(text) });
+        }
+        opened => opened.map_err(failed)?,
+    };
     copy(&mut BufReader::new(file), &mut app.out).map_err(failed)?;
     Ok(Exit::Success)
 }

@@ -4,9 +4,10 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use convoy_core::clock::{Clock, SystemClock};
+use convoy_core::engine::Engine;
 use convoy_core::event::EventRecord;
 use convoy_core::store::ConvoySummary;
-use convoy_core::types::TaskId;
+use convoy_core::types::{ConvoyStatus, TaskId};
 use serde_json::Value;
 
 use crate::app::App;
@@ -49,7 +50,8 @@ fn ago(time: Duration) -> String {
 
 /// All convoys.
 pub(super) async fn list(app: &mut App, json: bool) -> Result<Exit, Failure> {
-    let convoys = match app.stored().await? {
+    let engine = app.stored().await?;
+    let convoys = match &engine {
         Some(engine) => engine.list().await?,
         None => Vec::new(),
     };
@@ -62,7 +64,11 @@ pub(super) async fn list(app: &mut App, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let header = ["CONVOY", "STATUS", "DONE", "BRANCH", "STARTED", "NAME"].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> = std::iter::once(header).chain(convoys.iter().map(row)).collect();
+    let mut rows = vec![header];
+    for convoy in &convoys {
+        let running = convoy.status.is_final() || engine_runs(&engine, convoy).await?;
+        rows.push(row(convoy, running));
+    }
     app.out.lines(&table(&rows));
     Ok(Exit::Success)
 }
@@ -84,11 +90,24 @@ pub(super) async fn artifact(
     Ok(Exit::Success)
 }
 
-fn row(convoy: &ConvoySummary) -> Vec<String> {
+async fn engine_runs(engine: &Option<Engine>, convoy: &ConvoySummary) -> Result<bool, Failure> {
+    match engine {
+        Some(engine) => Ok(engine.is_running(&convoy.id).await?),
+        None => Ok(false),
+    }
+}
+
+/// `running`: an engine runs it, or it needs none.
+fn row(convoy: &ConvoySummary, running: bool) -> Vec<String> {
     let branch = safe_line(&convoy.branch);
+    let status = match convoy.status {
+        ConvoyStatus::Done if !convoy.published => "done, not published".to_owned(),
+        status if running => status.to_string(),
+        status => format!("{status}, no engine"),
+    };
     vec![
         convoy.id.to_string(),
-        convoy.status.to_string(),
+        status,
         format!("{}/{}", convoy.totals.done, convoy.totals.total),
         if convoy.published { branch } else { format!("{branch} (not published)") },
         convoy.created_at.to_string(),
@@ -144,7 +163,7 @@ fn event_line(record: &EventRecord) -> String {
 #[cfg(test)]
 mod tests {
     use convoy_core::event::TaskEvent;
-    use convoy_core::types::{ConvoyId, ConvoyStatus, Timestamp, Totals};
+    use convoy_core::types::{ConvoyId, Timestamp, Totals};
 
     use super::*;
     use crate::testing::task_record;
@@ -170,9 +189,12 @@ mod tests {
             finished_at: None,
             totals: Totals { total: 3, done: 2, ..Totals::default() },
         };
-        let wanted = ["done", "2/3", "main (not published)", "1970-01-01T00:00:00.000Z", "x\u{fffd}"];
-        assert_eq!(row(&convoy)[1..], wanted);
+        let wanted =
+            ["done, not published", "2/3", "main (not published)", "1970-01-01T00:00:00.000Z", "x\u{fffd}"];
+        assert_eq!(row(&convoy, true)[1..], wanted);
         let published = ConvoySummary { published: true, ..convoy };
-        assert_eq!(row(&published)[3], "main");
+        assert_eq!((&*row(&published, true)[1], &*row(&published, true)[3]), ("done", "main"));
+        let left = ConvoySummary { status: ConvoyStatus::Running, ..published };
+        assert_eq!((&*row(&left, false)[1], &*row(&left, true)[1]), ("running, no engine", "running"));
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn skip(app: &mut App, wish: WishArgs) -> Result<Exit, Failure>
 
 pub(super) async fn accept(app: &mut App, wish: WishArgs, commit: &str) -> Result<Exit, Failure> {
     let (engine, id) = convoy_of(app, &wish).await?;
-    let asked = engine.accept(&id, &wish.task, commit, &wish.reason).await?;
+    let asked = engine.accept(&id, &wish.task, commit, &wish.reason).await.map_err(Failure::before)?;
     said(app, asked, &id, &wish, "has your commit as its work, which is checked and landed").await
 }
 

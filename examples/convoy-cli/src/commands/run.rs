@@ -13,8 +13,7 @@ use crate::exit::{Exit, Failure};
 
 /// Runs a convoy file or a formula.
 pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
-    let usable = spec::usable(app, &args.source)?;
-    spec::adapters_exist(usable.plan.spec(), args.adapter.as_deref())?;
+    let usable = spec::usable(app, &args.source, args.adapter.as_deref())?;
     let options = RunOptions {
         concurrency: args.concurrency,
         adapter: args.adapter,
@@ -34,7 +33,7 @@ pub(super) async fn run(app: &mut App, args: RunArgs) -> Result<Exit, Failure> {
         true => app.host.clean_env(&spec::named_variables(usable.plan.spec())),
         false => app.host.whole_env(),
     };
-    let engine = app.limited(env, &args.agents)?.build().await?;
+    let engine = app.limited(env, &args.agents)?.build().await.map_err(Failure::before)?;
     drive(app, &engine, engine.start(&usable.text, options), args.json).await
 }
 

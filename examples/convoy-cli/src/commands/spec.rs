@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_core::agent::{Registry, canonical_name};
 use convoy_core::plan::{Checked, Plan, check_bytes, check_formula};
-use convoy_core::spec::{EnvValue, MAX_BYTES, Pos, Problem, Severity, Spec, host_names};
+use convoy_core::spec::{EnvValue, MAX_BYTES, Pos, Problem, Severity, Spec, host_names, place_of};
 
 use crate::app::App;
 use crate::args::SourceArgs;
@@ -42,6 +42,8 @@ pub(super) struct Looked {
     pub(super) checked: Checked,
     /// The text of the convoy, as far as there is one.
     text: Option<String>,
+    /// The text that the problems are about.
+    source: String,
 }
 
 /// Reads and checks what a command is about.
@@ -53,9 +55,11 @@ pub(super) fn look(app: &App, source: &SourceArgs) -> Result<Looked, Failure> {
                 return Err(Failure::usage(format!("--set {name} is there twice")));
             }
         }
-        let filled = check_formula(&read(app, file)?, &values);
-        let checked = with_host_names(filled.checked);
-        return Ok(Looked { file: file.clone(), checked, text: filled.text });
+        let bytes = read(app, file)?;
+        let source = String::from_utf8_lossy(&bytes).into_owned();
+        let filled = check_formula(&bytes, &values);
+        let checked = with_host_names(filled.checked, &source);
+        return Ok(Looked { file: file.clone(), checked, text: filled.text, source });
     }
     if !source.set.is_empty() {
         return Err(Failure::usage(
@@ -66,27 +70,42 @@ pub(super) fn look(app: &App, source: &SourceArgs) -> Result<Looked, Failure> {
         return Err(Failure::usage("name a convoy file, or a formula with --formula FILE".to_owned()));
     };
     let bytes = read(app, file)?;
-    let checked = with_host_names(check_bytes(&bytes));
-    Ok(Looked { file: file.clone(), checked, text: String::from_utf8(bytes).ok() })
+    let source = String::from_utf8_lossy(&bytes).into_owned();
+    let checked = with_host_names(check_bytes(&bytes), &source);
+    Ok(Looked { file: file.clone(), checked, text: String::from_utf8(bytes).ok(), source })
 }
 
 /// Refuses what asks for code of the program that embeds the engine: this one has none. Such a name may stand in
 /// `defaults`, so only the field that has it is told.
-fn with_host_names(mut checked: Checked) -> Checked {
+fn with_host_names(mut checked: Checked, source: &str) -> Checked {
     let names = checked.spec.as_deref().map(host_names).unwrap_or_default();
     checked.problems.extend(names.into_iter().map(|of| {
         let message = format!("`convoy` has no {} of its own that is called `{}`", of.kind, of.name);
-        let problem = Problem::error(Pos::START, of.path, message);
+        let problem = Problem::error(place(source, &of.path), of.path, message);
         problem.with_hint("run the file with the program that has registered it, or remove the name")
     }));
     checked
 }
 
+/// Where a field stands that a task has. What a task does not have itself comes from `defaults`, or from the top.
+fn place(source: &str, path: &str) -> Pos {
+    let own = place_of(source, path).or_else(|| place_of(source, &format!("spec.{path}")));
+    own.or_else(|| {
+        let field = path.split_once("].")?.1;
+        let above = [format!("defaults.{field}"), field.to_owned()];
+        above
+            .iter()
+            .flat_map(|path| [path.clone(), format!("spec.{path}")])
+            .find_map(|p| place_of(source, &p))
+    })
+    .unwrap_or(Pos::START)
+}
+
 /// Looks at a convoy for a run. Says every problem; refuses errors and fields that are not built yet.
-pub(super) fn usable(app: &mut App, source: &SourceArgs) -> Result<Usable, Failure> {
-    let Looked { file, checked, text } = look(app, source)?;
-    let problems: Vec<Problem> =
-        checked.problems.iter().map(|p| as_run(p, checked.spec.as_deref())).collect();
+pub(super) fn usable(app: &mut App, source: &SourceArgs, chosen: Option<&str>) -> Result<Usable, Failure> {
+    let looked = look(app, source)?;
+    let problems = looked.as_run(chosen);
+    let Looked { file, checked, text, .. } = looked;
     for problem in &problems {
         app.out.note(problem_line(&file, problem));
     }
@@ -113,19 +132,57 @@ fn as_run(problem: &Problem, spec: Option<&Spec>) -> Problem {
     problem
 }
 
-/// Whether every agent program that is named, here or in the file, is one that there is; whether it is
-/// installed only a run finds out.
-pub(super) fn adapters_exist(spec: &Spec, chosen: Option<&str>) -> Result<(), Failure> {
-    let registry = Registry::built_in().with_profiles(&spec.adapters);
-    let registry = registry.map_err(|error| Failure::usage(error.to_string()))?;
+impl Looked {
+    /// Every problem as a run sees it. `chosen`: the agent program that the person names instead of the file's.
+    pub(super) fn as_run(&self, chosen: Option<&str>) -> Vec<Problem> {
+        let spec = self.checked.spec.as_deref();
+        let mut problems: Vec<Problem> = self.checked.problems.iter().map(|p| as_run(p, spec)).collect();
+        if let Some(spec) = spec {
+            problems.extend(adapter_problems(spec, &self.source, chosen));
+        }
+        problems
+    }
+}
+
+/// Agent programs that are named, here or in the file, and that there are not (whether one is installed only a run
+/// finds out); and those that cannot say what a budget counts.
+fn adapter_problems(spec: &Spec, source: &str, chosen: Option<&str>) -> Vec<Problem> {
+    let registry = match Registry::built_in().with_profiles(&spec.adapters) {
+        Ok(registry) => registry,
+        Err(error) => return vec![Problem::error(place(source, "adapters"), "adapters", error.to_string())],
+    };
     let detected = |name: &&str| name.is_empty() || *name == "auto";
     let needed = spec.tasks.iter().any(|task| task.adapter.is_none());
     let whole = chosen.or(spec.adapter.as_deref()).filter(|name| needed && !detected(name));
-    let tasks = spec.tasks.iter().filter_map(|task| task.adapter.as_deref());
-    for name in whole.into_iter().chain(tasks) {
-        registry.get(canonical_name(name)).map_err(|error| Failure::usage(error.to_string()))?;
+    let tasks = spec.tasks.iter().enumerate();
+    let tasks = tasks.filter_map(|(n, task)| Some((format!("tasks[{n}].adapter"), task.adapter.as_deref()?)));
+    let mut problems = Vec::new();
+    let mut silent: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (path, name) in whole.map(|name| ("adapter".to_owned(), name)).into_iter().chain(tasks) {
+        match registry.get(canonical_name(name)) {
+            Err(error) => problems.push(Problem::error(place(source, &path), path, error.to_string())),
+            Ok(adapter) => {
+                let can = adapter.capabilities();
+                let limits =
+                    spec.budget.iter().chain(spec.tasks.iter().filter_map(|task| task.budget.as_ref()));
+                for budget in limits {
+                    if budget.tokens.is_some() && !can.usage {
+                        silent.entry(name).or_default().insert("tokens");
+                    }
+                    if budget.cost_usd.is_some() && !can.cost {
+                        silent.entry(name).or_default().insert("cost");
+                    }
+                }
+            }
+        }
     }
-    Ok(())
+    problems.extend(silent.into_iter().map(|(name, what)| {
+        let what = what.into_iter().collect::<Vec<_>>().join(" and ");
+        let message = format!("adapter `{name}` does not report {what}: the budget cannot be reached by it");
+        let hint = "add `fields` to its profile where its program prints them, or limit `wall_time`";
+        Problem::warning(place(source, "budget"), "budget", message).with_hint(hint)
+    }));
+    problems
 }
 
 /// The variables of the host's environment that a spec names.
@@ -161,12 +218,12 @@ mod tests {
         let hooks = "hooks: [{type: host, name: tell}]";
         place.write("f.yml", &format!("version: 1\n{GOOD}    host_gates: [small]\n    {hooks}\n"));
         let (mut app, captured) = place.app();
-        let failure = usable(&mut app, &file("f.yml")).err().expect("refused");
+        let failure = usable(&mut app, &file("f.yml"), None).err().expect("refused");
         assert!(failure.message.contains("2 errors"), "{}", failure.message);
         let said = captured.stderr();
         let wanted = [
-            "f.yml:1:1: error: tasks[0].host_gates[0]: `convoy` has no gate of its own that is called `small`",
-            "f.yml:1:1: error: tasks[0].hooks[0]: `convoy` has no hook of its own that is called `tell`",
+            "f.yml:6:18: error: tasks[0].host_gates[0]: `convoy` has no gate of its own that is called `small`",
+            "f.yml:7:13: error: tasks[0].hooks[0]: `convoy` has no hook of its own that is called `tell`",
         ];
         assert!(wanted.iter().all(|line| said.contains(line)), "{said}");
     }
@@ -177,7 +234,7 @@ mod tests {
         let text = format!("x-free: 1\nsomething-of-mine: 2\nversion: 1\n{GOOD}");
         place.write("good.yml", &text);
         let (mut app, captured) = place.app();
-        let usable = usable(&mut app, &file("good.yml")).expect("usable");
+        let usable = usable(&mut app, &file("good.yml"), None).expect("usable");
         assert_eq!((usable.plan.len(), usable.text), (1, text));
         let said = captured.stderr();
         assert!(said.starts_with("good.yml:2:1: warning: something-of-mine: unknown key"), "{said}");
@@ -202,7 +259,7 @@ mod tests {
             let place = Place::new();
             place.write("f.yml", text);
             let (mut app, captured) = place.app();
-            let failure = usable(&mut app, &file("f.yml")).err().expect("refused");
+            let failure = usable(&mut app, &file("f.yml"), None).err().expect("refused");
             let said = captured.stderr();
             assert!(said.lines().any(|line| line.starts_with(wanted)), "{wanted}: {said}");
             assert_eq!((failure.exit.code(), failure.kind), (2, "invalid_spec"));
@@ -214,11 +271,11 @@ mod tests {
     fn a_file_that_is_not_there_or_too_large_is_bad_usage() {
         let place = Place::new();
         let (mut app, captured) = place.app();
-        let failure = usable(&mut app, &file("absent.yml")).err().expect("refused");
+        let failure = usable(&mut app, &file("absent.yml"), None).err().expect("refused");
         assert!(failure.message.starts_with("cannot read absent.yml: "), "{failure:?}");
         assert_eq!(failure.exit.code(), 2);
         place.write("large.yml", &"# \n".repeat(MAX_BYTES / 3 + 2));
-        assert!(usable(&mut app, &file("large.yml")).is_err());
+        assert!(usable(&mut app, &file("large.yml"), None).is_err());
         assert!(captured.stderr().contains("large.yml:1:1: error: "), "{}", captured.stderr());
     }
 
@@ -235,7 +292,7 @@ mod tests {
             ..SourceArgs::default()
         };
         let (mut app, captured) = place.app();
-        let failure = usable(&mut app, &formula(&[])).err().expect("refused");
+        let failure = usable(&mut app, &formula(&[]), None).err().expect("refused");
         assert_eq!((failure.exit.code(), failure.kind), (2, "invalid_spec"));
         let said = captured.stderr();
         let wanted = [
@@ -247,11 +304,11 @@ mod tests {
         }
         let (mut app, captured) = place.app();
         let failure =
-            usable(&mut app, &formula(&[("PAGE", "aB"), ("AFTER", "gone")])).err().expect("refused");
+            usable(&mut app, &formula(&[("PAGE", "aB"), ("AFTER", "gone")]), None).err().expect("refused");
         assert_eq!(failure.kind, "invalid_spec");
         let said = captured.stderr();
         assert!(said.contains("page.yml:9:20: error: spec.tasks[0].depends_on[0]: "), "{said}");
-        let twice = usable(&mut app, &formula(&[("PAGE", "a"), ("PAGE", "b")])).err().expect("refused");
+        let twice = usable(&mut app, &formula(&[("PAGE", "a"), ("PAGE", "b")]), None).err().expect("refused");
         assert!(twice.exit.code() == 2 && twice.message.contains("twice"), "{twice:?}");
     }
 
@@ -272,12 +329,41 @@ mod tests {
             (", adapter: nobody", None, false),
         ];
         for (extra, chosen, known) in cases {
-            let spec = check_bytes(text(extra).as_bytes()).spec.expect("valid");
-            let answer = adapters_exist(&spec, chosen);
-            assert_eq!(answer.is_ok(), known, "{extra} {chosen:?}");
-            if let Err(failure) = answer {
-                assert!(failure.exit.code() == 2 && failure.message.contains("nobody"), "{failure:?}");
+            let text = text(extra);
+            let spec = check_bytes(text.as_bytes()).spec.expect("valid");
+            let problems = adapter_problems(&spec, &text, chosen);
+            assert_eq!(problems.is_empty(), known, "{extra} {chosen:?}");
+            for problem in problems {
+                let line = if extra.is_empty() { 1 } else { 5 };
+                let text = problem.to_string();
+                assert!(problem.line == line && text.contains("nobody"), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_budget_that_no_agent_reports_on_is_warned_of() {
+        let text = |profile: &str, budget: &str| {
+            format!(
+                "name: x\nversion: 1\nadapter: mine\nadapters: {{mine: {{command: [sh]{profile}}}}}\n\
+                 budget: {{{budget}}}\ntasks:\n  - {{id: a, prompt: p}}\n"
+            )
+        };
+        let counts = ", output: json, fields: {output_tokens: /n}";
+        let cases = [
+            ("", "tokens: 5", Some("adapter `mine` does not report tokens")),
+            ("", "tokens: 5, cost_usd: 1", Some("adapter `mine` does not report cost and tokens")),
+            ("", "wall_time: 5m", None),
+            (counts, "tokens: 5", None),
+        ];
+        for (profile, budget, wanted) in cases {
+            let text = text(profile, budget);
+            let spec = check_bytes(text.as_bytes()).spec.unwrap_or_else(|| panic!("valid: {text}"));
+            let problems = adapter_problems(&spec, &text, None);
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), usize::from(wanted.is_some()), "{said:?}");
+            let good = said.iter().all(|said| said.starts_with("5:9: warning: budget: "));
+            assert!(good && wanted.is_none_or(|wanted| said[0].contains(wanted)), "{said:?}");
         }
     }
 

@@ -119,6 +119,10 @@ fn verdict(record: &EventRecord) -> Option<Vec<String>> {
         _ => return None,
     };
     let mut lines = vec![describe_task(record)?];
+    // What is one line is said already.
+    if lines[0].ends_with(&safe_line(said)) && said.trim().lines().count() < 2 {
+        return Some(lines);
+    }
     lines.extend(safe(said.trim_end()).lines().map(|line| format!("    {line}")));
     Some(lines)
 }

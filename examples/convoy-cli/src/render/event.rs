@@ -5,7 +5,9 @@ use convoy_core::event::{
     PublishEvent, ReviewRecord, TaskEvent, TaskSource,
 };
 use convoy_core::spec::Approve;
-use convoy_core::types::{Failure, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, Timestamp};
+use convoy_core::types::{
+    Failure, GateLevel, Oid, ReviewLevel, ReviewVerdict, StepStatus, TaskStatus, Timestamp,
+};
 
 use super::{count, duration, safe_line, short_branch, some_of};
 
@@ -75,7 +77,7 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
             | TaskEvent::DeadLetterResolved { .. }
             | TaskEvent::DisputeOpened(_)
             | TaskEvent::DisputeResolved { .. } => true,
-            TaskEvent::ReviewVerdict(review) => review.verdict == ReviewVerdict::Block,
+            TaskEvent::ReviewVerdict(review) => review.level != ReviewLevel::AutoPass,
             TaskEvent::Gate(result) => !result.passed || !result.changed_files.is_empty(),
             TaskEvent::Guard(_) => true,
             TaskEvent::BuiltInGate(result) => result.level.is_some() || !result.passed,
@@ -381,7 +383,7 @@ fn end(event: &TaskEvent, time: Timestamp) -> String {
         }
         TaskEvent::Failed { status, failure, stops, .. } => {
             let stops = if *stops { "; it stops the convoy" } else { "" };
-            format!("{status} ({}){stops}", failed(failure))
+            format!("{status} ({}){stops}", failed_as(*status, failure))
         }
         TaskEvent::BreakerFallback { original_agent, fallback_agent, .. } => {
             format!("{} takes it, since {} is rested", safe_line(fallback_agent), safe_line(original_agent))
@@ -439,9 +441,21 @@ fn millis(millis: u64) -> String {
     duration(std::time::Duration::from_millis(millis))
 }
 
+/// The same after the status, which it does not repeat.
+pub(super) fn failed_as(status: TaskStatus, failure: &Failure) -> String {
+    let whole = failed(failure);
+    let rest = whole.strip_prefix(status.as_str()).and_then(|rest| rest.strip_prefix(": "));
+    rest.map(str::to_owned).unwrap_or(whole)
+}
+
 /// `timeout: the agent ran longer than 5m`.
 pub(super) fn failed(failure: &Failure) -> String {
-    format!("{}: {}", safe_line(&failure.kind.to_string()), safe_line(&failure.message))
+    let (kind, message) = (safe_line(&failure.kind.to_string()), safe_line(&failure.message));
+    // A message that names its gate says all of it.
+    match kind.strip_prefix("gate:") {
+        Some(gate) if message.contains(&format!("gate `{gate}`")) => message,
+        _ => format!("{kind}: {message}"),
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(crate) use self::attempt::attempt_lines;
 pub(crate) use self::board::Board;
 pub(crate) use self::event::{describe, notable};
 pub(crate) use self::live::Live;
-pub(crate) use self::status::{Hints, status_lines, summary_lines};
+pub(crate) use self::status::{Hints, quoted, status_lines, summary_lines};
 pub(crate) use self::table::table;
 
 /// Foreign text without anything that could drive a terminal. Line breaks and tabs stay.
@@ -27,11 +27,17 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     printable(text)
 }
 
-/// The same on one line: what follows the first non-empty line is left out, and said to be.
+/// The same on one line: what follows the first non-empty line is left out, and said to be. A line that only
+/// announces the next one (`…:`) is followed by it.
 pub(crate) fn safe_line(text: &str) -> String {
     let text = safe(text.trim());
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default().replace('\t', " ");
+    let mut first = lines.next().unwrap_or_default().replace('\t', " ");
+    if first.ends_with(':')
+        && let Some(next) = lines.next()
+    {
+        first.push_str(&format!(" {}", next.replace('\t', " ")));
+    }
     if lines.next().is_some() { format!("{first} …") } else { first }
 }
 
@@ -108,6 +114,8 @@ mod tests {
             ("one", "one"),
             ("\n\n one \n", "one"),
             ("one\ntwo", "one …"),
+            ("one:\n  two", "one: two"),
+            ("one:\n\n- two:\nthree", "one: - two: …"),
             ("\u{1b}[2Ja\rb", "a …"),
             ("a\tb\u{7}", "a b\u{fffd}"),
         ];

@@ -5,7 +5,7 @@ use std::path::Path;
 use convoy_core::state::{AgentCalls, BudgetView, ConvoyView, TaskView};
 use convoy_core::types::{ConvoyStatus, Cost, Measure, TaskStatus};
 
-use super::event::failed;
+use super::event::failed_as;
 use super::{count, duration, safe_line, some_of, table, thousands};
 
 /// How commands are written so that they work from where the person stands.
@@ -52,6 +52,7 @@ pub(crate) fn status_lines(view: &ConvoyView, running: bool, hints: &Hints) -> V
         (false, false) => ", no engine runs it",
     };
     let status = match &view.stage {
+        None if view.status == ConvoyStatus::Done && !view.published => "done, not published".to_owned(),
         Some(stage) if view.status == ConvoyStatus::Running => safe_line(stage),
         Some(stage) => format!("{}, {}", view.status, safe_line(stage)),
         None => view.status.to_string(),
@@ -74,7 +75,8 @@ pub(crate) fn status_lines(view: &ConvoyView, running: bool, hints: &Hints) -> V
 pub(crate) fn summary_lines(view: &ConvoyView, interrupted: bool, hints: &Hints) -> Vec<String> {
     let first = match (interrupted, view.status) {
         (true, _) => format!("interrupted: {}", totals(view)),
-        (false, ConvoyStatus::Done) => totals(view),
+        (false, ConvoyStatus::Done) if view.published => totals(view),
+        (false, ConvoyStatus::Done) => format!("done, not published: {}", totals(view)),
         (false, status) => format!("{status}: {}", totals(view)),
     };
     let mut lines = vec![first];
@@ -85,10 +87,26 @@ pub(crate) fn summary_lines(view: &ConvoyView, interrupted: bool, hints: &Hints)
         let note = if note.is_empty() { note } else { format!(" ({note})") };
         format!("  {}: {status}{note}", safe_line(task.id.as_str()))
     }));
+    lines.extend(unchanged(view));
     lines.extend(gates(view));
+    lines.extend(unmeasured(view));
     lines.extend(branch(view));
     lines.extend(next(view, false, hints));
     lines
+}
+
+/// Tasks that are done and changed nothing: that may be right, and may be an agent that did not do its work.
+fn unchanged(view: &ConvoyView) -> Option<String> {
+    let same = view.tasks.iter().filter(|task| task.no_changes == Some(true));
+    let same: Vec<String> = same.map(|task| task.id.to_string()).collect();
+    (!same.is_empty()).then(|| format!("done without a change: {}", some_of(&same)))
+}
+
+/// The budget, where it could not be kept because agents did not say what they used.
+fn unmeasured(view: &ConvoyView) -> Option<String> {
+    let silent = view.budget.iter().any(|limit| limit.at_least);
+    let said = budget(&view.budget).filter(|_| silent)?;
+    Some(format!("{said}; agents did not say what they used, and no limit is reached by that"))
 }
 
 fn is_trouble(task: &TaskView) -> bool {
@@ -112,7 +130,8 @@ fn note(task: &TaskView) -> String {
     let landed = task.commit.as_ref().map(|commit| commit.as_str().get(..10).unwrap_or_default().to_owned());
     let same = task.no_changes.map(|_| "no changes".to_owned());
     // The failure of an earlier attempt matters only until the task is done.
-    let failure = task.failure.as_ref().filter(|_| task.status != TaskStatus::Done).map(failed);
+    let failure = task.failure.as_ref().filter(|_| task.status != TaskStatus::Done);
+    let failure = failure.map(|failure| failed_as(task.status, failure));
     let letter = task.dead_letter.as_ref().map(|id| format!("dead letter {}", safe_line(id)));
     let dispute = task.dispute.as_ref().map(|id| safe_line(id));
     let unreviewed = task.unreviewed.map(|_| "not reviewed".to_owned());
@@ -180,7 +199,7 @@ fn totals(view: &ConvoyView) -> String {
         line.push_str(&format!(" · {part}"));
     }
     if let Some(end) = view.finished_at {
-        line.push_str(&format!(" · {}", duration(end.since(view.created_at))));
+        line.push_str(&format!(" · {} since the start", duration(end.since(view.created_at))));
     }
     line
 }
@@ -206,6 +225,9 @@ fn branch(view: &ConvoyView) -> Vec<String> {
     let name = safe_line(&view.branch);
     if view.totals.done == 0 && view.published {
         return vec![format!("nothing landed yet; it will be on {name}")];
+    }
+    if view.published && view.tasks.iter().all(|task| task.commit.is_none()) {
+        return vec![format!("nothing landed: no task that is done changed anything, {name} is as it was")];
     }
     if view.published {
         return vec![format!("everything that landed is on {name}")];
@@ -240,7 +262,13 @@ fn next(view: &ConvoyView, running: bool, hints: &Hints) -> Vec<String> {
         | ConvoyStatus::Cancelled => {
             if let Some(task) = view.tasks.iter().find(|task| is_trouble(task) && task.attempts > 0) {
                 let task = quoted(task.id.as_str());
-                say(format!("logs {task} --convoy {id}"), "what its agent printed");
+                say(format!("show {task} --convoy {id}"), "what happened, and what was said of it");
+            }
+            if view.tasks.iter().any(|task| task.status == TaskStatus::Disputed) {
+                say(format!("dispute list {id}"), "what the reviewers blocked");
+            }
+            if view.tasks.iter().any(|task| task.dead_letter.is_some()) {
+                say(format!("dlq list {id}"), "what was given up");
             }
             let what = match view.totals.done == view.totals.total {
                 true => "check the merged result again",
@@ -308,11 +336,12 @@ mod tests {
             "d          pending      1         waits for task c",
             "e          done         1         no changes",
             "",
-            "2 of 5 tasks done, 1 failed, 1 skipped, 1 open · 1,234 tokens · $1.5000 · 1m 05s",
+            "2 of 5 tasks done, 1 failed, 1 skipped, 1 open · 1,234 tokens · $1.5000 · 1m 05s since the start",
             "everything that landed is on main",
             &command(
-                "next: convoy --repo '/my repo' logs 'long name' --convoy ID   # what its agent printed",
+                "next: convoy --repo '/my repo' show 'long name' --convoy ID   # what happened, and what was said of it",
             ),
+            &command("next: convoy --repo '/my repo' dlq list ID   # what was given up"),
             &command("next: convoy --repo '/my repo' retry ID   # take up what is not done"),
         ];
         assert_eq!(status_lines(&failed_view(), false, &hints()), wanted);
@@ -361,10 +390,31 @@ mod tests {
     #[test]
     fn the_summary_of_a_run_names_what_failed() {
         let lines = summary_lines(&failed_view(), false, &hints());
-        let totals = "2 of 5 tasks done, 1 failed, 1 skipped, 1 open · 1,234 tokens · $1.5000 · 1m 05s";
+        let totals = "2 of 5 tasks done, 1 failed, 1 skipped, 1 open · 1,234 tokens · $1.5000 · 1m 05s since the start";
         assert_eq!(lines[0], format!("failed: {totals}"));
         assert_eq!(lines[1], "  long name: gate-failed (gate:npm test: exit code 1 …, dead letter d1)");
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[2], "done without a change: e");
+        assert_eq!(lines.len(), 7);
+    }
+
+    #[test]
+    fn a_convoy_that_landed_nothing_or_measured_nothing_says_so() {
+        let mut view = view(&[("a", TaskStatus::Done)]);
+        view.tasks[0].no_changes = Some(true);
+        let wanted = "nothing landed: no task that is done changed anything, main is as it was";
+        assert_eq!(summary_lines(&view, false, &hints())[1..], ["done without a change: a", wanted]);
+        view.budget = vec![BudgetView {
+            measure: Measure::Tokens,
+            limit: 5.0,
+            used: None,
+            at_least: true,
+            exceeded: false,
+        }];
+        let said = &summary_lines(&view, false, &hints())[2];
+        assert!(said.starts_with("budget: unknown of 5 tokens; agents did not say"), "{said}");
+        view.published = false;
+        assert!(summary_lines(&view, false, &hints())[0].starts_with("done, not published: "));
+        assert!(status_lines(&view, false, &hints())[0].ends_with("demo  done, not published"));
     }
 
     #[test]

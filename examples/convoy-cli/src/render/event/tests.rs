@@ -1,5 +1,7 @@
 //! Every event in words, and which of them are shown.
 
+use std::collections::BTreeMap;
+
 use convoy_core::event::{
     BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, ReviewRecord, Work,
 };
@@ -163,7 +165,8 @@ fn judged_cases() -> Vec<Case> {
     };
     vec![
         (review(ReviewLevel::AutoPass, ReviewVerdict::Pass, None), 1, false, "a: needs no review: small …"),
-        (review(ReviewLevel::Fast, ReviewVerdict::Skipped, None), 1, false, "a: not reviewed: small …"),
+        (review(ReviewLevel::Fast, ReviewVerdict::Skipped, None), 1, true, "a: not reviewed: small …"),
+        (review(ReviewLevel::Fast, ReviewVerdict::Pass, None), 1, true, "a: passed its fast review: small …"),
         (
             review(ReviewLevel::Panel, ReviewVerdict::Block, Some((1, 2))),
             1,
@@ -258,18 +261,16 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
         status: ConvoyStatus::Failed,
         totals: Totals { total: 8, done: 7, failed: 1, ..Totals::default() },
     };
+    let ann = || "ann".to_owned();
     let cases = [
         (ConvoyEvent::Started(Box::new(started(8))), false, "started: demo, 8 tasks onto main"),
         (
-            ConvoyEvent::Resumed {
-                original_created_at: Timestamp(0),
-                adapter_limits: std::collections::BTreeMap::new(),
-            },
+            ConvoyEvent::Resumed { original_created_at: Timestamp(0), adapter_limits: BTreeMap::new() },
             true,
             "resumed",
         ),
         (
-            ConvoyEvent::Paused { actor: "ann".into() },
+            ConvoyEvent::Paused { actor: ann() },
             true,
             "paused by ann: running agents finish, nothing starts; `convoy unpause` goes on",
         ),
@@ -279,30 +280,26 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
             "paused, since a budget is used up: running agents finish, nothing starts; `convoy unpause` (or `convoy \
              resume`, when no engine runs it) goes on with as much again",
         ),
-        (ConvoyEvent::Unpaused { actor: "ann".into() }, true, "unpaused by ann"),
+        (ConvoyEvent::Unpaused { actor: ann() }, true, "unpaused by ann"),
         (
             ConvoyEvent::RequestRefused {
                 request: "skip".into(),
                 task: Some(crate::testing::id("a")),
                 reason: "it is done".into(),
-                actor: "ann".into(),
+                actor: ann(),
                 request_id: None,
             },
             true,
             "a: skip, asked by ann, is refused: it is done",
         ),
         (
-            ConvoyEvent::CancelRequested { actor: "ann".into() },
+            ConvoyEvent::CancelRequested { actor: ann() },
             true,
             "cancelled by ann: running agents are being ended",
         ),
         (ConvoyEvent::Interrupted { reason: "Ctrl-C".into() }, true, "interrupted: Ctrl-C"),
         (
-            ConvoyEvent::Retried {
-                tasks: vec![TaskIx(1)],
-                actor: "ann".into(),
-                adapter_limits: std::collections::BTreeMap::new(),
-            },
+            ConvoyEvent::Retried { tasks: vec![TaskIx(1)], actor: ann(), adapter_limits: BTreeMap::new() },
             true,
             "1 task taken up again by ann",
         ),
