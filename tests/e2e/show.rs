@@ -74,7 +74,7 @@ fn an_attempt_is_shown_whole_and_its_work_can_be_checked_out() {
     let parts = [
         "task it's a, attempt 1 of 2, of convoy-",
         "made by: developer (scripted, session fresh)",
-        "outcome: gate-failed (gate:echo tested; test -f second",
+        "outcome: gate-failed (gate `echo tested; test -f second` did not pass: exit code 1",
         "; another attempt follows",
         "tokens: 1,234",
         "work: ",

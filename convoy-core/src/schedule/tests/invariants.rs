@@ -486,8 +486,7 @@ impl Watch {
         let spec = self.state.plan().spec_of(ix);
         let locks_free = spec.locks.iter().all(|lock| self.lock_users(holders, lock) < locks[lock] as usize);
         let alone = self.state.plan().task(ix).overlaps.iter().all(|other| !holders.contains(other));
-        let until = self.state.parked_until(self.state.provider(ix));
-        let parked = until.is_some_and(|until| until > now);
+        let parked = self.state.parked_until(self.state.provider(ix)).is_some_and(|until| until > now);
         let asks = spec.approve == Some(Approve::BeforeRun) && !self.state.task(ix).run_approved;
         assert!(!asks || self.state.unmet(ix).count() > 0, "a person is asked at once");
         let waits = matches!(self.state.admission(ix, now), Admission::Wait(_));
