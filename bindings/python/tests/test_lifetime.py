@@ -53,8 +53,12 @@ class Garbage(Case):
                 break
         opened, gone = engine._open, [weakref.ref(engine), weakref.ref(run)]
         del engine, run, circle, event
-        gc.collect()
-        self.assertTrue(cancelled.wait(60), "it was asked to end")
+        # A thread that is about to end may refer to it at the moment of a collection: the next one takes it.
+        collections = 0
+        while not cancelled.wait(0.1) and collections < 600:
+            gc.collect()
+            collections += 1
+        self.assertTrue(cancelled.is_set(), "it was asked to end")
         gc.collect()
         opened.close()  # Waits for the thread that does it.
         self.assertNotIn(opened.handle, _lifetime._state.open)
