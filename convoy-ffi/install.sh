@@ -3,10 +3,10 @@
 #
 # Installs what C and C++ programs need below PREFIX, which must be an absolute path: the library (with the number of
 # its interface in its soname), the headers, a pkg-config file and a CMake package (find_package(convoy), target
-# convoy::convoy). PROFILE is `release`, the default, or `dev`. Linux; needs cargo and cc.
+# convoy::convoy), and in share/doc/convoy what a convoy file and events hold, with examples. PROFILE is `release`, the default, or `dev`. Linux; needs cargo and cc.
 set -eu
 
-[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 prefix=$1
 profile=${2:-release}
 case $prefix in /*) ;; *) echo "PREFIX must be an absolute path: $prefix" >&2; exit 2 ;; esac
@@ -24,12 +24,15 @@ install -d "$prefix/lib/pkgconfig" "$prefix/lib/cmake/convoy" "$prefix/include"
 exported=$(mktemp)
 trap 'rm -f "$exported"' EXIT
 echo '{ global: convoy_*; local: *; };' >"$exported"
-# Linked anew from the archive: Cargo gives a library no soname.
+# Linked anew from the archive: Cargo gives a library no soname. `nodelete` as in build.rs.
 # shellcheck disable=SC2086
 cc -shared -o "$prefix/lib/$library" -Wl,-soname,"$library" -Wl,--version-script="$exported" -Wl,--gc-sections \
-    -Wl,-z,defs -Wl,--whole-archive "$built/libconvoy.a" -Wl,--no-whole-archive $system
+    -Wl,-z,defs -Wl,-z,nodelete -Wl,--whole-archive "$built/libconvoy.a" -Wl,--no-whole-archive $system
 ln -sf "$library" "$prefix/lib/libconvoy.so"
 install -m 644 include/convoy.h include/convoy.hpp "$prefix/include"
+install -d "$prefix/share/doc/convoy/examples"
+install -m 644 convoy-core/REFERENCE.md convoy-core/EVENTS.md "$prefix/share/doc/convoy"
+install -m 644 examples/embed-c/*.[ch] examples/embed-cpp/*.[ch]pp "$prefix/share/doc/convoy/examples"
 
 cat >"$prefix/lib/pkgconfig/convoy.pc" <<END
 prefix=\${pcfiledir}/../..

@@ -137,6 +137,13 @@ inline std::string check_spec(std::string_view spec) {
     });
 }
 
+/** What a formula becomes with the values of its variables (a JSON object), and its problems: see convoy_check_formula. */
+inline std::string check_formula(std::string_view formula, std::optional<std::string_view> values = std::nullopt) {
+    return detail::text([&](convoy_string *out, convoy_error **err) {
+        return convoy_check_formula(formula.data(), formula.size(), detail::data(values), detail::size(values), out, err);
+    });
+}
+
 /** A question that waits for its answer. A number: to be copied and passed on, to any thread. */
 class completion {
 public:
@@ -216,6 +223,16 @@ public:
     virtual void advance(std::string_view request, completion answer) = 0;
     /** Looks whether the ref reaches the commit. */
     virtual void settle(std::string_view request, completion answer) = 0;
+    /** Says that the answer is no longer needed. */
+    virtual void cancel(completion) {}
+};
+
+/** A gate, a prompt source or a hook that is code of the program: see convoy_host_code. */
+class host_code {
+public:
+    virtual ~host_code() = default;
+    /** Begins to judge, to give a text, or to run. As agent_adapter::execute. */
+    virtual void call(std::string_view request, completion answer) = 0;
     /** Says that the answer is no longer needed. */
     virtual void cancel(completion) {}
 };
@@ -358,6 +375,8 @@ private:
 /** An engine for one repository. */
 class engine {
     using maybe = std::optional<std::string_view>;
+    using limit = std::optional<std::chrono::milliseconds>;
+    using answer = std::optional<std::string>;
 
 public:
     /** Takes a handle over. */
@@ -424,6 +443,25 @@ public:
             return convoy_engine_events(get(), convoy.data(), convoy.size(), after, max, out, err);
         });
     }
+    /** Writes every recorded event to a new file, one JSON object a line, and gives their number. */
+    std::uint64_t write_events(std::string_view convoy, std::string_view path) const {
+        std::uint64_t written = 0;
+        detail::must([&](convoy_error **err) {
+            return convoy_engine_export(get(), convoy.data(), convoy.size(), path.data(), path.size(), &written, err);
+        });
+        return written;
+    }
+    /** Deletes convoys that have ended: `options` and what is given are JSON objects, as those of `convoy_engine_prune`. */
+    std::string prune(std::string_view options) const {
+        return detail::text([&](convoy_string *out, convoy_error **err) {
+            return convoy_engine_prune(get(), options.data(), options.size(), out, err);
+        });
+    }
+    /** What was done last to keep to the builder's options about that: JSON as `convoy_engine_last_retention` gives it. */
+    std::string last_retention() const {
+        return detail::text(
+            [&](convoy_string *out, convoy_error **err) { return convoy_engine_last_retention(get(), out, err); });
+    }
     /** `number`: from 1; 0 is the newest. */
     std::string attempt(std::string_view convoy, std::string_view task, std::uint32_t number = 0) const {
         return detail::text([&](convoy_string *out, convoy_error **err) {
@@ -443,33 +481,41 @@ public:
         });
     }
 
-    void pause(std::string_view convoy) const { ask<convoy_engine_pause>(convoy); }
-    void unpause(std::string_view convoy) const { ask<convoy_engine_unpause>(convoy); }
-    void cancel(std::string_view convoy) const { ask<convoy_engine_cancel>(convoy); }
-    void approve(std::string_view convoy, std::string_view task, maybe tree = std::nullopt,
-                 maybe reason = std::nullopt) const {
-        detail::must([&](convoy_error **err) {
+    /** Asks whoever runs the convoy, as the ones below do, and gives the answer as JSON: none when `time` is over before
+        it is known (the request was sent). A refusal is thrown (CONVOY_STATE). */
+    answer pause(std::string_view convoy, limit time = std::nullopt) const { return ask<convoy_engine_pause>(convoy, time); }
+    answer unpause(std::string_view convoy, limit time = std::nullopt) const {
+        return ask<convoy_engine_unpause>(convoy, time);
+    }
+    answer cancel(std::string_view convoy, limit time = std::nullopt) const { return ask<convoy_engine_cancel>(convoy, time); }
+    answer approve(std::string_view convoy, std::string_view task, maybe tree = std::nullopt, maybe reason = std::nullopt,
+                   limit time = std::nullopt) const {
+        return detail::text_if([&](convoy_string *out, convoy_error **err) {
             return convoy_engine_approve(get(), convoy.data(), convoy.size(), task.data(), task.size(), detail::data(tree),
-                                         detail::size(tree), detail::data(reason), detail::size(reason), err);
+                                         detail::size(tree), detail::data(reason), detail::size(reason),
+                                         detail::milliseconds(time), out, err);
         });
     }
-    void reject(std::string_view convoy, std::string_view task, maybe reason = std::nullopt) const {
-        detail::must([&](convoy_error **err) {
+    answer reject(std::string_view convoy, std::string_view task, maybe reason = std::nullopt,
+                  limit time = std::nullopt) const {
+        return detail::text_if([&](convoy_string *out, convoy_error **err) {
             return convoy_engine_reject(get(), convoy.data(), convoy.size(), task.data(), task.size(), detail::data(reason),
-                                        detail::size(reason), err);
+                                        detail::size(reason), detail::milliseconds(time), out, err);
         });
     }
-    void skip(std::string_view convoy, std::string_view task, maybe reason = std::nullopt) const {
-        detail::must([&](convoy_error **err) {
+    answer skip(std::string_view convoy, std::string_view task, maybe reason = std::nullopt,
+                limit time = std::nullopt) const {
+        return detail::text_if([&](convoy_string *out, convoy_error **err) {
             return convoy_engine_skip(get(), convoy.data(), convoy.size(), task.data(), task.size(), detail::data(reason),
-                                      detail::size(reason), err);
+                                      detail::size(reason), detail::milliseconds(time), out, err);
         });
     }
-    void accept(std::string_view convoy, std::string_view task, std::string_view revision,
-                maybe reason = std::nullopt) const {
-        detail::must([&](convoy_error **err) {
+    answer accept(std::string_view convoy, std::string_view task, std::string_view revision, maybe reason = std::nullopt,
+                  limit time = std::nullopt) const {
+        return detail::text_if([&](convoy_string *out, convoy_error **err) {
             return convoy_engine_accept(get(), convoy.data(), convoy.size(), task.data(), task.size(), revision.data(),
-                                        revision.size(), detail::data(reason), detail::size(reason), err);
+                                        revision.size(), detail::data(reason), detail::size(reason),
+                                        detail::milliseconds(time), out, err);
         });
     }
     /** The key of the request. */
@@ -507,8 +553,10 @@ private:
         });
     }
     template <auto Function>
-    void ask(std::string_view convoy) const {
-        detail::must([&](convoy_error **err) { return Function(get(), convoy.data(), convoy.size(), err); });
+    answer ask(std::string_view convoy, limit time) const {
+        return detail::text_if([&](convoy_string *out, convoy_error **err) {
+            return Function(get(), convoy.data(), convoy.size(), detail::milliseconds(time), out, err);
+        });
     }
 
     detail::owned<convoy_engine, convoy_engine_free> handle_;
@@ -565,6 +613,35 @@ public:
         detail::must([&](convoy_error **err) { return convoy_engine_builder_set_merge_queue(get(), &table, err); });
         return *this;
     }
+    /** A gate, for tasks that name it in `host_gates`. */
+    engine_builder &add_gate(std::string_view name, std::shared_ptr<host_code> code) {
+        return add<convoy_engine_builder_add_gate>(name, std::move(code));
+    }
+    /** A prompt source, for tasks that name it in `host_prompts`. */
+    engine_builder &add_prompt_source(std::string_view name, std::shared_ptr<host_code> code) {
+        return add<convoy_engine_builder_add_prompt_source>(name, std::move(code));
+    }
+    /** A hook, for hooks of `type: host` that name it. */
+    engine_builder &add_hook(std::string_view name, std::shared_ptr<host_code> code) {
+        return add<convoy_engine_builder_add_hook>(name, std::move(code));
+    }
+    /** Has what the engine tells of itself handed to a function, one record after the other: see
+        convoy_engine_builder_set_log. */
+    engine_builder &set_log(convoy_log_level level, std::function<void(convoy_log_level, std::string_view)> log) {
+        using function = std::function<void(convoy_log_level, std::string_view)>;
+        const auto call = [](void *user_data, std::int32_t of, const char *record, std::size_t len) {
+            try {
+                (*static_cast<function *>(user_data))(static_cast<convoy_log_level>(of), std::string_view(record, len));
+            } catch (...) {  // nobody could hear of it
+            }
+        };
+        // From the call on it is the library's, which destroys it also when this fails.
+        function *given = new function(std::move(log));
+        detail::must([&](convoy_error **err) {
+            return convoy_engine_builder_set_log(get(), level, call, given, detail::destroy<function>, err);
+        });
+        return *this;
+    }
     /** Builds the engine; the builder is used up. */
     engine build() {
         convoy_engine *handle = nullptr;
@@ -573,6 +650,15 @@ public:
     }
 
 private:
+    template <auto Function>
+    engine_builder &add(std::string_view name, std::shared_ptr<host_code> code) {
+        convoy_host_code table{};
+        fill(table, std::move(code));
+        table.call = detail::begin<host_code, &host_code::call>;
+        detail::must([&](convoy_error **err) { return Function(get(), name.data(), name.size(), &table, err); });
+        return *this;
+    }
+
     /** The members that every structure has; the library owns the object from the call on, whatever comes of it. */
     template <typename Table, typename Object>
     static void fill(Table &table, std::shared_ptr<Object> object) {

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # check.sh LIBRARY_FOLDER : builds the addon with the libconvoy of that folder, packs it, installs the packages into a new
-# project, and runs there the type checker, the tests, and the programs of the README and the examples. NODE_DIR names the
-# folder in which include/node has the headers of Node (else that of the program); nothing is fetched for it.
+# project, and runs there the type checker, the tests, and the programs of the README and the examples; the tests also with
+# the oldest Node that is promised, from the registry (OLDEST=no leaves that out). NODE_DIR names the folder in which
+# include/node has the headers of Node (else that of the program); nothing is fetched for it.
 set -euo pipefail
-[ $# -eq 1 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
 library=$(realpath -- "$1")
 cd "$(dirname -- "${BASH_SOURCE[0]}")"
 sources=$PWD
@@ -21,6 +22,8 @@ gyp=$(command -v node-gyp) || gyp=$(npm root --global)/npm/node_modules/node-gyp
 mkdir -p "$scratch/copy/bindings/node"
 cp -r binding.gyp package.json README.md lib src scripts "$scratch/copy/bindings/node/"
 cp -r ../../include ../../LICENSE-MIT ../../LICENSE-APACHE "$scratch/copy/"
+mkdir "$scratch/copy/convoy-core"
+cp ../../convoy-core/REFERENCE.md ../../convoy-core/EVENTS.md "$scratch/copy/convoy-core/"
 cd "$scratch/copy/bindings/node"
 CONVOY_LIB_DIR=$library "$gyp" rebuild --nodedir="$headers" --loglevel=warn
 node scripts/pack.js "$library" "$scratch/packages"
@@ -37,6 +40,13 @@ cp -r "$sources/tests" tests
         --module node16 tests/typed-host.ts
 }
 CONVOY_NODE_SOURCES=$sources node --expose-gc --test tests/*.test.js
+[ "${OLDEST:-yes}" = no ] || {
+    oldest=node-$(node -p 'process.platform + "-" + process.arch')
+    npm install --no-save --prefix "$scratch/oldest" "$oldest@18"
+    oldest=$scratch/oldest/node_modules/$oldest/bin/node
+    "$oldest" --version | grep '^v18\.'
+    CONVOY_NODE_SOURCES=$sources "$oldest" --expose-gc --test tests/*.test.js
+}
 
 # The same package where there is no prebuilt addon: node-gyp builds it.
 mkdir "$scratch/built"

@@ -13,7 +13,8 @@ trap 'rm -rf -- "$copy"' EXIT
 # Built in a copy, so that nothing is left in the sources.
 cp -r -- "$here/convoy" "$here/pyproject.toml" "$here/setup.py" "$here/README.md" "$here"/../../LICENSE-* "$copy"
 find "$copy" -name __pycache__ -prune -exec rm -rf -- {} +
-mkdir -p -- "$copy/convoy/_lib"
+mkdir -p -- "$copy/convoy/_lib" "$copy/convoy/_doc"
+install -m 644 -- "$here"/../../convoy-core/{REFERENCE,EVENTS}.md "$copy/convoy/_doc"
 install -m 644 -- "$library" "$copy/convoy/_lib/libconvoy.${library##*.}"
 # Symbols for debuggers are most of a debug build.
 strip --strip-debug "$copy"/convoy/_lib/libconvoy.* 2>/dev/null || true

@@ -143,10 +143,12 @@ fn answers(action: Action) -> Vec<Input> {
         }
         Action::End(EndOrder::Gates { round, .. }) => vec![Input::End(EndReport::GatesOver { round })],
         Action::End(EndOrder::Guard) => vec![Input::End(EndReport::Guarded { found: Vec::new() })],
+        Action::Verify(order) => panic!("not asked for here: {order:?}"),
         Action::End(order) => panic!("not asked for here: {order:?}"),
         // No adapter has a limit here.
         Action::Stop { .. }
         | Action::StopEnd { .. }
+        | Action::StopVerify { .. }
         | Action::AskPlace { .. }
         | Action::LeavePlace { .. } => Vec::new(),
     }
@@ -158,6 +160,7 @@ fn called() -> StartedReport {
         account: None,
         model: None,
         worktree: "/w".into(),
+        slot: None,
         prompt_bytes: 1,
         session: "fresh".into(),
     }

@@ -1,6 +1,10 @@
-//! Prints the reference page of the convoy file: `cargo run -p convoy-core --example reference`.
+//! Prints a reference page: `cargo run -p convoy-core --features testing --example reference` that of the convoy file,
+//! `… --example reference -- events` that of the events.
 #![expect(clippy::disallowed_macros, reason = "an example prints")]
 
 fn main() {
-    print!("{}", convoy_core::spec::reference_markdown());
+    match std::env::args().nth(1).as_deref() {
+        Some("events") => print!("{}", convoy_core::event::schema::reference_markdown()),
+        _ => print!("{}", convoy_core::spec::reference_markdown()),
+    }
 }

@@ -12,12 +12,13 @@ use convoy_core::types::{BoxFuture, Failure, FailureKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::callback::{Table, UserData, required};
-use crate::completion::{Ask, Ended, Expects, Limits, Live, Plug, Reply, Why};
+use crate::callback::{Begin, Code, Table, UserData, required};
+use crate::completion::{Ask, Ended, Expects, Limits, Live, Reply, Why};
 use crate::courier::Courier;
 use crate::error::convoy_error;
 use crate::json;
 use crate::status::convoy_status::CONVOY_INVALID_ARGUMENT;
+use crate::text;
 
 /// An agent that is code of the program. Filled in by the program, all other bytes zero, and copied by
 /// `convoy_engine_builder_add_adapter`.
@@ -25,11 +26,15 @@ use crate::status::convoy_status::CONVOY_INVALID_ARGUMENT;
 /// The functions come on threads of the library, several at a time (one for each agent that runs), with no lock
 /// held. They should return soon: do the work on a thread or event loop of your own, and answer with
 /// `convoy_completion_resolve` or `convoy_completion_reject`. One that does not return keeps a thread, and nothing
-/// else waits for it. They may call any function of the library. They must not throw or longjmp.
+/// else waits for it; but where 512 of one engine have not returned, wake functions included, no other is called until
+/// one does, and the log has a warning. They may call any function of the library. They must not throw or longjmp.
 ///
-/// The answer of an agent is JSON: `{"outcome": "succeeded" | "failed" | "cancelled"}` and, all optional: "failure"
+/// The answer of an agent is JSON: `{"outcome": "succeeded" | "failed" | "cancelled"}` ("cancelled" only when it was: an
+/// agent that nobody cancelled has failed by it) and, all optional: "failure"
 /// (exactly where it failed: {"message": TEXT, "failure_type": "error" (the default) | "refused" | "turn-limit" |
-/// "needs-input" | "auth" | "rate-limit" ..., "output_tail": TEXT, "retry_at": RFC 3339 time}), "exit_code", "session"
+/// "needs-input" | "idle" | "timeout" (these may be tried again) | "rate-limit" (the task waits until "retry_at", or a
+/// while) | "not-installed" | "auth" | "contract" (no task is given to this adapter any more), "output_tail": TEXT,
+/// "retry_at": RFC 3339 time}), "exit_code", "session"
 /// (to be continued a next time), "usage" ({"input", "cached_input", "cache_write", "output": tokens, "cost_usd"}; a
 /// number that is not known is left out), "result_text" (the end of what the agent said; 64 KiB are kept).
 #[repr(C)]
@@ -44,7 +49,9 @@ pub struct convoy_agent_adapter {
     pub destroy: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
     /// Begins to run an agent. `request` is JSON on one line, `len` bytes and a NUL, and gone when this returns:
     /// "adapter" (the name), "prompt" (the whole text that the agent gets), "cwd" (the folder it works in, its own), "env" (its
-    /// complete environment, an object), "worker_id" (marks what it starts), "timeout_ms" (the longest it may run),
+    /// complete environment, an object), "task" (the id; null where it works for the whole convoy), "attempt" (a number from
+    /// 1; null there, and where it judges the work of another), "worker_id" (marks what it starts:
+    /// CONVOY.TASK_INDEX.ATTEMPT for an attempt), "timeout_ms" (the longest it may run),
     /// "grace_ms" (the time to end it after that), "read_only" (boolean), and where there is one "model", "session"
     /// (to be continued) and "idle_ms" (the longest it may be silent). Later versions may add members.
     pub execute: Option<
@@ -67,7 +74,7 @@ unsafe impl Table for convoy_agent_adapter {
 struct Description {
     name: String,
     account: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     capabilities: CapabilitiesText,
 }
 
@@ -82,36 +89,12 @@ struct CapabilitiesText {
     mcp: bool,
 }
 
-/// The functions.
-#[derive(Debug)]
-struct Functions {
-    user_data: UserData,
-    execute: unsafe extern "C" fn(*mut c_void, *const c_char, usize, u64),
-    cancel: Option<unsafe extern "C" fn(*mut c_void, u64)>,
-}
-
-impl Plug for Functions {
-    fn begin(&self, _expects: &Expects, request: &str, id: u64) {
-        // The NUL is for C readers; it is not part of the text.
-        let len = request.len().saturating_sub(1);
-        // SAFETY: the host gave the function for this data, which is not destroyed as long as `self` lives; the
-        // request is readable during the call.
-        unsafe { (self.execute)(self.user_data.get(), request.as_ptr().cast(), len, id) }
-    }
-
-    fn cancel(&self, id: u64) {
-        if let Some(cancel) = self.cancel {
-            // SAFETY: as above.
-            unsafe { cancel(self.user_data.get(), id) }
-        }
-    }
-}
-
 /// An adapter as it was registered; the threads for it come when an engine is built.
 #[derive(Debug)]
 pub(crate) struct HostAdapter {
     description: DescriptionParts,
-    functions: Functions,
+    code: Arc<Code>,
+    execute: Begin,
 }
 
 #[derive(Debug)]
@@ -145,32 +128,36 @@ impl HostAdapter {
         capabilities.mcp = given.mcp;
         Ok(Self {
             description: DescriptionParts { name, account, capabilities },
-            functions: Functions { user_data, execute, cancel: table.cancel },
+            code: Arc::new(Code::new(user_data, table.cancel)),
+            execute,
         })
     }
 
     /// The adapter, with threads for its functions.
     pub(crate) fn with(self, courier: Arc<Courier>) -> Arc<dyn AgentAdapter> {
-        Arc::new(Adapter { description: self.description, functions: Arc::new(self.functions), courier })
+        Arc::new(Adapter { description: self.description, code: self.code, execute: self.execute, courier })
     }
 }
 
 struct Adapter {
     description: DescriptionParts,
-    functions: Arc<Functions>,
+    code: Arc<Code>,
+    execute: Begin,
     courier: Arc<Courier>,
 }
 
 impl Adapter {
-    fn request(&self, request: &AgentRequest) -> String {
+    fn request(&self, request: &AgentRequest, cwd: &str) -> String {
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut env = request.env.clone();
         env.insert(COOKIE.to_owned(), request.worker.to_string());
         let mut value = json!({
             "adapter": self.description.name,
             "prompt": request.prompt,
-            "cwd": request.cwd,
+            "cwd": cwd,
             "env": env,
+            "task": request.task,
+            "attempt": request.attempt,
             "worker_id": request.worker,
             "timeout_ms": millis(request.timeout),
             "grace_ms": millis(request.grace),
@@ -256,6 +243,10 @@ impl AgentAdapter for Adapter {
             if let Some(refusal) = self.refuses(&request) {
                 return refusal;
             }
+            let cwd = match text::of_path(&request.cwd, "the folder to work in") {
+                Ok(cwd) => cwd,
+                Err(why) => return AgentReport::failed(Failure::new(FailureKind::Contract, why)),
+            };
             let limits = Limits {
                 timeout: Some(request.timeout),
                 idle: request.idle,
@@ -264,17 +255,95 @@ impl AgentAdapter for Adapter {
             };
             let ask = Ask {
                 courier: self.courier.clone(),
-                plug: self.functions.clone(),
+                code: self.code.clone(),
+                step: self.execute,
                 expects: Expects::Agent,
-                request: self.request(&request),
+                request: self.request(&request, cwd),
                 limits,
             };
+            let mut told = None;
             let ended = ask.run(|live| match live {
                 Live::Output(stream, bytes) => sink.output(stream, &bytes),
-                Live::Session(session) => sink.session(&session),
+                Live::Session(session) => {
+                    sink.session(&session);
+                    told = Some(session);
+                }
                 Live::Started(pid) => sink.started(pid, start_time(pid)),
             });
-            self.report(ended.await, request.timeout)
+            let mut report = self.report(ended.await, request.timeout);
+            // One that was cut off has no more to say than that.
+            report.session = report.session.or(told);
+            report
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+    use std::time::Duration;
+
+    use convoy_core::process::Stream;
+    use convoy_core::types::{AttemptNo, ConvoyId, SessionId, TaskIx, WorkerId};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::completion::convoy_completion_session;
+    use crate::status::convoy_status::CONVOY_OK;
+
+    /// Tells its session, and never answers.
+    unsafe extern "C" fn tell_session(_: *mut c_void, _: *const c_char, _: usize, id: u64) {
+        let session = "s-7";
+        // SAFETY: a constant text, and no error is wanted.
+        let told =
+            unsafe { convoy_completion_session(id, session.as_ptr().cast(), session.len(), ptr::null_mut()) };
+        assert_eq!(told, CONVOY_OK);
+    }
+
+    /// Interrupts the agent as soon as its session is known.
+    struct Interrupts(CancellationToken);
+
+    impl AgentSink for Interrupts {
+        fn started(&mut self, _: u32, _: Option<u64>) {}
+
+        fn output(&mut self, _: Stream, _: &[u8]) {}
+
+        fn session(&mut self, _: &SessionId) {
+            self.0.cancel();
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_told_outlives_an_interrupt_that_nobody_answers() {
+        let table = convoy_agent_adapter {
+            struct_size: size_of::<convoy_agent_adapter>(),
+            user_data: ptr::null_mut(),
+            destroy: None,
+            execute: Some(tell_session),
+            cancel: None,
+        };
+        let adapter = HostAdapter::new(r#"{"name":"x"}"#, &table, UserData::new(ptr::null_mut(), None));
+        let adapter = adapter.expect("an adapter").with(Courier::spawn().expect("threads"));
+        let cancel = CancellationToken::new();
+        let convoy = ConvoyId::new("convoy-00000000000000000000000000").expect("an id");
+        let request = AgentRequest {
+            prompt: String::new(),
+            cwd: "/".into(),
+            env: std::collections::BTreeMap::new(),
+            model: None,
+            session: None,
+            read_only: false,
+            timeout: Duration::MAX,
+            idle: None,
+            grace: Duration::ZERO,
+            task: None,
+            attempt: None,
+            worker: WorkerId::of(&convoy, TaskIx(0), AttemptNo(1)),
+            cancel: cancel.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let report = runtime.block_on(adapter.execute(request, &mut Interrupts(cancel)));
+        assert_eq!(report.outcome, AgentOutcome::Cancelled);
+        assert_eq!(report.session.as_ref().map(SessionId::as_str), Some("s-7"));
     }
 }

@@ -1,6 +1,6 @@
 //! Functions of the host: what they are called with, and the structures that hold them.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
 use crate::error::convoy_error;
@@ -39,6 +39,42 @@ impl Drop for UserData {
         if let Some(destroy) = self.destroy.take() {
             // SAFETY: the host gave the function for this pointer, and it is called this once.
             unsafe { destroy(self.data) }
+        }
+    }
+}
+
+/// A function of the host that begins something: its data, the request with its length, and the number to answer.
+pub(crate) type Begin =
+    unsafe extern "C" fn(user_data: *mut c_void, request: *const c_char, len: usize, completion_id: u64);
+
+/// One that is told that the answer is no longer needed.
+pub(crate) type Cancel = unsafe extern "C" fn(user_data: *mut c_void, completion_id: u64);
+
+/// Code of the host that answers later: its data, and what all of its questions have.
+#[derive(Debug)]
+pub(crate) struct Code {
+    user_data: UserData,
+    cancel: Option<Cancel>,
+}
+
+impl Code {
+    pub(crate) fn new(user_data: UserData, cancel: Option<Cancel>) -> Self {
+        Self { user_data, cancel }
+    }
+
+    /// Hands a request over, which ends with a NUL for readers in C.
+    pub(crate) fn begin(&self, step: Begin, request: &str, id: u64) {
+        let len = request.len().saturating_sub(1);
+        // SAFETY: the host gave the function with this data, which is not destroyed as long as `self` lives; the request
+        // is readable during the call.
+        unsafe { step(self.user_data.get(), request.as_ptr().cast(), len, id) }
+    }
+
+    /// Says that the answer is no longer needed.
+    pub(crate) fn cancel(&self, id: u64) {
+        if let Some(cancel) = self.cancel {
+            // SAFETY: as above.
+            unsafe { cancel(self.user_data.get(), id) }
         }
     }
 }

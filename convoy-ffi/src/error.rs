@@ -108,7 +108,10 @@ unsafe fn text_of(
 }
 
 /// The status of an error: the same as the call returned that made it. `CONVOY_OK` for NULL, which is no error.
-/// May be called from any threads at once, also on one error.
+///
+/// Ownership: the error stays yours.
+/// Threads: any, at once, also on one error. Does not wait.
+/// Errors: none.
 ///
 /// # Safety
 /// `error` must be NULL or an error that is not yet freed.
@@ -122,7 +125,10 @@ pub unsafe extern "C" fn convoy_error_status(error: *const convoy_error) -> conv
 /// It belongs to the error and stays valid until the error is freed. Never NULL; empty for a NULL `error`.
 ///
 /// `len`, if it is not NULL, is set to the number of bytes, the NUL not counted.
-/// May be called from any threads at once, also on one error.
+///
+/// Ownership: the text belongs to the error.
+/// Threads: any, at once, also on one error. Does not wait.
+/// Errors: none.
 ///
 /// # Safety
 /// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
@@ -135,6 +141,10 @@ pub unsafe extern "C" fn convoy_error_message(error: *const convoy_error, len: *
 /// The message and, after colons, those of its causes: what a program prints, once. Otherwise as
 /// `convoy_error_message`.
 ///
+/// Ownership: the text belongs to the error.
+/// Threads: any, at once, also on one error. Does not wait.
+/// Errors: none.
+///
 /// # Safety
 /// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
 #[unsafe(no_mangle)]
@@ -146,6 +156,10 @@ pub unsafe extern "C" fn convoy_error_chain(error: *const convoy_error, len: *mu
 /// Details for programs, as JSON; empty where there are none. With CONVOY_INVALID_SPEC it is the list of problems,
 /// as in the "problems" of `convoy_check_spec`. Otherwise as `convoy_error_message`.
 ///
+/// Ownership: the text belongs to the error.
+/// Threads: any, at once, also on one error. Does not wait.
+/// Errors: none.
+///
 /// # Safety
 /// `error` must be NULL or an error that is not yet freed; `len` must be NULL or writable.
 #[unsafe(no_mangle)]
@@ -155,6 +169,10 @@ pub unsafe extern "C" fn convoy_error_details(error: *const convoy_error, len: *
 }
 
 /// Frees an error. NULL is fine to free. The error must not be in use on any other thread.
+///
+/// Ownership: the error is gone.
+/// Threads: any; one error on one thread, where no other uses it. Does not wait.
+/// Errors: none.
 ///
 /// # Safety
 /// `error` must be NULL or an error that is not yet freed.

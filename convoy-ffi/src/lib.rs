@@ -40,11 +40,17 @@ mod reviewer;
 
 mod merger;
 
+mod host_code;
+
+mod log;
+
 mod engine;
 
 mod look;
 
 mod people;
+
+mod prune;
 
 mod run;
 
@@ -58,12 +64,15 @@ pub use self::completion::*;
 pub use self::engine::*;
 pub use self::error::*;
 pub use self::events::*;
+pub use self::host_code::convoy_host_code;
+pub use self::log::convoy_log_level;
 pub use self::look::*;
 pub use self::merger::convoy_merge_queue;
 pub use self::people::*;
+pub use self::prune::{convoy_engine_last_retention, convoy_engine_prune};
 pub use self::reviewer::convoy_review_runner;
 pub use self::run::*;
-pub use self::spec::convoy_check_spec;
+pub use self::spec::{convoy_check_formula, convoy_check_spec};
 pub use self::status::{convoy_status, convoy_status_name};
 pub use self::text::{convoy_string, convoy_string_free};
 pub use self::version::{CONVOY_ABI_VERSION, convoy_abi_version, convoy_version};

@@ -3,15 +3,17 @@
 use std::ffi::{c_char, c_void};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use convoy_core::merge::{
     Advance, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled,
 };
 use convoy_core::types::BoxFuture;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::callback::{Table, UserData, required};
-use crate::completion::{Ask, Ended, Expects, Limits, Plug, Reply};
+use crate::callback::{Begin, Code, Table, UserData, required};
+use crate::completion::{Ask, Ended, Expects, Limits, Reply};
 use crate::courier::Courier;
 use crate::error::convoy_error;
 
@@ -20,9 +22,16 @@ use crate::error::convoy_error;
 /// `convoy_agent_adapter` do, and what is said there of threads holds here.
 ///
 /// Landing has three steps, so that it happens exactly once whatever crashes: `prepare` makes the landing commit, which
-/// nobody sees yet; the engine records it; `advance` moves the ref; after a crash `settle` says whether that had
-/// happened. A rejected completion means that the step could not be tried, or that nobody knows what became of
-/// it: the engine then settles, or stops with an error rather than guess. There is no time limit: answer every call.
+/// nobody sees yet; the engine records it; `advance` moves the ref, and is asked again after a crash; where it did not
+/// answer "advanced", `settle` says whether the ref has moved all the same. There is no time limit while the engine
+/// lives: answer every call. When it is shut down or freed it waits for "grace_ms" more (an option of the builder), and
+/// interrupts the convoy without an answer; when that is resumed, it asks again, as after a crash.
+///
+/// The engine looks up what was prepared, and that the ref has moved, in the repository of the engine; requests do not
+/// name it, so keep what you need in `user_data`. What does not hold is an error that says so. A `prepare` that is
+/// rejected or wrong fails the attempt ("merge-error"): its agent tries again while there are retries. An `advance` that
+/// is rejected is asked once more, and then the run ends with CONVOY_REPOSITORY rather than guess; so it does when it
+/// moves nothing, three times. What was prepared is landed when the convoy is resumed.
 ///
 /// Requests are JSON on one line, `len` bytes and a NUL, and gone when the function returns.
 #[repr(C)]
@@ -35,18 +44,19 @@ pub struct convoy_merge_queue {
     /// NULL, or called exactly once, as that of `convoy_agent_adapter`.
     pub destroy: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
     /// Merges work onto the tip without touching files or refs, and writes the landing commit, with the parents tip and
-    /// work, durably. Request: "integration_ref" (the full name of the ref), "tip" (the commit to land onto), "work"
+    /// work, durably. Request: "integration_ref" (the full name of the ref), "tip" (the commit to land onto: where the
+    /// ref is or, in a convoy with `merge.verify`, a landing commit on top of that, which has not landed), "work"
     /// (the commit that was checked), "message" (of the landing commit, whole). Answer: {"outcome": "prepared",
-    /// "commit": OID}, {"outcome": "nothing-to-land"} (the tip reaches the work), or {"outcome": "conflict", "tree": OID
+    /// "commit": OID} (a new commit, with the whole message), {"outcome": "nothing-to-land"} (the tip has the work already), or {"outcome": "conflict", "tree": OID
     /// (merged, with markers), "paths": [...]} (never empty). May be asked twice for the same.
     pub prepare: Option<
         unsafe extern "C" fn(user_data: *mut c_void, request: *const c_char, len: usize, completion_id: u64),
     >,
     /// Moves the ref from "onto" to the landing commit by compare-and-swap, durably. Request: "integration_ref",
-    /// "commit", "onto", "fence" (the number of the engine's lease, which grows with every new holder: once a number
-    /// has been seen, a smaller one is refused). Answer: {"outcome": "advanced"} (also when the ref reaches the commit
+    /// "commit", "onto" (with `merge.verify` there may be several landing commits between them, which all land), "fence" (the number of the engine's lease on this convoy, which grows with every new holder: once a
+    /// number has been seen for a ref, a smaller one is refused; keep it as durably as the ref). Answer: {"outcome": "advanced"} (also when the ref reaches the commit
     /// already), {"outcome": "moved", "now": OID or null} (the ref is elsewhere, and was not moved), {"outcome":
-    /// "fenced", "newer": NUMBER} (nothing was moved; this engine stops).
+    /// "fenced", "newer": NUMBER} (nothing was moved; the run ends with CONVOY_BUSY).
     pub advance: Option<
         unsafe extern "C" fn(user_data: *mut c_void, request: *const c_char, len: usize, completion_id: u64),
     >,
@@ -55,8 +65,9 @@ pub struct convoy_merge_queue {
     pub settle: Option<
         unsafe extern "C" fn(user_data: *mut c_void, request: *const c_char, len: usize, completion_id: u64),
     >,
-    /// NULL, or says that the answer is no longer needed, because the engine ends. Comes at most once for a number,
-    /// and after the function that began it has returned.
+    /// NULL, or asks for an end soon: the engine is shut down or freed. Comes at most once for a number, and after the
+    /// function that began it has returned. Answer still, with what was done; a rejection is taken as no answer then.
+    /// After "grace_ms" the engine waits no longer.
     pub cancel: Option<unsafe extern "C" fn(user_data: *mut c_void, completion_id: u64)>,
 }
 
@@ -65,64 +76,40 @@ unsafe impl Table for convoy_merge_queue {
     const FIRST_SIZE: usize = size_of::<Self>();
 }
 
-type Step = unsafe extern "C" fn(*mut c_void, *const c_char, usize, u64);
-
-#[derive(Debug)]
-struct Functions {
-    user_data: UserData,
-    prepare: Step,
-    advance: Step,
-    settle: Step,
-    cancel: Option<unsafe extern "C" fn(*mut c_void, u64)>,
-}
-
-impl Plug for Functions {
-    fn begin(&self, expects: &Expects, request: &str, id: u64) {
-        let step = match expects {
-            Expects::Prepare(_) => self.prepare,
-            Expects::Advance => self.advance,
-            // Nothing else is asked of a merge queue.
-            Expects::Settle | Expects::Agent | Expects::Review => self.settle,
-        };
-        // The NUL is for C readers; it is not part of the text.
-        let len = request.len().saturating_sub(1);
-        // SAFETY: the host gave the function for this data, which is not destroyed as long as `self` lives; the
-        // request is readable during the call.
-        unsafe { step(self.user_data.get(), request.as_ptr().cast(), len, id) }
-    }
-
-    fn cancel(&self, id: u64) {
-        if let Some(cancel) = self.cancel {
-            // SAFETY: as above.
-            unsafe { cancel(self.user_data.get(), id) }
-        }
-    }
-}
-
 /// A merge queue as it was registered; the threads for it come when an engine is built.
 #[derive(Debug)]
-pub(crate) struct HostQueue(Functions);
+pub(crate) struct HostQueue {
+    code: Arc<Code>,
+    prepare: Begin,
+    advance: Begin,
+    settle: Begin,
+}
 
 impl HostQueue {
     pub(crate) fn new(table: &convoy_merge_queue, user_data: UserData) -> Result<Self, convoy_error> {
-        Ok(Self(Functions {
-            user_data,
+        Ok(Self {
             prepare: required(table.prepare, "queue", "prepare")?,
             advance: required(table.advance, "queue", "advance")?,
             settle: required(table.settle, "queue", "settle")?,
-            cancel: table.cancel,
-        }))
+            code: Arc::new(Code::new(user_data, table.cancel)),
+        })
     }
 
-    /// The queue, with threads for its functions.
-    pub(crate) fn with(self, courier: Arc<Courier>) -> Arc<dyn MergeQueue> {
-        Arc::new(Queue { functions: Arc::new(self.0), courier })
+    /// The queue, with threads for its functions. `end`: when the engine ends, and how long it waits for answers then.
+    pub(crate) fn with(
+        self,
+        courier: Arc<Courier>,
+        end: (CancellationToken, Duration),
+    ) -> Arc<dyn MergeQueue> {
+        let limits = Limits { cancel: end.0, grace: end.1, ..Limits::default() };
+        Arc::new(Queue { host: self, courier, limits })
     }
 }
 
 struct Queue {
-    functions: Arc<Functions>,
+    host: HostQueue,
     courier: Arc<Courier>,
+    limits: Limits,
 }
 
 impl fmt::Debug for Queue {
@@ -152,15 +139,23 @@ impl Queue {
     ) -> Result<Reply, MergeError> {
         let ask = Ask {
             courier: self.courier.clone(),
-            plug: self.functions.clone(),
+            code: self.host.code.clone(),
+            step: match expects {
+                Expects::Prepare(_) => self.host.prepare,
+                Expects::Advance => self.host.advance,
+                // Nothing else is asked of a merge queue.
+                _ => self.host.settle,
+            },
             expects,
             request: format!("{request}\0"),
-            limits: Limits::default(),
+            limits: self.limits.clone(),
         };
         let said = match ask.run(drop).await {
-            Ended::Resolved(reply) => return Ok(reply),
+            // What was done is done, also when it was to stop.
+            Ended::Resolved(reply) | Ended::Stopped(_, Some(reply)) => return Ok(reply),
+            Ended::Stopped(_, None) => return Err(MergeError::Stopped),
             Ended::Rejected(message) => message,
-            Ended::Stopped(..) | Ended::Lost => "the merge queue can no longer be called".to_owned(),
+            Ended::Lost => "the merge queue can no longer be called".to_owned(),
         };
         Err(MergeError::Failed { action, source: Box::new(Said(said)) })
     }

@@ -10,11 +10,12 @@ use convoy_core::types::{BoxFuture, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::callback::{Table, UserData, required};
-use crate::completion::{Ask, Ended, Expects, Limits, Live, Plug, Reply};
+use crate::callback::{Begin, Code, Table, UserData, required};
+use crate::completion::{Ask, Ended, Expects, Limits, Live, Reply};
 use crate::courier::Courier;
 use crate::error::convoy_error;
 use crate::json;
+use crate::text;
 
 /// The most of a diff that a request holds, in bytes.
 const MOST_DIFF: usize = 512 << 10;
@@ -29,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The answer of a review is JSON: "verdict" ("pass", "block" or "could-not": there is no judgement, which is never
 /// taken for a pass) and, optional, "text" (remarks; what must change, for the agent that tries again; or why there is
 /// no judgement; 64 KiB are kept) and "usage" (as in the answer of an agent). A rejected completion is "could-not".
+/// Where the file asks for the review ("fast", "panel"), "could-not" blocks the work: the attempt fails, and the event
+/// "review_verdict" says "block", with "could_not" and the reason. Where it is up to the engine ("auto") the work lands and is counted
+/// as not reviewed ("skipped").
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct convoy_review_runner {
@@ -65,35 +69,12 @@ struct Description {
     model: Option<String>,
 }
 
-#[derive(Debug)]
-struct Functions {
-    user_data: UserData,
-    review: unsafe extern "C" fn(*mut c_void, *const c_char, usize, u64),
-    cancel: Option<unsafe extern "C" fn(*mut c_void, u64)>,
-}
-
-impl Plug for Functions {
-    fn begin(&self, _expects: &Expects, request: &str, id: u64) {
-        // The NUL is for C readers; it is not part of the text.
-        let len = request.len().saturating_sub(1);
-        // SAFETY: the host gave the function for this data, which is not destroyed as long as `self` lives; the
-        // request is readable during the call.
-        unsafe { (self.review)(self.user_data.get(), request.as_ptr().cast(), len, id) }
-    }
-
-    fn cancel(&self, id: u64) {
-        if let Some(cancel) = self.cancel {
-            // SAFETY: as above.
-            unsafe { cancel(self.user_data.get(), id) }
-        }
-    }
-}
-
 /// A reviewer as it was registered; the threads for it come when an engine is built.
 #[derive(Debug)]
 pub(crate) struct HostReviewer {
     description: Description,
-    functions: Functions,
+    code: Arc<Code>,
+    review: Begin,
 }
 
 impl HostReviewer {
@@ -103,25 +84,26 @@ impl HostReviewer {
         user_data: UserData,
     ) -> Result<Self, convoy_error> {
         let review = required(table.review, "runner", "review")?;
-        let functions = Functions { user_data, review, cancel: table.cancel };
-        Ok(Self { description: json::read(description, "description")?, functions })
+        let code = Arc::new(Code::new(user_data, table.cancel));
+        Ok(Self { description: json::read(description, "description")?, code, review })
     }
 
     /// The reviewer, with threads for its functions.
     pub(crate) fn with(self, courier: Arc<Courier>) -> Arc<dyn ReviewRunner> {
-        Arc::new(Reviewer { description: self.description, functions: Arc::new(self.functions), courier })
+        Arc::new(Reviewer { description: self.description, code: self.code, review: self.review, courier })
     }
 }
 
 struct Reviewer {
     description: Description,
-    functions: Arc<Functions>,
+    code: Arc<Code>,
+    review: Begin,
     courier: Arc<Courier>,
 }
 
-async fn request_text(request: &ReviewRequest) -> Result<String, DiffError> {
+async fn request_text(request: &ReviewRequest, checkout: &str) -> Result<String, DiffError> {
     let paths = request.diff.paths().await?;
-    let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+    let paths: Vec<_> = paths.iter().map(|path| text::shown_path(path)).collect();
     let diff = request.diff.text(MOST_DIFF).await?;
     let mut env = request.env.clone();
     env.insert(COOKIE.to_owned(), request.worker.to_string());
@@ -135,7 +117,7 @@ async fn request_text(request: &ReviewRequest) -> Result<String, DiffError> {
         "paths": paths,
         "diff": diff.text,
         "diff_truncated": diff.truncated,
-        "checkout": request.checkout.to_string_lossy(),
+        "checkout": checkout,
         "env": env,
         "worker_id": request.worker,
         "timeout_ms": u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX),
@@ -156,7 +138,11 @@ impl ReviewRunner for Reviewer {
         Box::pin(async move {
             let could_not =
                 |why: String| ReviewReport { verdict: Verdict::CouldNot(why), usage: Usage::default() };
-            let text = match request_text(&request).await {
+            let checkout = match text::of_path(&request.checkout, "the folder to read in") {
+                Ok(checkout) => checkout,
+                Err(why) => return could_not(why),
+            };
+            let text = match request_text(&request, checkout).await {
                 Ok(text) => text,
                 Err(error) => return could_not(error.to_string()),
             };
@@ -166,7 +152,8 @@ impl ReviewRunner for Reviewer {
             let limits = Limits { timeout, idle: None, grace, cancel: request.cancel.clone() };
             let ask = Ask {
                 courier: self.courier.clone(),
-                plug: self.functions.clone(),
+                code: self.code.clone(),
+                step: self.review,
                 expects: Expects::Review,
                 request: text,
                 limits,

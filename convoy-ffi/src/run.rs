@@ -101,8 +101,13 @@ unsafe fn request(
 }
 
 /// Frees a run. One that has not ended is interrupted, which can be resumed later; this does not wait for it. Whoever
-/// waits for its events on another thread is answered CONVOY_END. NULL is fine, as is a run that was freed already, and a call from any
-/// callback. Cannot fail.
+/// waits for its events on another thread is answered CONVOY_END. It can be resumed once `convoy_engine_is_running`
+/// says 0; to wait for that, interrupt it, `convoy_run_wait`, and free it then. NULL is fine, as is a run that was
+/// freed already, and a call from any callback.
+///
+/// Ownership: the run is gone.
+/// Threads: any, also a callback. Does not wait.
+/// Errors: none.
 #[unsafe(no_mangle)]
 pub extern "C" fn convoy_run_free(run: *mut convoy_run) {
     guard::quietly(|| {
@@ -113,7 +118,11 @@ pub extern "C" fn convoy_run_free(run: *mut convoy_run) {
     });
 }
 
-/// The id of the convoy: `out` receives it, to be freed with `convoy_string_free`.
+/// The id of the convoy: `out` receives it.
+///
+/// Ownership: `out` is yours: free it with `convoy_string_free`. Nothing that goes in is kept.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -135,6 +144,10 @@ pub unsafe extern "C" fn convoy_run_id(
 
 /// The number ("_event_id") of the event with which this run began: `out` receives it. Events of the convoy from
 /// earlier runs are those of `convoy_engine_events` with a lower number.
+///
+/// Ownership: the number is a copy.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -159,10 +172,14 @@ pub unsafe extern "C" fn convoy_run_first_event_id(
 ///
 /// `out` may be NULL. Otherwise it receives JSON, to be freed with `convoy_string_free`: "ended" ("finished", or
 /// "interrupted": it can be resumed), "view" (the convoy, as `convoy_engine_status` gives it) and "warnings" (a list of
-/// texts: what went wrong beside the convoy).
+/// texts: what is odd about the convoy file, such as a key that is ignored, and what went wrong beside the convoy, such as
+/// a branch that could not be moved to what landed).
 ///
-/// Fails when the engine had to stop without an end (CONVOY_STORE, CONVOY_CLOSED, CONVOY_INTERNAL, ...; the convoy can
-/// be resumed), and with the mistakes in the call.
+/// Ownership: `out` is yours: free it with `convoy_string_free`. Nothing that goes in is kept.
+/// Threads: any, at once; from a callback only with 0. Waits as `timeout_ms` says.
+/// Errors: CONVOY_TIMED_OUT (without an error object); where the engine had to stop without an end CONVOY_STORE,
+/// CONVOY_REPOSITORY (git failed, or work could not land), CONVOY_BUSY (another engine has taken the convoy over),
+/// CONVOY_CLOSED or CONVOY_INTERNAL, and the convoy can be resumed; the mistakes in the call.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -178,7 +195,7 @@ pub unsafe extern "C" fn convoy_run_wait(
         let outcome = waited.ok_or_else(|| convoy_error::quiet(CONVOY_TIMED_OUT))??;
         // SAFETY: the caller promises NULL or a place that may be written to.
         if let Ok(out) = unsafe { Out::new(out, "out") } {
-            out.write(convoy_string::new(json::write(&outcome)?));
+            out.write(convoy_string::new(json::outcome(&outcome).to_string()));
         }
         Ok(())
     };
@@ -186,8 +203,12 @@ pub unsafe extern "C" fn convoy_run_wait(
     unsafe { with_run(run, err, body) }
 }
 
-/// Asks the run to pause: agents that run finish, and nothing starts. It follows soon, and events tell of it; asking
-/// a run that has ended does nothing. Never blocks. Fails with the mistakes in the call.
+/// Asks the run to pause: agents that run finish, and nothing starts. It follows soon, and events tell of it; asking a
+/// run that has ended does nothing. Never blocks.
+///
+/// Ownership: nothing changes hands. Nothing that goes in is kept.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
 ///
 /// # Safety
 /// `err` must be NULL or writable.
@@ -201,6 +222,10 @@ pub unsafe extern "C" fn convoy_run_pause(
 }
 
 /// Ends a pause. Otherwise as `convoy_run_pause`.
+///
+/// Ownership: nothing changes hands. Nothing that goes in is kept.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
 ///
 /// # Safety
 /// `err` must be NULL or writable.
@@ -216,6 +241,10 @@ pub unsafe extern "C" fn convoy_run_unpause(
 /// Asks the run to end for good: nothing starts, agents that run are ended, their work is kept. It cannot be resumed
 /// (though `convoy_engine_retry` takes its tasks up again). Otherwise as `convoy_run_pause`.
 ///
+/// Ownership: nothing changes hands. Nothing that goes in is kept.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
+///
 /// # Safety
 /// `err` must be NULL or writable.
 #[unsafe(no_mangle)]
@@ -229,6 +258,10 @@ pub unsafe extern "C" fn convoy_run_cancel(
 
 /// Asks the run to stop so that it can be resumed. `reason` is for the record: `len` bytes of UTF-8, not kept; NULL
 /// with a length of 0 stands for none. Otherwise as `convoy_run_pause`.
+///
+/// Ownership: nothing changes hands. Nothing that goes in is kept.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
 ///
 /// # Safety
 /// `reason` must be NULL or point to `len` readable bytes that do not change during the call. `err` must be NULL or

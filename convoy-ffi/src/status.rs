@@ -40,7 +40,8 @@ pub enum convoy_status {
     CONVOY_INVALID_ARGUMENT = 100,
     /// The convoy file has errors: the details of the error list them, as `convoy_check_spec` does.
     CONVOY_INVALID_SPEC = 101,
-    /// The convoy file or the builder asks for something that this version or this platform does not have.
+    /// The convoy file or the builder asks for something that this version or this platform does not have; or a path that
+    /// would be given is no UTF-8, so that it is no text.
     CONVOY_UNSUPPORTED = 102,
     /// The repository cannot be used as it is.
     CONVOY_REPOSITORY = 103,
@@ -101,8 +102,12 @@ impl From<ErrorKind> for convoy_status {
 
 /// The name of a status, such as "CONVOY_BUSY"; "CONVOY_UNKNOWN" for a number that this library does not have.
 ///
-/// The text is NUL-terminated, belongs to the library and stays valid as long as the library is loaded; it must not
-/// be freed. Cannot fail. May be called from any thread at any time.
+/// The text is NUL-terminated, belongs to the library and stays valid as long as the library is loaded; it must not be
+/// freed.
+///
+/// Ownership: the text belongs to the library.
+/// Threads: any, at any time. Does not wait.
+/// Errors: none.
 #[unsafe(no_mangle)]
 pub extern "C" fn convoy_status_name(status: i32) -> *const std::ffi::c_char {
     let found = NAMES.iter().find(|(known, _)| *known as i32 == status);

@@ -1,6 +1,8 @@
 //! Text in, checked, and text out, owned by the host.
 
 use std::ffi::c_char;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::ptr;
 
 use crate::error::convoy_error;
@@ -28,6 +30,8 @@ impl convoy_string {
     /// Hands bytes over to the host that need not be text.
     pub(crate) fn of_bytes(mut bytes: Vec<u8>) -> Self {
         let len = bytes.len();
+        // Not more than that: what is over would be given back by copying all of it.
+        bytes.reserve_exact(1);
         bytes.push(0);
         Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len }
     }
@@ -37,7 +41,10 @@ impl convoy_string {
 /// NULL, and a `convoy_string` that is all zero, are fine to free.
 ///
 /// Copies of the structure share the one text: free it through one of them and forget the others.
-/// Cannot fail. One text at a time from one thread; different texts from any threads at once.
+///
+/// Ownership: the text is gone.
+/// Threads: any; one text on one thread, different ones at once. Does not wait.
+/// Errors: none.
 ///
 /// # Safety
 /// `string` must be NULL or point to a `convoy_string` that is all zero or as the library wrote it.
@@ -90,6 +97,28 @@ pub(crate) unsafe fn optional<'a>(
     unsafe { read(pointer, len, argument) }.map(Some)
 }
 
+/// A path as the host is told it, or what it is told instead: text that goes out is UTF-8, and any other path would be one
+/// of something else. `what` is what lies there.
+pub(crate) fn of_path<'a>(path: &'a Path, what: &str) -> Result<&'a str, String> {
+    path.to_str().ok_or_else(|| {
+        format!(
+            "the path of {what} is no UTF-8, which every text here is: {}: set \"state_dir\" to a folder whose path is, or \
+             rename the folder",
+            shown_path(path)
+        )
+    })
+}
+
+/// A path for people only: what is no UTF-8 in it stands there as `\xNN`.
+pub(crate) fn shown_path(path: &Path) -> String {
+    let mut shown = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        shown.push_str(chunk.valid());
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::CStr;
@@ -110,6 +139,18 @@ mod tests {
                 assert!(string.data.is_null());
                 assert_eq!(string.len, 0);
             }
+        }
+    }
+
+    #[test]
+    fn a_path_is_told_as_it_is_or_not_at_all() {
+        use std::ffi::OsStr;
+        let path = Path::new("/gr\u{fc}n/log");
+        assert_eq!(of_path(path, "the log"), Ok("/gr\u{fc}n/log"));
+        let path = Path::new(OsStr::from_bytes(b"/gr\xfcn/log"));
+        let refused = of_path(path, "the log").expect_err("no UTF-8");
+        for said in ["the path of the log", "/gr\\xfcn/log", "state_dir"] {
+            assert!(refused.contains(said), "{refused}");
         }
     }
 

@@ -165,6 +165,7 @@ static void wrong_structures(const char *repository) {
     convoy_agent_adapter adapter = adapter_of(&self);
     convoy_review_runner runner = {0};
     convoy_merge_queue queue = {0};
+    convoy_host_code code = {0};
     struct {
         convoy_agent_adapter known;
         size_t unknown;
@@ -208,8 +209,94 @@ static void wrong_structures(const char *repository) {
     queue.destroy = destroy;
     FAILS(convoy_engine_builder_set_merge_queue(builder, &queue, &err), CONVOY_BAD_STRUCT, "prepare");
     CHECK(get(&self.destroyed) == 9);
+    code.struct_size = sizeof code;
+    code.user_data = &self;
+    code.destroy = destroy;
+    FAILS(convoy_engine_builder_add_gate(builder, TEXT("g"), &code, &err), CONVOY_BAD_STRUCT, "call");
+    code.call = execute;
+    FAILS(convoy_engine_builder_add_gate(builder, TEXT(""), &code, &err), CONVOY_INVALID_ARGUMENT, "name");
+    FAILS(convoy_engine_builder_add_hook(builder, TEXT("\xff"), &code, &err), CONVOY_BAD_UTF8, "name");
+    FAILS(convoy_engine_builder_add_prompt_source(NULL, TEXT("p"), &code, &err), CONVOY_NULL_ARGUMENT, "builder");
+    CHECK(get(&self.destroyed) == 13);
+    FAILS(convoy_engine_builder_add_prompt_source(builder, TEXT("p"), NULL, &err), CONVOY_NULL_ARGUMENT, "code");
+    OK(convoy_engine_builder_add_hook(builder, TEXT("h"), &code, &err));
     convoy_engine_builder_free(builder);
-    CHECK(get(&self.destroyed) == 10);
+    CHECK(get(&self.destroyed) == 15);
+}
+
+static void log_nothing(void *user_data, int32_t level, const char *record, size_t len) {
+    (void)user_data;
+    (void)level;
+    (void)record;
+    (void)len;
+}
+
+/* A destroy function that uses the builder which lets its user data go. */
+typedef struct uses_builder {
+    convoy_engine_builder *builder;
+    convoy_status expected;
+    int destroyed;
+} uses_builder;
+
+static void use_builder(void *user_data) {
+    uses_builder *self = user_data;
+    CHECK(convoy_engine_builder_set_options(self->builder, TEXT("{}"), NULL) == self->expected);
+    set(&self->destroyed, get(&self->destroyed) + 1);
+}
+
+static void a_destroy_that_uses_its_builder(const char *repository) {
+    convoy_engine_builder *builder = builder_for(repository, ",\"store\":\"memory\"");
+    uses_builder self = {0};
+    convoy_agent_adapter adapter = {0};
+    convoy_engine *engine = NULL;
+    self.builder = builder;
+    self.expected = CONVOY_OK;
+    adapter.struct_size = sizeof adapter;
+    adapter.user_data = &self;
+    adapter.destroy = use_builder;
+    adapter.execute = execute;
+    /* Replaced. */
+    OK(convoy_engine_builder_set_log(builder, CONVOY_LOG_INFO, log_nothing, &self, use_builder, &err));
+    OK(convoy_engine_builder_set_log(builder, CONVOY_LOG_INFO, NULL, NULL, NULL, &err));
+    CHECK(get(&self.destroyed) == 1);
+    OK(convoy_engine_build(builder, &engine, &err));
+    /* Refused, as the builder is used up. */
+    self.expected = CONVOY_USED_UP;
+    FAILS(convoy_engine_builder_add_adapter(builder, TEXT("{\"name\":\"odd\"}"), &adapter, &err), CONVOY_USED_UP, "new one");
+    FAILS(convoy_engine_builder_set_log(builder, CONVOY_LOG_INFO, log_nothing, &self, use_builder, &err), CONVOY_USED_UP,
+          "new one");
+    CHECK(get(&self.destroyed) == 3);
+    convoy_engine_builder_free(builder);
+    convoy_engine_free(engine);
+}
+
+/* Limits of adapters, and formulas. */
+static void limits_and_formulas(const char *repository) {
+    static const char formula[] = "name: f\nvariables: {NAME: {required: true}}\nspec: {name: f, tasks: [{id: a, prompt: \"Do {{NAME}}\"}]}\n";
+    convoy_engine_builder *builder = builder_for(repository, ",\"adapter_limits\":{\"nobody\":{\"max_concurrent\":1}}");
+    convoy_engine *engine = NULL;
+    convoy_string out = {NULL, 0};
+    FAILS(convoy_engine_build(builder, &engine, &err), CONVOY_INVALID_ARGUMENT, "nobody");
+    convoy_engine_builder_free(builder);
+    builder = builder_for(repository, ",\"profile_limits\":{\"nobody\":{\"max_concurrent\":0}}");
+    FAILS(convoy_engine_build(builder, &engine, &err), CONVOY_INVALID_ARGUMENT, "at most 0");
+    convoy_engine_builder_free(builder);
+    builder = builder_for(repository, ",\"store\":\"memory\",\"git_backend\":\"reference\",\"profile_limits\":{\"mine\":{\"stagger_ms\":5}}");
+    FAILS(convoy_engine_builder_set_options(builder, TEXT("{\"adapter_limits\":{\"x\":{\"max\":1}}}"), &err), CONVOY_BAD_JSON,
+          "max");
+    FAILS(convoy_engine_builder_set_options(builder, TEXT("{\"git_backend\":\"other\"}"), &err), CONVOY_BAD_JSON, "other");
+    convoy_engine_free(engine_of(builder));
+
+    OK(convoy_check_formula(TEXT(formula), TEXT("{\"NAME\":\"[it]\"}"), &out, &err));
+    CHECK(strstr(out.data, "\"ok\":true") != NULL && strstr(out.data, "Do [it]") != NULL);
+    convoy_string_free(&out);
+    OK(convoy_check_formula(TEXT(formula), NULL, 0, &out, &err));
+    CHECK(strstr(out.data, "\"ok\":false") != NULL && strstr(out.data, "\"spec\":null") != NULL);
+    CHECK(strstr(out.data, "NAME") != NULL);
+    convoy_string_free(&out);
+    FAILS(convoy_check_formula(TEXT(formula), TEXT("{\"NAME\":7}"), &out, &err), CONVOY_BAD_JSON, "values");
+    FAILS(convoy_check_formula(NULL, 1, NULL, 0, &out, &err), CONVOY_NULL_ARGUMENT, "text");
+    FAILS(convoy_check_formula(TEXT(formula), NULL, 0, NULL, &err), CONVOY_NULL_ARGUMENT, "out");
 }
 
 static void wrong_completions(void) {
@@ -261,6 +348,27 @@ static void does_nothing(host *self, uint64_t id) {
     (void)id;
 }
 
+/* What an engine that was shut down still answers: what asks nothing of its store. */
+static void after_a_shutdown(const char *repository) {
+    host self = {0};
+    convoy_string out = {NULL, 0};
+    convoy_run *run = NULL;
+    self.act = answers_twice;
+    begin(repository, &self);
+    ends(&self, "\"status\":\"done\"");
+    OK(convoy_engine_shutdown(self.engine, &err));
+    OK(convoy_engine_shutdown(self.engine, &err));
+    FAILS(convoy_engine_start(self.engine, TEXT(convoy), NULL, 0, &run, &err), CONVOY_CLOSED, "shut down");
+    FAILS(convoy_engine_list(self.engine, &out, &err), CONVOY_CLOSED, "shut down");
+    OK(convoy_engine_plan(self.engine, TEXT(convoy), NULL, 0, &out, &err));
+    CHECK(strstr(out.data, "\"phases\":1") != NULL);
+    convoy_string_free(&out);
+    OK(convoy_engine_state_dir(self.engine, &out, &err));
+    CHECK(out.len > 0);
+    convoy_string_free(&out);
+    let_go(&self);
+}
+
 /* An agent that never answers, whatever it is told. */
 static void never_answered(const char *repository) {
     host self = {0};
@@ -272,6 +380,124 @@ static void never_answered(const char *repository) {
     ends(&self, "\"status\":\"cancelled\"");
     wait_for(&self.cancelled, 1);
     FAILS(convoy_completion_resolve(self.id, TEXT(report), &err), CONVOY_NO_COMPLETION, "forget it");
+    let_go(&self);
+}
+
+/* What a gate says by not saying anything, and what names that nobody has. */
+static void gates_that_misbehave(const char *repository) {
+    static const char slow[] = "{name: slow, version: 1, adapter: odd, tasks: [{id: a, prompt: p, max_retries: 0,"
+                               " host_gates: [g], gate_timeout: 1}]}";
+    convoy_engine_builder *builder = builder_for(repository, ",\"store\":\"memory\"");
+    convoy_agent_adapter adapter;
+    convoy_host_code code = {0};
+    host agent = {0}, gate = {0};
+    agent.act = answers_twice;
+    gate.act = does_nothing;
+    adapter = adapter_of(&agent);
+    OK(convoy_engine_builder_add_adapter(builder, TEXT("{\"name\":\"odd\",\"capabilities\":{\"resume\":true}}"), &adapter,
+                                         &err));
+    code.struct_size = sizeof code;
+    code.user_data = &gate;
+    code.destroy = destroy;
+    code.call = execute;
+    code.cancel = cancel;
+    OK(convoy_engine_builder_add_gate(builder, TEXT("g"), &code, &err));
+    agent.engine = engine_of(builder);
+    FAILS(convoy_engine_start(agent.engine, TEXT("{name: n, version: 1, adapter: odd, tasks: [{id: a, prompt: p, host_gates: [x]}]}"),
+                              NULL, 0, &agent.run, &err), CONVOY_UNSUPPORTED, "no gate `x`");
+    OK(convoy_engine_start(agent.engine, TEXT(slow), NULL, 0, &agent.run, &err));
+    ends(&agent, "limit of 1 s");
+    wait_for(&gate.cancelled, 1);
+    FAILS(convoy_completion_resolve(gate.id, TEXT("{\"outcome\":\"pass\"}"), &err), CONVOY_NO_COMPLETION, "forget it");
+    let_go(&agent);
+    wait_for(&gate.destroyed, 1);
+}
+
+/* What the engine tells of itself: kept as far as there is room. */
+typedef struct journal {
+    host ends;
+    size_t len;
+    char text[65536];
+} journal;
+
+static void keep(void *user_data, int32_t level, const char *record, size_t len) {
+    journal *self = user_data;
+    CHECK(strlen(record) == len && level >= CONVOY_LOG_ERROR && level <= CONVOY_LOG_DEBUG);
+    CHECK((level == CONVOY_LOG_WARN) == (strstr(record, "\"level\":\"warn\"") != NULL));
+    if (self->len + len + 1 < sizeof self->text) {
+        memcpy(self->text + self->len, record, len);
+        self->len += len;
+        self->text[self->len++] = '\n';
+    }
+}
+
+/* A secret that the agent, a person and the host's own code say is in no record, and the records are all there. */
+static void logs_without_secrets(const char *repository) {
+    static journal told;
+    static const char spec[] = "{name: odd, version: 1, adapter: odd, tasks: [{id: a, prompt: p, max_retries: 0}]}";
+    convoy_engine_builder *builder = builder_for(repository, ",\"store\":\"memory\",\"secrets\":[\"correct horse battery\"]");
+    convoy_agent_adapter adapter;
+    convoy_string id = {NULL, 0};
+    host self = {0};
+    self.act = does_nothing;
+    adapter = adapter_of(&self);
+    FAILS(convoy_engine_builder_set_log(builder, 0, keep, &told, destroy, &err), CONVOY_BAD_NUMBER, "level");
+    FAILS(convoy_engine_builder_set_log(NULL, CONVOY_LOG_INFO, keep, &told, destroy, &err), CONVOY_NULL_ARGUMENT, "builder");
+    OK(convoy_engine_builder_set_log(builder, CONVOY_LOG_INFO, keep, &told, destroy, &err));
+    OK(convoy_engine_builder_set_log(builder, CONVOY_LOG_INFO, NULL, NULL, NULL, &err));
+    CHECK(get(&told.ends.destroyed) == 3);
+    OK(convoy_engine_builder_set_log(builder, CONVOY_LOG_DEBUG, keep, &told, destroy, &err));
+    OK(convoy_engine_builder_add_adapter(builder, TEXT("{\"name\":\"odd\"}"), &adapter, &err));
+    self.engine = engine_of(builder);
+    OK(convoy_engine_start(self.engine, TEXT(spec), NULL, 0, &self.run, &err));
+    wait_for(&self.called, 1);
+    OK(convoy_run_id(self.run, &id, &err));
+    FAILS(convoy_engine_approve(self.engine, id.data, id.len, TEXT("a"), NULL, 0, TEXT("correct horse battery"), -1, NULL, &err),
+          CONVOY_STATE, "approval");
+    OK(convoy_completion_reject(self.id, TEXT("it said correct horse battery"), &err));
+    ends(&self, "\"failed\"");
+    let_go(&self);
+    /* Then every record has been handed over. */
+    wait_for(&told.ends.destroyed, 4);
+    CHECK(told.len > 0 && strstr(told.text, "correct horse") == NULL);
+    CHECK(strstr(told.text, "it said [REDACTED") != NULL && strstr(told.text, "was refused") != NULL);
+    CHECK(strstr(told.text, "\"event\":\"convoy_started\"") < strstr(told.text, "\"event\":\"task_"));
+    CHECK(strstr(told.text, "\"event\":\"convoy_started\"") != NULL && strstr(told.text, "the convoy began") != NULL);
+    CHECK(strstr(told.text, id.data) != NULL && strstr(told.text, "\"task\":\"a\"") != NULL);
+    CHECK(strstr(told.text, "\"event\":\"task_failed\"") != NULL && strstr(told.text, "\"attempt\":1") != NULL);
+    convoy_string_free(&id);
+}
+
+/* What became of a request: granted, refused with its reason, kept for the next engine, or not known yet. */
+static void answers_of_requests(const char *repository) {
+    host self = {0};
+    convoy_string id = {NULL, 0}, answer = {NULL, 0};
+    convoy_status status;
+    self.act = does_nothing;
+    begin(repository, &self);
+    OK(convoy_run_id(self.run, &id, &err));
+    OK(convoy_engine_pause(self.engine, id.data, id.len, -1, &answer, &err));
+    CHECK(strcmp(answer.data, "{\"answer\":\"granted\"}") == 0);
+    convoy_string_free(&answer);
+    OK(convoy_engine_unpause(self.engine, id.data, id.len, 60000, NULL, &err));
+    FAILS(convoy_engine_approve(self.engine, id.data, id.len, TEXT("a"), NULL, 0, NULL, 0, -1, &answer, &err),
+          CONVOY_STATE, "does not wait for approval");
+    FAILS(convoy_engine_reject(self.engine, id.data, id.len, TEXT("b"), NULL, 0, -1, &answer, &err), CONVOY_STATE,
+          "no such task");
+    FAILS(convoy_engine_accept(self.engine, id.data, id.len, TEXT("a"), TEXT("HEAD"), NULL, 0, -1, &answer, &err),
+          CONVOY_STATE, "cannot be replaced");
+    FAILS(convoy_engine_approve(self.engine, id.data, id.len, TEXT("a"), TEXT("xyz"), NULL, 0, -1, &answer, &err),
+          CONVOY_INVALID_ARGUMENT, "xyz");
+    FAILS(convoy_engine_pause(self.engine, NULL, 1, -1, &answer, &err), CONVOY_NULL_ARGUMENT, "convoy");
+    FAILS(convoy_engine_cancel(self.engine, TEXT(nobody), -1, &answer, &err), CONVOY_NOT_FOUND, nobody);
+    FAILS(convoy_engine_skip(NULL, id.data, id.len, TEXT("a"), NULL, 0, -1, &answer, &err), CONVOY_NULL_ARGUMENT, "engine");
+    CHECK(answer.data == NULL);
+    /* It is sent also when nobody waits for the answer. */
+    status = convoy_engine_skip(self.engine, id.data, id.len, TEXT("a"), TEXT("not needed"), 0, NULL, NULL);
+    CHECK(status == CONVOY_OK || status == CONVOY_TIMED_OUT);
+    ends(&self, "\"status\":\"skipped\"");
+    FAILS(convoy_engine_pause(self.engine, id.data, id.len, -1, NULL, &err), CONVOY_STATE, "is over");
+    convoy_string_free(&id);
     let_go(&self);
 }
 
@@ -408,6 +634,12 @@ int main(int argc, char **argv) {
     wrong_completions();
     answered_in_the_call(argv[1]);
     never_answered(argv[1]);
+    logs_without_secrets(argv[1]);
+    answers_of_requests(argv[1]);
+    gates_that_misbehave(argv[1]);
+    a_destroy_that_uses_its_builder(argv[1]);
+    after_a_shutdown(argv[1]);
+    limits_and_formulas(argv[1]);
     answered_too_late(argv[1]);
     a_hanging_callback(argv[1]);
     a_callback_that_frees_its_engine(argv[1]);

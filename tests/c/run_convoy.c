@@ -96,6 +96,49 @@ static void print_events(convoy_run *run) {
     }
 }
 
+/* The record of the convoy as a file, which must be new. */
+static void exports(convoy_engine *engine, convoy_run *run, const char *repository) {
+    char path[4096];
+    convoy_string id = {NULL, 0};
+    uint64_t written = 0;
+    int lines = 0, c;
+    FILE *file;
+    snprintf(path, sizeof path, "%s/.git/record.ndjson", repository);
+    OK(convoy_run_id(run, &id, &err));
+    OK(convoy_engine_export(engine, id.data, id.len, TEXT(path), &written, &err));
+    FAILS(convoy_engine_export(engine, id.data, id.len, TEXT(path), NULL, &err), CONVOY_INVALID_ARGUMENT, "there already");
+    file = fopen(path, "r");
+    CHECK(file != NULL);
+    while ((c = fgetc(file)) != EOF) {
+        lines += c == '\n';
+    }
+    CHECK(written > 0 && (uint64_t)lines == written && fclose(file) == 0 && remove(path) == 0);
+    convoy_string_free(&id);
+}
+
+/* What would go is told when that is asked for as it must be. */
+static void prunes(convoy_engine *engine, convoy_run *run) {
+    char options[256];
+    convoy_string id = {NULL, 0}, out = {NULL, 0};
+    OK(convoy_run_id(run, &id, &err));
+    FAILS(convoy_engine_prune(engine, NULL, 1, &out, &err), CONVOY_NULL_ARGUMENT, "options");
+    FAILS(convoy_engine_prune(engine, TEXT("{\"all\":true}"), NULL, &err), CONVOY_NULL_ARGUMENT, "out");
+    FAILS(convoy_engine_prune(engine, TEXT("{\"age\":1}"), &out, &err), CONVOY_BAD_JSON, "age");
+    FAILS(convoy_engine_prune(engine, TEXT("[[],1]"), &out, &err), CONVOY_BAD_JSON, "an object");
+    FAILS(convoy_engine_prune(engine, TEXT("{}"), &out, &err), CONVOY_INVALID_ARGUMENT, "nothing says which");
+    /* It was applied when the engine was built. */
+    OK(convoy_engine_last_retention(engine, &out, &err));
+    CHECK(strstr(out.data, "\"pruned\":[]") != NULL && strstr(out.data, "\"dry_run\":false") != NULL);
+    convoy_string_free(&out);
+    FAILS(convoy_engine_last_retention(engine, NULL, &err), CONVOY_NULL_ARGUMENT, "out");
+    snprintf(options, sizeof options, "{\"convoys\":[\"%s\"],\"dry_run\":true}", id.data);
+    OK(convoy_engine_prune(engine, TEXT(options), &out, &err));
+    CHECK(strstr(out.data, "\"dry_run\":true") != NULL && strstr(out.data, id.data) != NULL);
+    CHECK(strstr(out.data, "\"status\":\"done\"") != NULL && strstr(out.data, "\"kept\":[]") != NULL);
+    convoy_string_free(&out);
+    convoy_string_free(&id);
+}
+
 int main(int argc, char **argv) {
     convoy_agent_adapter adapter = {0};
     convoy_engine_builder *builder;
@@ -104,7 +147,7 @@ int main(int argc, char **argv) {
     convoy_string text = {NULL, 0};
 
     CHECK(argc == 2);
-    builder = builder_for(argv[1], "");
+    builder = builder_for(argv[1], ",\"keep_convoys\":5");
     adapter.struct_size = sizeof adapter;
     adapter.user_data = &lock;
     adapter.destroy = destroy;
@@ -118,6 +161,8 @@ int main(int argc, char **argv) {
     CHECK(strstr(text.data, "\"done\":2") != NULL);
     convoy_string_free(&text);
     CHECK(convoy_run_wait(run, 0, NULL, NULL) == CONVOY_OK);
+    exports(engine, run, argv[1]);
+    prunes(engine, run);
     OK(convoy_engine_shutdown(engine, &err));
     FAILS(convoy_engine_list(engine, &text, &err), CONVOY_CLOSED, "");
     convoy_run_free(run);

@@ -32,6 +32,12 @@ int main(void) {
     PLACE(convoy_merge_queue, advance);
     PLACE(convoy_merge_queue, settle);
     PLACE(convoy_merge_queue, cancel);
+    SIZE(convoy_host_code);
+    PLACE(convoy_host_code, struct_size);
+    PLACE(convoy_host_code, user_data);
+    PLACE(convoy_host_code, destroy);
+    PLACE(convoy_host_code, call);
+    PLACE(convoy_host_code, cancel);
     for (number = 0; number < 1000; number++) {
         const char *name = convoy_status_name(number);
         if (strcmp(name, "CONVOY_UNKNOWN") != 0) {

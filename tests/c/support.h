@@ -2,6 +2,10 @@
 #ifndef CONVOY_TEST_SUPPORT_H
 #define CONVOY_TEST_SUPPORT_H
 
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+
 #include <convoy.h>
 
 #include <stdio.h>
@@ -64,6 +68,25 @@ static inline char *member(const char *json, const char *name) {
     return value;
 }
 
+/* The first line that a command prints, in a buffer; its exit code is answered. */
+static inline int line_of(const char *command, char *line, size_t size) {
+    FILE *pipe = popen(command, "r");
+    CHECK(pipe != NULL);
+    if (fgets(line, (int)size, pipe) == NULL) {
+        line[0] = 0;
+    }
+    line[strcspn(line, "\n")] = 0;
+    while (fgetc(pipe) != EOF) {
+    }
+    return pclose(pipe);
+}
+
+/* A file with this text. */
+static inline void write_file(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
 /* A builder for a repository, whose engine has the PATH and HOME of this process. */
 static inline convoy_engine_builder *builder_for(const char *repository, const char *more) {
     convoy_engine_builder *builder = NULL;
@@ -73,8 +96,8 @@ static inline convoy_engine_builder *builder_for(const char *repository, const c
     OK(convoy_engine_builder_new(TEXT(repository), &builder, &err));
     snprintf(options, sizeof options,
              "{\"env\":{\"PATH\":\"%s\",\"HOME\":\"%s\",\"GIT_CONFIG_NOSYSTEM\":\"1\","
-             "\"GIT_CONFIG_GLOBAL\":\"/dev/null\"},\"grace_ms\":1000%s}",
-             path, home, more);
+             "\"GIT_CONFIG_GLOBAL\":\"/dev/null\"}%s%s}",
+             path, home, strstr(more, "\"grace_ms\"") == NULL ? ",\"grace_ms\":1000" : "", more);
     OK(convoy_engine_builder_set_options(builder, TEXT(options), &err));
     return builder;
 }

@@ -48,7 +48,10 @@ fn kills_in_every_stage_of_the_end_change_nothing() {
     for _ in ["the fixing task", "the gates on what it made", "the hook"] {
         killed(resume(), &fifo);
     }
-    assert!(killed_at(&repo, resume(), "%(refname) refs/convoy/", 1, true), "the guard looks at the refs");
+    assert!(
+        killed_at(&repo, resume(), "worktree list --porcelain", 1, true),
+        "the guard looks at the worktrees"
+    );
     resume().run().expect_code(0);
     assert_eq!(repo.files("main"), ["README.md", "mended.txt", "one.txt"]);
     assert_landed_once(&repo, ["convoy-gate-fix-1", "one"]);

@@ -25,6 +25,15 @@ fn side(own: &str, other: &str) -> String {
 }
 
 fn large(repo: &ScratchRepo) -> PathBuf {
+    large_with(repo, "concurrency: 4")
+}
+
+/// The same in worktrees with a git directory of their own.
+fn separate(repo: &ScratchRepo) -> PathBuf {
+    large_with(repo, "concurrency: 4\nworktree: {isolation: separate}")
+}
+
+fn large_with(repo: &ScratchRepo, head: &str) -> PathBuf {
     repo.write("both.txt", "neither\n");
     repo.commit("More");
     let (failed, gated) = (repo.beside("failed"), repo.beside("gated"));
@@ -47,7 +56,7 @@ fn large(repo: &ScratchRepo) -> PathBuf {
         };
         task(id, &fields, &format!("count {} {id}\n{script}", repo.beside("bought").display()))
     });
-    convoy_file(repo, "large", "concurrency: 4", &tasks.concat())
+    convoy_file(repo, "large", head, &tasks.concat())
 }
 
 /// The tree of an undisturbed run.
@@ -129,11 +138,11 @@ fn is_over(repo: &ScratchRepo, outcome: Outcome) -> bool {
 }
 
 /// Kills the program after some of its lines, up to so often, and lets the last one run to its end.
-fn killed_at_random(seed: u64, most: usize) {
+fn killed_at_random(seed: u64, most: usize, make: fn(&ScratchRepo) -> PathBuf) {
     let tree = undisturbed(large);
     let mut random = Random(seed);
     let repo = ScratchRepo::new();
-    let mut command = run(&repo, &large(&repo));
+    let mut command = run(&repo, &make(&repo));
     // Calls of agents whose success is on record, as it was when it was seen first.
     let mut paid: BTreeMap<String, usize> = BTreeMap::new();
     for kill in 0..=most {
@@ -168,12 +177,17 @@ fn killed_at_random(seed: u64, most: usize) {
 
 #[test]
 fn twelve_kills_at_random_moments_change_nothing() {
-    killed_at_random(1, 12);
+    killed_at_random(1, 12, large);
 }
 
 #[test]
 fn twelve_kills_at_other_random_moments_change_nothing() {
-    killed_at_random(2, 12);
+    killed_at_random(2, 12, large);
+}
+
+#[test]
+fn twelve_kills_change_nothing_where_worktrees_have_a_git_directory_of_their_own() {
+    killed_at_random(3, 12, separate);
 }
 
 /// A smaller convoy for many runs: a conflict, and a task that waits for both sides and has a gate.
@@ -251,8 +265,10 @@ fn killed_at_every_call(odd: bool) {
         let file = small(&repo);
         let before = (index % 2 == 1) == odd;
         // Sometimes the first such call, sometimes a later one.
-        assert!(killed_at(&repo, run(&repo, &file), call, 1 + index as u64 % 3, before), "{call}");
-        let again = || convoy(&repo, &["resume", "--json"]);
+        // All of them are made where the git program does everything.
+        let by_git = || run(&repo, &file).args(["--git-backend", "reference"]);
+        assert!(killed_at(&repo, by_git(), call, 1 + index as u64 % 3, before), "{call}");
+        let again = || convoy(&repo, &["resume", "--json", "--git-backend", "reference"]);
         if killed_at(&repo, again(), call, 1, !before) {
             again().run().expect_code(0);
         }

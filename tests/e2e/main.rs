@@ -1,5 +1,7 @@
 //! The program `convoy` on real repositories, with real processes: what a person who runs it can rely on.
 
+mod batches;
+mod crash;
 mod end;
 mod follow;
 mod formula;
@@ -12,6 +14,7 @@ mod letters;
 mod load;
 mod output;
 mod people;
+mod prune;
 mod repositories;
 mod secrets;
 mod show;
@@ -19,4 +22,6 @@ mod stored;
 mod stubborn;
 mod support;
 mod switch;
+mod together;
+mod verify;
 mod way;

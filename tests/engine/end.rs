@@ -335,3 +335,19 @@ async fn a_guard_that_is_switched_off_or_looks_elsewhere_says_nothing() {
     assert_nothing_left(&repo, &some);
     engine.shutdown().await;
 }
+
+#[test]
+fn an_engine_is_shut_down_by_a_program_that_has_no_runtime() {
+    let repo = ScratchRepo::new();
+    let agent = Inline::new(|request| {
+        write(&request.cwd, "made.txt", "made\n");
+        AgentOutcome::Succeeded
+    });
+    pollster::block_on(async {
+        let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+        let outcome = ran(&engine, &spec("")).await;
+        engine.shutdown().await;
+        assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
+        assert_nothing_left(&repo, &outcome);
+    });
+}

@@ -5,7 +5,7 @@ use std::fs;
 
 use convoy_core::attempt::{Answer, PromptPart};
 use convoy_core::engine::{Ended, RunEvent};
-use convoy_core::event::{EventRecord, RequestKind, RunOptions};
+use convoy_core::event::{ConvoyEvent, Event, EventRecord, RequestKind, RunOptions};
 use convoy_core::spec::json_schema;
 use convoy_core::types::TaskId;
 use convoy_tests::{ScratchRepo, engine, host_env};
@@ -92,7 +92,7 @@ fn stable(text: &str, repo: &ScratchRepo) -> String {
         (r"\b[0-9a-f]{64}\b", "DIGEST"),
         (r"session-[0-9]+", "SESSION"),
         (
-            r#"("(?:duration_ms|elapsed_ms|pid|start_time|prompt_bytes|wall_time_ms|_event_id)"):[0-9]+"#,
+            r#"("(?:run|duration_ms|elapsed_ms|pid|start_time|prompt_bytes|slot|wall_time_ms|_event_id)"):[0-9]+"#,
             "$1:0",
         ),
     ] {
@@ -108,11 +108,29 @@ fn stable(text: &str, repo: &ScratchRepo) -> String {
     text
 }
 
+/// The task that an event is about. Each run of `merge.verify` judges the work of one here.
+fn task_of(record: &EventRecord, events: &[EventRecord]) -> Option<String> {
+    let started = |number: u32| {
+        events.iter().find_map(|record| match &record.event {
+            Event::Convoy(ConvoyEvent::VerifyStarted(run)) if run.run == number => Some(run),
+            _ => None,
+        })
+    };
+    let number = match &record.event {
+        Event::Convoy(ConvoyEvent::VerifyStarted(run)) => run.run,
+        Event::Convoy(ConvoyEvent::VerifyResult(result)) => result.run,
+        _ => return record.task_id().map(TaskId::to_string),
+    };
+    let tasks = &started(number).expect("a run begins before it ends").tasks;
+    assert_eq!(tasks.len(), 1, "with one slot and no batches");
+    Some(tasks[0].to_string())
+}
+
 /// The events of the convoy and of each task, in their order. Those of different tasks have none: agents, checks and
 /// landings go on side by side.
 fn by_task(events: &[EventRecord]) -> Vec<&EventRecord> {
     let mut sorted: Vec<&EventRecord> = events.iter().collect();
-    sorted.sort_by_key(|record| record.task_id().map(TaskId::as_str).map(str::to_owned));
+    sorted.sort_by_cached_key(|record| task_of(record, events));
     // How often the branch is moved depends on what lands meanwhile; the last time is after all of it.
     let published = |record: &EventRecord| record.event.type_name().starts_with("branch_publish");
     let first_of_last =

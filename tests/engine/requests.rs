@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_core::agent::{
-    AgentAdapter, AgentError, AgentOutcome, AgentReport, AgentRequest, AgentSink, Capabilities, Probe,
-    ProbeContext,
-};
+use convoy_core::agent::{AgentOutcome, AgentReport, AgentRequest, AgentSink};
 use convoy_core::engine::{Answer, Run, RunEvent};
 use convoy_core::event::{EventRecord, Request, RequestKind, RunOptions};
 use convoy_core::spec::Task;
@@ -14,28 +11,14 @@ use convoy_core::store::{MemoryStore, Store as _};
 use convoy_core::types::{BoxFuture, ConvoyStatus, Oid, TaskId, TaskStatus, Timestamp};
 use convoy_tests::{Inline, ScratchRepo, engine};
 
+use crate::telling::{Telling, Tells};
+
 /// An agent that never stops to report, until it is cancelled.
 #[derive(Debug)]
 struct Chatty;
 
-impl AgentAdapter for Chatty {
-    fn name(&self) -> &str {
-        "chatty"
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::none()
-    }
-
-    fn probe<'a>(&'a self, _context: &'a ProbeContext) -> BoxFuture<'a, Result<Probe, AgentError>> {
-        Box::pin(async { Ok(Probe::available(None)) })
-    }
-
-    fn execute<'a>(
-        &'a self,
-        request: AgentRequest,
-        sink: &'a mut dyn AgentSink,
-    ) -> BoxFuture<'a, AgentReport> {
+impl Tells for Chatty {
+    fn work<'a>(&'a self, request: AgentRequest, sink: &'a mut dyn AgentSink) -> BoxFuture<'a, AgentReport> {
         Box::pin(async move {
             let mut often = tokio::time::interval(Duration::from_millis(20));
             while !request.cancel.is_cancelled() {
@@ -51,9 +34,10 @@ impl AgentAdapter for Chatty {
 async fn a_busy_run_hears_what_another_engine_asks() {
     let repo = ScratchRepo::new();
     let store = Arc::new(MemoryStore::new());
-    let runs = engine(&repo).adapter(Arc::new(Chatty)).store(store.clone()).build().await.expect("an engine");
+    let runs =
+        engine(&repo).adapter(Telling::new(Chatty)).store(store.clone()).build().await.expect("an engine");
     let asks = engine(&repo).store(store).build().await.expect("another engine");
-    let spec = "name: t\nversion: 1\nadapter: chatty\ntasks:\n- {id: a, prompt: x}\n";
+    let spec = "name: t\nversion: 1\nadapter: inline\ntasks:\n- {id: a, prompt: x}\n";
     let run = runs.start(spec, RunOptions::default()).await.expect("started");
     asks.request(run.id(), RequestKind::Cancel).await.expect("asked");
     let ended = tokio::time::timeout(Duration::from_secs(900), run.wait()).await;
@@ -161,6 +145,18 @@ fn senseless() -> Vec<(RequestKind, &'static str)> {
             "has no tree yet",
         ),
         (RequestKind::Skip { task: task("absent"), reason: reason() }, "no such task"),
+        (
+            RequestKind::Inject { tasks: Vec::new(), source: "test".into(), idempotency_key: None },
+            "there are no tasks in it",
+        ),
+        (
+            RequestKind::RefuseInjection {
+                reason: "2:1: no list".into(),
+                source: "test".into(),
+                idempotency_key: None,
+            },
+            "2:1: no list",
+        ),
     ]
 }
 
@@ -216,6 +212,6 @@ async fn what_the_next_engine_would_refuse_is_refused_while_nobody_runs_the_conv
     let outcome = engine.resume(Some(run.id())).await.expect("resumed").wait().await.expect("an outcome");
     assert_eq!(outcome.view.tasks[1].status, TaskStatus::Skipped);
     let over = engine.request(run.id(), skip()).await.expect_err("over");
-    assert!(over.to_string().contains("`convoy retry` takes up what is not done"), "{over}");
+    assert!(over.to_string().contains("a retry takes up what is not done"), "{over}");
     engine.shutdown().await;
 }

@@ -286,6 +286,13 @@ async fn a_reviewer_of_the_host_that_panics_comes_to_no_judgement_and_stops_noth
     let events = engine.events(run.id(), 0, usize::MAX).await.expect("events");
     let record = format!("{:?}", events.iter().map(EventRecord::to_flat_json).collect::<Vec<_>>());
     assert!(record.contains("the code of the reviewer panicked: no idea"), "{record}");
+    let verdict = events.iter().find(|event| event.event.type_name() == "review_verdict").expect("a verdict");
+    let verdict = verdict.to_flat_json();
+    assert_eq!((&verdict["verdict"], &verdict["could_not"]), (&"block".into(), &true.into()), "{verdict}");
+    let log =
+        engine.log_path(run.id(), &tasks[0].id, None).await.expect("a log").with_extension("review-1.log");
+    let log = std::fs::read_to_string(&log).expect("the reviewer's log");
+    assert!(log.contains("no judgement: the code of the reviewer panicked: no idea"), "{log}");
     engine.shutdown().await;
 }
 

@@ -20,6 +20,56 @@ fn the_header_is_the_one_that_the_sources_give() {
     );
 }
 
+/// The functions of a header, each with the lines of its comment.
+fn commented(header: &str) -> Vec<(String, Vec<&str>)> {
+    let (mut found, mut comment) = (Vec::new(), Vec::new());
+    for line in header.lines() {
+        let text = line.trim();
+        if text == "/**" {
+            comment.clear();
+        } else if let Some(text) = text.strip_prefix('*').filter(|text| !text.starts_with('/')) {
+            comment.push(text.trim_start());
+        } else if let Some((before, _)) = line.split_once('(')
+            && let Some(name) = before.rsplit([' ', '*']).next()
+            && name.starts_with("convoy_")
+        {
+            found.push((name.to_owned(), std::mem::take(&mut comment)));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_function_says_who_owns_what_who_may_call_it_and_how_it_fails() {
+    let header = fs::read_to_string(root().join("include/convoy.h")).expect("the committed header");
+    let functions = commented(&header);
+    let symbols = fs::read_to_string(root().join("convoy-ffi/symbols.txt")).expect("the symbols");
+    assert_eq!(functions.len(), symbols.lines().count(), "{functions:?}");
+    for (name, comment) in functions {
+        // Each begins a line, and goes on until the next, an empty line or the end.
+        let said = |label: &str, next: Option<&str>| {
+            let starts: Vec<usize> =
+                (0..comment.len()).filter(|at| comment[*at].starts_with(label)).collect();
+            let [start] = starts[..] else { panic!("{name}: {} lines begin with {label:?}", starts.len()) };
+            let ends = |line: &&str| line.is_empty() || next.is_some_and(|next| line.starts_with(next));
+            let lines: Vec<&str> = comment[start..].iter().copied().take_while(|line| !ends(line)).collect();
+            lines.join(" ")
+        };
+        let owned = said("Ownership: ", Some("Threads: "));
+        let threads = said("Threads: ", Some("Errors: "));
+        let errors = said("Errors: ", None);
+        for text in [&owned, &threads, &errors] {
+            assert!(text.ends_with('.') && text.len() > "Errors: .".len(), "{name}: {text}");
+        }
+        let who = threads.trim_start_matches("Threads: ");
+        assert!(who.starts_with("any") || who.starts_with("one call at a time on one"), "{name}: {threads}");
+        assert!(who.contains("Does not wait.") != who.contains("Waits "), "{name} waits or not: {threads}");
+        let named = |word: &&str| errors.contains(word);
+        let known = ["CONVOY_", "those of `convoy_", "the mistakes in the call", "Errors: none."];
+        assert!(known.iter().any(named), "{name}: {errors}");
+    }
+}
+
 #[test]
 fn the_library_exports_what_the_header_declares_and_nothing_else() {
     let listed = printed("nm", [OsStr::new("-D"), OsStr::new("--defined-only"), library().as_os_str()]);
@@ -83,6 +133,12 @@ fn the_symbols_are_those_that_were_promised() {
     let exported: BTreeSet<&str> = listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
     let fresh: String = exported.iter().map(|name| format!("{name}\n")).collect();
     must_be_kept("convoy-ffi/symbols.txt", &fresh);
+}
+
+#[test]
+fn a_program_that_closes_the_library_does_not_take_the_code_from_its_threads() {
+    let tags = printed("readelf", [OsStr::new("-d"), library().as_os_str()]);
+    assert!(tags.lines().any(|tag| tag.contains("FLAGS") && tag.contains("NODELETE")), "{tags}");
 }
 
 #[test]

@@ -74,14 +74,44 @@ fn whatever_a_host_does_wrong_is_a_status_and_everything_is_let_go_once() {
 }
 
 #[test]
-fn a_reviewer_and_a_merge_queue_can_be_c_code() {
+fn a_wake_is_called_with_no_lock_held_and_let_go_when_it_has_returned() {
+    let repo = ScratchRepo::new();
+    within(&repo, &c_program(&repo.beside(""), "wakes"), [repo.root()]);
+}
+
+#[test]
+fn texts_that_are_too_long_and_paths_that_are_no_text_are_a_status() {
+    let repo = ScratchRepo::new();
+    within(&repo, &c_program(&repo.beside(""), "texts"), [repo.root()]);
+}
+
+#[test]
+fn reviewers_merge_queues_gates_prompt_sources_and_hooks_can_be_c_code() {
     let repo = ScratchRepo::new();
     let asked = within(&repo, &c_program(&repo.beside(""), "hosts"), [repo.root()]);
-    let expected = "review: block\nreview: pass\nqueue: prepare\nqueue: moved\nqueue: prepare\nqueue: advance\n\
+    let expected = "prompt: style\nhook: stamp\nreview: block\nprompt: style\nhook: stamp\nreview: pass\n\
+                    queue: prepare\nqueue: moved\nqueue: advance\ngate: judge\ngate: judge\n\
                     review: pass\nqueue: prepare\nqueue: advance\n";
     assert_eq!(asked, expected);
-    assert_eq!(repo.git(["show", "main:one.txt"]), "second");
+    for (file, text) in [("one.txt", "second"), ("two.txt", "second"), ("stamp.txt", "stamped")] {
+        assert_eq!(repo.git(["show", &format!("main:{file}")]), text);
+    }
     assert_eq!(repo.git(["log", "--format=%s", "--merges", "main"]), "Landed in C\nLanded in C");
+}
+
+#[test]
+fn landings_that_nobody_answers_end_with_the_engine_and_happen_once() {
+    let repo = ScratchRepo::new();
+    let asked = within(&repo, &c_program(&repo.beside(""), "landings"), [repo.root()]);
+    let expected = "prepare\n-- \"ended\":\"interrupted\"\n\
+                    prepare\nadvance\n-- \"ended\":\"interrupted\"\n\
+                    advance, is there\nprepare\nadvance\n-- \"done\":2\n\
+                    -- \"status\":\"done\"\n";
+    assert_eq!(asked, expected);
+    assert_eq!(repo.git(["rev-list", "--count", "--merges", "main"]), "2");
+    for file in ["one.txt", "two.txt"] {
+        assert_eq!(repo.git(["show", &format!("main:{file}")]), "written once");
+    }
 }
 
 #[test]
@@ -115,9 +145,10 @@ const MOST_GROWTH: i64 = 4 * 1024;
 fn runs_and_engines_give_back_what_they_took() {
     let repo = ScratchRepo::new();
     let program = c_program(&repo.beside(""), "churn");
-    let grown = within(&repo, &program, [repo.root().as_os_str(), "300".as_ref(), "20".as_ref()]);
+    let numbers = ["300", "20", "30"].map(AsRef::as_ref);
+    let grown = within(&repo, &program, [&[repo.root().as_os_str()], &numbers[..]].concat());
     let numbers: Vec<i64> =
         grown.lines().filter_map(|line| line.split_whitespace().last()?.parse().ok()).collect();
-    assert_eq!(numbers.len(), 2, "{grown}");
+    assert_eq!(numbers.len(), 3, "{grown}");
     assert!(numbers.iter().all(|grown| *grown < MOST_GROWTH), "{grown}");
 }

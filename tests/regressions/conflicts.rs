@@ -83,6 +83,13 @@ async fn a_conflict_is_resolved_in_the_tree_that_holds_it_and_checked_again() {
     let loser = if ran.task("a").attempts == 2 { "a" } else { "b" };
     let met = ran.events_of(loser, "merge_conflict_detected");
     assert_eq!((met.len(), &met[0]["conflicting_files"]), (1, &serde_json::json!(["f.txt"])));
+    let told = &met[0]["conflicts"][0];
+    assert_eq!((&told["path"], &told["kind"]), (&"f.txt".into(), &"content".into()));
+    for side in ["base", "ours", "theirs"] {
+        let content =
+            repo.git(["cat-file", "blob", told[side]["oid"].as_str().expect("there is such a side")]);
+        assert!(!content.is_empty() && told[side]["mode"] == "100644", "{side}");
+    }
     let prompts = agent.prompts(&format!("change {loser}"));
     assert_eq!(prompts.len(), 2);
     assert!(prompts[1].contains("f.txt") && prompts[1].ends_with(&prompts[0]), "{}", prompts[1]);

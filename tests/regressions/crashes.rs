@@ -12,7 +12,7 @@ use convoy_tests::{Inline, OddStore, ScratchRepo, engine, write};
 use crate::support::{finish, landed, spec};
 
 /// The store of a process that dies while it records an event of a certain type.
-fn dying(memory: &MemoryStore, at: &'static str, when: When) -> Arc<OddStore> {
+pub(crate) fn dying(memory: &MemoryStore, at: &'static str, when: When) -> Arc<OddStore> {
     // Held by somebody who lived before this machine was started.
     let store = OddStore::new(memory.clone())
         .as_holder(|holder| Holder { boot: "an earlier boot".to_owned(), ..holder })
@@ -32,14 +32,14 @@ fn writer() -> Arc<Inline> {
 }
 
 /// Dies once, is resumed at once by another engine, and ends as if nothing had happened.
-async fn survives(at: &'static str, when: When) {
-    let case = format!("{at}, {when:?}");
+async fn survives(head: &str, at: &'static str, when: When) {
+    let case = format!("{head}{at}, {when:?}");
     let repo = ScratchRepo::new();
     let (agent, memory) = (writer(), MemoryStore::new());
     let store = dying(&memory, at, when);
     let first = engine(&repo).adapter(agent.clone()).store(store).build().await.expect("an engine");
     let run =
-        first.start(&spec("", "  - {id: a, prompt: do}\n"), RunOptions::default()).await.expect("started");
+        first.start(&spec(head, "  - {id: a, prompt: do}\n"), RunOptions::default()).await.expect("started");
     run.wait().await.expect_err(&case);
     first.shutdown().await;
 
@@ -73,7 +73,7 @@ async fn survives(at: &'static str, when: When) {
 async fn a_crash_before_the_work_is_a_commit_loses_nothing() {
     for at in ["task_assigned", "task_started", "task_agent_ended", "task_snapshot"] {
         for when in [When::BeforeCommit, When::AfterCommit] {
-            survives(at, when).await;
+            survives("", at, when).await;
         }
     }
 }
@@ -82,7 +82,18 @@ async fn a_crash_before_the_work_is_a_commit_loses_nothing() {
 async fn a_crash_between_landing_and_done_lands_the_work_exactly_once() {
     for at in ["merge_queued", "merge_prepared", "merge_done", "task_done"] {
         for when in [When::BeforeCommit, When::AfterCommit] {
-            survives(at, when).await;
+            survives("", at, when).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_around_a_landing_in_another_form_lands_the_work_exactly_once() {
+    for form in ["squash", "rebase"] {
+        for at in ["merge_queued", "merge_prepared", "merge_done", "task_done", "branch_publish_started"] {
+            for when in [When::BeforeCommit, When::AfterCommit] {
+                survives(&format!("merge: {{strategy: {form}}}"), at, when).await;
+            }
         }
     }
 }
@@ -91,7 +102,7 @@ async fn a_crash_between_landing_and_done_lands_the_work_exactly_once() {
 async fn a_crash_while_the_branch_moves_is_repaired() {
     for at in ["branch_publish_started", "branch_published", "convoy_finished"] {
         for when in [When::BeforeCommit, When::AfterCommit] {
-            survives(at, when).await;
+            survives("", at, when).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use convoy_core::engine::RunEvent;
 use convoy_core::event::RunOptions;
 use convoy_core::types::ConvoyStatus;
 use convoy_tests::{Inline, ScratchRepo, engine, git_in, last_word, write};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Barrier, Notify, Semaphore};
 
 use crate::support::{Ran, finish, quoted, run, spec};
 
@@ -326,4 +326,85 @@ async fn a_branch_that_another_convoy_publishes_to_is_not_told() {
     let ran = run(&repo, agent, &spec("", "  - {id: a, prompt: make a}\n")).await;
     let wanted = vec!["refs/heads/somebodys (moved)".to_owned()];
     assert_eq!(found(&ran, "a"), [("warn".to_owned(), wanted)]);
+}
+
+#[tokio::test]
+async fn hooks_that_another_convoy_of_the_engine_publishes_are_no_finding() {
+    let repo = ScratchRepo::new();
+    repo.write(".husky/pre-commit", "exit 0\n");
+    repo.commit("Hooks");
+    repo.git(["config", "core.hooksPath", ".husky"]);
+    let meet = Arc::new((Barrier::new(2), Barrier::new(2)));
+    let agent = {
+        let meet = meet.clone();
+        Inline::waiting(move |request| {
+            let meet = meet.clone();
+            async move {
+                if last_word(&request.prompt) == "a" {
+                    meet.0.wait().await;
+                    meet.1.wait().await;
+                    write(&request.cwd, "a.txt", "made\n");
+                } else {
+                    write(&request.cwd, ".husky/pre-commit", "exit 0 # new\n");
+                }
+                AgentOutcome::Succeeded
+            }
+        })
+    };
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let start = async |name: &str| {
+        let text = spec("", &format!("  - {{id: {name}, prompt: make {name}, max_retries: 0}}\n"));
+        engine.start(&text, RunOptions::default()).await.expect("started")
+    };
+    let watched = start("a").await;
+    meet.0.wait().await;
+    let other = start("b").await;
+    finish(&engine, &other).await.assert_done();
+    assert_eq!(repo.read(".husky/pre-commit"), "exit 0 # new\n");
+    meet.1.wait().await;
+    let ran = finish(&engine, &watched).await;
+    ran.assert_done();
+    assert_eq!(found(&ran, "a"), []);
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_another_convoy_of_the_engine_publishes_by_a_merge_is_not_told() {
+    let repo = ScratchRepo::new();
+    let meet = || Arc::new((Barrier::new(2), Barrier::new(2)));
+    let (a, b) = (meet(), meet());
+    let agent = {
+        let (a, b) = (a.clone(), b.clone());
+        Inline::waiting(move |request| {
+            let at = if last_word(&request.prompt) == "a" { a.clone() } else { b.clone() };
+            async move {
+                at.0.wait().await;
+                at.1.wait().await;
+                write(&request.cwd, last_word(&request.prompt), "made");
+                AgentOutcome::Succeeded
+            }
+        })
+    };
+    let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+    let start = async |name: &str| {
+        let text = spec("", &format!("  - {{id: {name}, prompt: make {name}}}\n"));
+        engine.start(&text, RunOptions::default()).await.expect("started")
+    };
+    let other = start("b").await;
+    b.0.wait().await;
+    // The branch is no longer where that convoy began: it publishes by a merge.
+    repo.write("mine", "mine\n");
+    repo.commit("Mine");
+    let run = start("a").await;
+    a.0.wait().await;
+    b.1.wait().await;
+    let ran = finish(&engine, &other).await;
+    ran.assert_done();
+    let integration = repo.git(["rev-parse", &ran.outcome.view.integration_ref]);
+    assert_ne!(repo.git(["rev-parse", "main"]), integration, "the branch holds a merge");
+    a.1.wait().await;
+    let ran = finish(&engine, &run).await;
+    ran.assert_done();
+    assert_eq!(found(&ran, "a"), []);
+    engine.shutdown().await;
 }

@@ -13,7 +13,7 @@ use convoy_core::merge::{
     Advance, GitMergeQueue, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled,
 };
 use convoy_core::types::{BoxFuture, ConvoyStatus};
-use convoy_tests::{Inline, ScratchRepo, engine, host_env, last_word, write};
+use convoy_tests::{Inline, ScratchRepo, engine, git_in, host_env, last_word, write};
 use tokio::sync::Barrier;
 
 use crate::support::{finish, kept, landed, quoted, run, run_with, spec};
@@ -132,6 +132,122 @@ async fn a_ref_that_cannot_be_moved_for_a_moment_goes_unnoticed_and_for_longer_s
     finish(&mended, &mended.resume(None).await.expect("resumed")).await.assert_done();
     assert_eq!((landed(&repo, "main"), agent.requests().len()), (vec!["a".to_owned()], 1));
     mended.shutdown().await;
+}
+
+#[tokio::test]
+async fn work_lands_in_the_form_that_is_asked_for_and_is_the_same_in_each() {
+    let agent = || {
+        Inline::new(|request| {
+            let name = last_word(&request.prompt);
+            for part in ["one", "two"] {
+                write(&request.cwd, &format!("{name}-{part}.txt"), part);
+                let git = |args: &[&str]| git_in(&request.cwd, args);
+                git(&["add", "-A"]);
+                git(&["commit", "-q", "-m", &format!("{name}: {part}")]);
+            }
+            write(&request.cwd, &format!("{name}.txt"), name);
+            AgentOutcome::Succeeded
+        })
+    };
+    let tasks = "  - {id: a, prompt: make a}\n  - {id: b, prompt: make b}\n";
+    let mut trees = Vec::new();
+    for (form, subjects) in [
+        ("merge", &["b", "a"][..]),
+        ("squash", &["b", "a"]),
+        ("rebase", &["b: work of attempt 1", "b: two", "b: one", "a: work of attempt 1", "a: two", "a: one"]),
+    ] {
+        let repo = ScratchRepo::new();
+        let head = format!("merge: {{strategy: {form}}}");
+        let ran = run_with(engine(&repo).adapter(agent()), &spec(&head, tasks)).await;
+        ran.assert_done();
+        assert_eq!(landed(&repo, "main"), ["a", "b"], "{form}");
+        let made = repo.git(["log", "--first-parent", "--format=%s|%p|%an", "main"]);
+        let made: Vec<Vec<&str>> = made.lines().map(|line| line.split('|').collect()).collect();
+        let parents = if form == "merge" { 2 } else { 1 };
+        for (commit, subject) in made.iter().zip(subjects) {
+            assert!(commit[0].starts_with(subject), "{form}: {made:?}");
+            assert_eq!(commit[1].split(' ').count(), parents, "{form}: {made:?}");
+        }
+        assert_eq!(made.len(), subjects.len() + 1, "{form}: {made:?}");
+        trees.push(repo.oid("main^{tree}"));
+        repo.assert_sound_and_clean();
+    }
+    assert!(trees.windows(2).all(|two| two[0] == two[1]), "{trees:?}");
+}
+
+#[tokio::test]
+async fn a_form_that_the_hosts_queue_does_not_know_is_refused_at_the_start() {
+    let repo = ScratchRepo::new();
+    let queue = Faulty::on(&repo, "", 0, 0).await;
+    let engine = engine(&repo).adapter(writer()).merge_queue(queue).build().await.expect("an engine");
+    let text = spec("merge: {strategy: squash}", "  - {id: a, prompt: make a}\n");
+    let error = engine.start(&text, RunOptions::default()).await.expect_err("it merges alone");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("merge.strategy: squash"), "{error}");
+    assert!(engine.list().await.expect("a list").is_empty());
+    engine.shutdown().await;
+}
+
+/// Says of a step, as often as it is asked, that the engine ends.
+#[derive(Debug)]
+struct Leaving {
+    inner: GitMergeQueue,
+    from_prepare_on: bool,
+}
+
+impl MergeQueue for Leaving {
+    fn prepare<'a>(
+        &'a self,
+        request: &'a PrepareRequest,
+    ) -> BoxFuture<'a, Result<PrepareOutcome, MergeError>> {
+        if self.from_prepare_on {
+            return Box::pin(async { Err(MergeError::Stopped) });
+        }
+        self.inner.prepare(request)
+    }
+
+    /// Lands it all the same.
+    fn advance<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        fence: u64,
+    ) -> BoxFuture<'a, Result<Advance, MergeError>> {
+        Box::pin(async move {
+            let advanced = self.inner.advance(prepared, fence).await;
+            assert!(matches!(advanced, Ok(Advance::Advanced)), "{advanced:?}");
+            Err(MergeError::Stopped)
+        })
+    }
+
+    fn settle<'a>(&'a self, prepared: &'a Prepared) -> BoxFuture<'a, Result<Settled, MergeError>> {
+        self.inner.settle(prepared)
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_leaves_with_the_engine_costs_no_attempt_and_lands_nothing_twice() {
+    for from_prepare_on in [true, false] {
+        let repo = ScratchRepo::new();
+        let inner = Faulty::on(&repo, "", 0, 0).await.inner.clone();
+        let (queue, agent) = (Arc::new(Leaving { inner, from_prepare_on }), writer());
+        let leaving =
+            engine(&repo).adapter(agent.clone()).merge_queue(queue).build().await.expect("an engine");
+        let text = spec("", "  - {id: a, prompt: make a, max_retries: 0}\n");
+        let run = leaving.start(&text, RunOptions::default()).await.expect("started");
+        let error = run.wait().await.expect_err("the engine goes on, its queue does not");
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+        leaving.shutdown().await;
+
+        let next = engine(&repo).adapter(agent.clone()).build().await.expect("an engine");
+        let ran = finish(&next, &next.resume(None).await.expect("resumed")).await;
+        ran.assert_done();
+        assert_eq!((landed(&repo, "main"), agent.requests().len()), (vec!["a".to_owned()], 1));
+        assert_eq!(
+            (ran.task("a").attempts, repo.git(["rev-list", "--count", "--merges", "main"])),
+            (1, "1".into())
+        );
+        next.shutdown().await;
+    }
 }
 
 #[tokio::test]

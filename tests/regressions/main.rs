@@ -40,6 +40,7 @@
 
 mod adapters;
 mod artifacts;
+mod batches;
 mod checks;
 mod conflicts;
 mod crashes;
@@ -57,6 +58,7 @@ mod places;
 mod policy;
 mod programs;
 mod prompts;
+mod queues;
 mod records;
 mod retries;
 mod review_hooks;

@@ -56,9 +56,14 @@ async fn any_printable_task_id_gets_a_worktree_of_its_own() {
     ran.assert_done();
     let worktrees = repo.root().join(".convoy/worktrees").join(ran.outcome.view.convoy_id.as_str());
     let mut folded = BTreeSet::new();
+    let slots = repo.root().join(".convoy/slots");
     for request in agent.requests() {
-        assert_eq!(request.cwd.parent(), Some(worktrees.as_path()), "{}", request.cwd.display());
-        let name = request.cwd.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
+        assert_eq!(request.cwd.parent(), Some(slots.as_path()), "{}", request.cwd.display());
+    }
+    for event in ids.iter().flat_map(|id| ran.events_of(id, "task_started")) {
+        let path = Path::new(event["worktree"].as_str().expect("a path"));
+        assert_eq!(path.parent(), Some(worktrees.as_path()), "{}", path.display());
+        let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
         assert!(name.is_ascii() && name.len() < 100, "{name} is no name for every file system");
         // Apart also where upper and lower case are one.
         assert!(folded.insert(name.to_lowercase()), "{name} is used twice");

@@ -1,5 +1,7 @@
 //! Reviews that cannot be made.
 
+use convoy_core::error::ErrorKind;
+use convoy_core::event::RunOptions;
 use convoy_tests::{ScratchRepo, engine, prompt};
 
 use crate::support::{AGENT, landed, run_with, scripted};
@@ -13,23 +15,39 @@ fn task(review: &str) -> String {
 #[tokio::test]
 async fn without_a_reviewer_nothing_passes_a_review() {
     // The agent program of these tasks cannot be kept from writing.
-    for (review, status, unreviewed) in
-        [("review: fast,", "review-blocked", 0), ("review: panel,", "review-blocked", 0), ("", "done", 1)]
-    {
+    let repo = ScratchRepo::new();
+    let ran = run_with(engine(&repo), &scripted("", &task(""))).await;
+    ran.assert_done();
+    assert_eq!(ran.outcome.view.totals.unreviewed, 1);
+    let verdict = &ran.events_of("a", "review_verdict")[0];
+    assert_eq!(verdict["verdict"], "skipped");
+    let reason = verdict["reason"].as_str().expect("a text");
+    assert!(reason.contains("cannot be kept from writing"), "{reason}");
+    assert_eq!(ran.events_of("a", "review_started"), [] as [serde_json::Value; 0]);
+    assert_eq!(landed(&repo, "main"), ["a"]);
+}
+
+#[tokio::test]
+async fn what_asks_for_a_review_that_nobody_can_make_is_not_started() {
+    let hook = "hooks: [{type: review}], ";
+    for (head, review, what) in [
+        ("", "review: fast, ", "of a"),
+        ("", "review: panel, ", "of a"),
+        ("", hook, "of a"),
+        ("hooks: [{type: review, on: post_convoy}]", "review: none, ", "of the merged result"),
+    ] {
         let repo = ScratchRepo::new();
-        let ran = run_with(engine(&repo), &scripted("", &task(review))).await;
-        assert_eq!(ran.task("a").status.as_str(), status, "{review}");
-        assert_eq!(ran.outcome.view.totals.unreviewed, unreviewed, "{review}");
-        let verdict = &ran.events_of("a", "review_verdict")[0];
-        assert_eq!(verdict["verdict"], if unreviewed == 1 { "skipped" } else { "block" }, "{review}");
-        let reason = verdict["reason"].as_str().expect("a text");
-        assert!(reason.contains("cannot be kept from writing"), "{reason}");
-        assert_eq!(ran.events_of("a", "review_started"), [] as [serde_json::Value; 0]);
-        assert_eq!(landed(&repo, "main").len(), usize::from(status == "done"), "{review}");
-        if status != "done" {
-            assert_eq!(ran.failed_with("a"), "review-blocked");
-            assert!(ran.failure("a").message.contains("could not be made"), "{:?}", ran.failure("a"));
+        let engine = engine(&repo).build().await.expect("an engine");
+        let refused = engine.start(&scripted(head, &task(review)), RunOptions::default()).await;
+        let error = refused.expect_err("nobody can review");
+        assert_eq!(error.kind(), ErrorKind::Agent, "{error}");
+        for said in
+            [what, "cannot be kept from writing", "`reviewer_adapter`", "capabilities", "review runner"]
+        {
+            assert!(error.to_string().contains(said), "{said}: {error}");
         }
+        assert!(engine.list().await.expect("lists").is_empty());
+        engine.shutdown().await;
     }
 }
 

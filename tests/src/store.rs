@@ -4,8 +4,8 @@ use std::fmt;
 
 use convoy_core::event::{EventRecord, Request};
 use convoy_core::store::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Store, StoreError,
-    StoredConvoy,
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Pruning, Store,
+    StoreError, StoredConvoy,
 };
 use convoy_core::types::{BoxFuture, ConvoyId, Timestamp};
 
@@ -120,5 +120,29 @@ impl Store for OddStore {
 
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
         self.inner.inbox(convoy)
+    }
+
+    fn begin_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.begin_pruning(lease, now)
+    }
+
+    fn finish_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.inner.finish_pruning(lease, now)
+    }
+
+    fn prunings(&self) -> BoxFuture<'_, Result<Vec<Pruning>, StoreError>> {
+        self.inner.prunings()
+    }
+
+    fn give_space_back(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.inner.give_space_back()
     }
 }

@@ -3,6 +3,7 @@
 const native = require('./native');
 const { Host, ask, cancel } = require('./host');
 const { ConvoyError } = require('./errors');
+const { mustFit, mustKnow, renamed } = require('./options');
 const { Run } = require('./run');
 
 const CLOSED = 110;
@@ -11,6 +12,7 @@ native.setup(
   (kind, key, question, id, text) => {
     if (kind === 0) Run.wake(key);
     else if (kind === 1) ask(key, question, id, text);
+    else if (kind === 4) Host.get(key)?.tell(text);
     else cancel(id);
   },
   (...parts) => new ConvoyError(...parts),
@@ -26,9 +28,46 @@ const ENGINE_OPTIONS = {
   actor: 'actor',
   graceMs: 'grace_ms',
   git: 'git',
+  gitBackend: 'git_backend',
   store: 'store',
   create: 'create',
+  adapterLimits: 'adapter_limits',
+  profileLimits: 'profile_limits',
+  keepForMs: 'keep_for_ms',
+  keepConvoys: 'keep_convoys',
+  logsQuotaBytes: 'logs_quota_bytes',
 };
+/** All of them, with what they are; those without are looked at below. */
+const ENGINE_KINDS = {
+  repo: undefined,
+  adapters: undefined,
+  reviewRunner: undefined,
+  mergeQueue: undefined,
+  gates: 'object',
+  prompts: 'object',
+  hooks: 'object',
+  log: undefined,
+  logLevel: undefined,
+  env: 'texts',
+  stateDir: 'text',
+  secrets: undefined,
+  actor: 'text',
+  graceMs: 'number',
+  git: 'text',
+  gitBackend: 'text',
+  store: 'store',
+  create: 'flag',
+  adapterLimits: 'object',
+  profileLimits: 'object',
+  keepForMs: 'number',
+  keepConvoys: 'small',
+  logsQuotaBytes: 'number',
+};
+/** Those of `prune`. */
+const PRUNE_OPTIONS = { olderThanMs: 'older_than_ms', all: 'all', unpublished: 'unpublished', dryRun: 'dry_run' };
+const PRUNE_KINDS = { convoys: undefined, olderThanMs: 'number', all: 'flag', unpublished: 'flag', dryRun: 'flag' };
+/** In the order of their numbers, from 1. */
+const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 const RUN_OPTIONS = {
   concurrency: 'concurrency',
   adapter: 'adapter',
@@ -36,22 +75,18 @@ const RUN_OPTIONS = {
   maxInjected: 'max_injected',
   injectFile: 'inject_file',
 };
-
-function options(names, given, others = []) {
-  const made = {};
-  for (const [name, value] of Object.entries(given)) {
-    if (others.includes(name)) continue;
-    if (!Object.hasOwn(names, name)) {
-      const known = [...Object.keys(names), ...others].join(', ');
-      throw new TypeError(`there is no option ${JSON.stringify(name)}: the options are ${known}`);
-    }
-    if (value !== undefined) made[names[name]] = value;
-  }
-  return made;
-}
+const RUN_KINDS = { concurrency: 'concurrency', adapter: 'text', branch: 'text', maxInjected: 'small', injectFile: 'flag' };
+const SIGNAL = { signal: 'signal' };
+const ASKED = { timeoutMs: 'number' };
+const DECIDED = { reason: 'text', ...ASKED };
 
 function specText(spec) {
-  if (typeof spec === 'string') return spec;
+  if (typeof spec === 'string') {
+    if (/^\S+\.(ya?ml|json)$/.test(spec)) {
+      throw new TypeError(`${JSON.stringify(spec)} looks like the path of a convoy file: give what the file holds`);
+    }
+    return spec;
+  }
   if (typeof spec === 'object' && spec !== null) return JSON.stringify(spec);
   throw new TypeError('a convoy file is its text, or the object that it holds');
 }
@@ -62,6 +97,15 @@ function idOf(convoy) {
   throw new TypeError('a convoy is named by its id, or by a run of it');
 }
 
+/** Several texts. One alone would be taken apart into letters. */
+function texts(what, given) {
+  const list = typeof given === 'object' && given !== null && Symbol.iterator in given ? [...given] : undefined;
+  if (list === undefined || !list.every((text) => typeof text === 'string')) {
+    throw new TypeError(`${what} must be a list of texts`);
+  }
+  return list;
+}
+
 function mustHave(what, object, ...methods) {
   for (const method of methods) {
     if (typeof object?.[method] !== 'function') throw new TypeError(`${what} has no method ${method}`);
@@ -70,6 +114,7 @@ function mustHave(what, object, ...methods) {
 
 /** What can be given as adapters: an array of objects with names, or an object of objects or functions. */
 function adapterMap(adapters) {
+  if (typeof adapters !== 'object' || adapters === null) throw new TypeError('the option "adapters" is an object of adapters, or an array of them');
   const map = new Map();
   const entries = Array.isArray(adapters)
     ? adapters.map((adapter) => [adapter?.name, adapter])
@@ -83,8 +128,24 @@ function adapterMap(adapters) {
   return map;
 }
 
+/** Gates, prompt sources or hooks. */
+function functions(kind, named) {
+  for (const [name, code] of Object.entries(named)) {
+    if (typeof code !== 'function') throw new TypeError(`the ${kind} ${JSON.stringify(name)} is no function`);
+  }
+  return new Map(Object.entries(named));
+}
+
+/** Limits of adapters under the names of the library. */
+function limits(named) {
+  if (named === undefined) return undefined;
+  const names = { maxConcurrent: 'max_concurrent', staggerMs: 'stagger_ms' };
+  const kinds = { maxConcurrent: 'small', staggerMs: 'number' };
+  return Object.fromEntries(Object.entries(named).map(([name, limit]) => [name, renamed(names, mustKnow(kinds, limit))]));
+}
+
 function adapterDescription([name, { account, capabilities = [] }]) {
-  return JSON.stringify({ name, account, capabilities: Object.fromEntries(capabilities.map((what) => [what, true])) });
+  return JSON.stringify({ name, account, capabilities: Object.fromEntries(texts('capabilities', capabilities).map((what) => [what, true])) });
 }
 
 function processEnv() {
@@ -96,6 +157,12 @@ async function check(spec) {
   return JSON.parse(await native.call('check_spec', null, [specText(spec)]));
 }
 
+/** Fills in a formula, and checks what comes of it. */
+async function checkFormula(formula, values) {
+  const text = values === undefined ? null : JSON.stringify(values);
+  return JSON.parse(await native.call('check_formula', null, [specText(formula), text]));
+}
+
 /** Runs convoys on the git repository that `repo` is in. */
 class Engine {
   #host;
@@ -105,10 +172,17 @@ class Engine {
   #runs = [];
 
   constructor(given) {
-    const { repo, adapters = {}, reviewRunner, mergeQueue, ...rest } = given ?? {};
+    mustKnow(ENGINE_KINDS, given ?? {});
+    const { repo, adapters = {}, reviewRunner, mergeQueue, gates = {}, prompts = {}, hooks = {}, ...rest } = given ?? {};
+    const { log, logLevel = 'info' } = rest;
+    if (log !== undefined && typeof log !== 'function') throw new TypeError('the log is a function of a record');
+    if (!LEVELS.includes(logLevel)) throw new TypeError(`the logLevel is one of ${LEVELS.join(', ')}`);
     if (typeof repo !== 'string') throw new TypeError('the option "repo" is the path of a git repository');
-    const settings = options(ENGINE_OPTIONS, rest, ['repo', 'adapters', 'reviewRunner', 'mergeQueue']);
+    const settings = renamed(ENGINE_OPTIONS, rest);
+    settings.adapter_limits = limits(settings.adapter_limits);
+    settings.profile_limits = limits(settings.profile_limits);
     settings.env ??= processEnv();
+    if (settings.secrets !== undefined) settings.secrets = texts('the option "secrets"', settings.secrets);
     const map = adapterMap(adapters);
     let review = null;
     if (reviewRunner !== undefined) {
@@ -116,9 +190,15 @@ class Engine {
       review = JSON.stringify({ name: reviewRunner.name ?? 'host', model: reviewRunner.model });
     }
     if (mergeQueue !== undefined) mustHave('the mergeQueue', mergeQueue, 'prepare', 'advance', 'settle');
-    this.#host = new Host(map, reviewRunner, mergeQueue);
+    const code = { gate: functions('gate', gates), prompt: functions('prompt', prompts), hook: functions('hook', hooks) };
+    this.#host = new Host(map, reviewRunner, mergeQueue, code, log);
     const descriptions = [...map].map(adapterDescription);
-    this.#built = native.build(this.#host.key, repo, JSON.stringify(settings), descriptions, review, mergeQueue !== undefined);
+    const settingsText = JSON.stringify(settings);
+    const names = [code.gate, code.prompt, code.hook].map((named) => [...named.keys()]);
+    this.#built = native.build(
+      this.#host.key, repo, settingsText, descriptions, review, mergeQueue !== undefined, ...names,
+      log === undefined ? 0 : LEVELS.indexOf(logLevel) + 1,
+    );
     this.#built.catch(() => {}); // Whoever calls a method is told.
   }
 
@@ -154,10 +234,15 @@ class Engine {
     }
   }
 
-  async #call(operation, texts, number) {
+  async #open() {
     const handle = await this.#built;
     if (this.closed) throw new ConvoyError(CLOSED, 'CONVOY_CLOSED', 'the engine is closed');
-    return native.call(operation, handle, texts, number);
+    return handle;
+  }
+
+  async #call(operation, texts, number) {
+    // Waited for here, so that the engine is not collected meanwhile.
+    return await native.call(operation, await this.#open(), texts, number);
   }
 
   async #json(operation, texts, number) {
@@ -183,23 +268,26 @@ class Engine {
   }
 
   async plan(spec, given = {}) {
-    return this.#json('engine_plan', [specText(spec), JSON.stringify(options(RUN_OPTIONS, given))]);
+    return this.#json('engine_plan', [specText(spec), JSON.stringify(renamed(RUN_OPTIONS, mustKnow(RUN_KINDS, given)))]);
   }
 
   async start(spec, given = {}) {
-    const settings = JSON.stringify(options(RUN_OPTIONS, given, ['signal']));
+    const settings = JSON.stringify(renamed(RUN_OPTIONS, mustKnow({ ...RUN_KINDS, ...SIGNAL }, given)));
     return this.#run('engine_start', [specText(spec), settings], given.signal);
   }
 
-  async resume(convoy, { signal } = {}) {
+  async resume(convoy, given = {}) {
+    const { signal } = mustKnow(SIGNAL, given);
     return this.#run('engine_resume', [convoy === undefined ? null : idOf(convoy)], signal);
   }
 
-  async retry(convoy, tasks, { signal } = {}) {
-    return this.#run('engine_retry', [idOf(convoy), tasks === undefined ? null : JSON.stringify([...tasks])], signal);
+  async retry(convoy, tasks, given = {}) {
+    const { signal } = mustKnow(SIGNAL, given);
+    return this.#run('engine_retry', [idOf(convoy), tasks === undefined ? null : JSON.stringify(texts('tasks', tasks))], signal);
   }
 
-  async publish(convoy, { signal } = {}) {
+  async publish(convoy, given = {}) {
+    const { signal } = mustKnow(SIGNAL, given);
     return this.#run('engine_publish', [idOf(convoy)], signal);
   }
 
@@ -220,6 +308,7 @@ class Engine {
   }
 
   async *events(convoy, after = 0) {
+    mustFit('number', 'after', after);
     for (;;) {
       const page = await this.#json('engine_events', [idOf(convoy)], after);
       if (page.length === 0) return;
@@ -237,46 +326,83 @@ class Engine {
   }
 
   async attempt(convoy, task, attempt = 0) {
-    return this.#json('engine_attempt', [idOf(convoy), task], attempt);
+    return this.#json('engine_attempt', [idOf(convoy), task], mustFit('small', 'attempt', attempt));
   }
 
   async logPath(convoy, task, attempt = 0) {
-    return this.#call('engine_log_path', [idOf(convoy), task], attempt);
+    return this.#call('engine_log_path', [idOf(convoy), task], mustFit('small', 'attempt', attempt));
   }
 
   async artifact(convoy, task, name) {
     return this.#call('engine_artifact', [idOf(convoy), task, name]);
   }
 
-  async pause(convoy) {
-    await this.#call('engine_pause', [idOf(convoy)]);
+  async export(convoy, file) {
+    if (typeof file !== 'string') throw new TypeError('the file is given as its path');
+    return this.#call('engine_export', [idOf(convoy), file]);
   }
 
-  async unpause(convoy) {
-    await this.#call('engine_unpause', [idOf(convoy)]);
+  async prune(given = {}) {
+    const { convoys, ...rest } = mustKnow(PRUNE_KINDS, given);
+    if (convoys !== undefined && !Array.isArray(convoys)) throw new TypeError('the option "convoys" must be an array');
+    // An empty list means none, and no list means any.
+    const options = { ...renamed(PRUNE_OPTIONS, rest), convoys: convoys?.map(idOf) };
+    return this.#json('engine_prune', [JSON.stringify(options)]);
   }
 
-  async cancel(convoy) {
-    await this.#call('engine_cancel', [idOf(convoy)]);
+  async lastRetention() {
+    return this.#json('engine_last_retention');
   }
 
-  async approve(convoy, task, { tree, reason } = {}) {
-    await this.#call('engine_approve', [idOf(convoy), task, tree, reason]);
+  /** What became of a request. It waits for whoever runs the convoy, on a thread of its own. */
+  async #ask(operation, texts, timeoutMs) {
+    const handle = await this.#open();
+    native.hold(true);
+    try {
+      const text = await native.callThread(operation, handle, texts, timeoutMs);
+      return text === undefined ? undefined : JSON.parse(text).answer;
+    } finally {
+      native.hold(false);
+    }
   }
 
-  async reject(convoy, task, { reason } = {}) {
-    await this.#call('engine_reject', [idOf(convoy), task, reason]);
+  async pause(convoy, given = {}) {
+    const { timeoutMs } = mustKnow(ASKED, given);
+    return this.#ask('engine_pause', [idOf(convoy)], timeoutMs);
   }
 
-  async skip(convoy, task, { reason } = {}) {
-    await this.#call('engine_skip', [idOf(convoy), task, reason]);
+  async unpause(convoy, given = {}) {
+    const { timeoutMs } = mustKnow(ASKED, given);
+    return this.#ask('engine_unpause', [idOf(convoy)], timeoutMs);
   }
 
-  async accept(convoy, task, revision, { reason } = {}) {
-    await this.#call('engine_accept', [idOf(convoy), task, revision, reason]);
+  async cancel(convoy, given = {}) {
+    const { timeoutMs } = mustKnow(ASKED, given);
+    return this.#ask('engine_cancel', [idOf(convoy)], timeoutMs);
   }
 
-  async inject(convoy, tasks, { source = 'host', key } = {}) {
+  async approve(convoy, task, given = {}) {
+    const { tree, reason, timeoutMs } = mustKnow({ tree: 'text', ...DECIDED }, given);
+    return this.#ask('engine_approve', [idOf(convoy), task, tree, reason], timeoutMs);
+  }
+
+  async reject(convoy, task, given = {}) {
+    const { reason, timeoutMs } = mustKnow(DECIDED, given);
+    return this.#ask('engine_reject', [idOf(convoy), task, reason], timeoutMs);
+  }
+
+  async skip(convoy, task, given = {}) {
+    const { reason, timeoutMs } = mustKnow(DECIDED, given);
+    return this.#ask('engine_skip', [idOf(convoy), task, reason], timeoutMs);
+  }
+
+  async accept(convoy, task, revision, given = {}) {
+    const { reason, timeoutMs } = mustKnow(DECIDED, given);
+    return this.#ask('engine_accept', [idOf(convoy), task, revision, reason], timeoutMs);
+  }
+
+  async inject(convoy, tasks, given = {}) {
+    const { source = 'host', key } = mustKnow({ source: 'text', key: 'text' }, given);
     return this.#call('engine_inject', [idOf(convoy), specText(tasks), source, key]);
   }
 
@@ -292,4 +418,4 @@ if (Symbol.asyncDispose !== undefined) {
   Object.defineProperty(Engine.prototype, Symbol.asyncDispose, { value: Engine.prototype.close, configurable: true });
 }
 
-module.exports = { Engine, check };
+module.exports = { Engine, check, checkFormula };

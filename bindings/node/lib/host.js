@@ -3,9 +3,10 @@
 
 const native = require('./native');
 const { AgentFailed, Cancelled, ConvoyError, describe } = require('./errors');
+const { mustFit } = require('./options');
 
 /** By the number that the addon knows (see src/channel.h). */
-const QUESTIONS = ['execute', 'review', 'prepare', 'advance', 'settle'];
+const QUESTIONS = ['execute', 'review', 'prepare', 'advance', 'settle', 'gate', 'prompt', 'hook'];
 const NO_COMPLETION = 8;
 
 /** What the code of one engine is. The engine keeps it; the map below does not. */
@@ -14,13 +15,39 @@ class Host {
   static #all = new Map();
   static #gone = new FinalizationRegistry((key) => Host.#all.delete(key));
 
-  constructor(adapters, reviewRunner, mergeQueue) {
+  constructor(adapters, reviewRunner, mergeQueue, code, log) {
     this.adapters = adapters;
+    /** Gates, prompt sources and hooks: functions by kind and name. */
+    this.code = code;
+    /** Gets what the engine tells of itself. */
+    this.log = log;
     this.reviewRunner = reviewRunner;
     this.mergeQueue = mergeQueue;
     this.key = Host.#next++;
     Host.#all.set(this.key, new WeakRef(this));
     Host.#gone.register(this, this.key);
+  }
+
+  #warned = false;
+
+  /** Hands a record to the function of the program. */
+  tell(text) {
+    try {
+      const { log } = this; // The host is not its `this`.
+      const given = log(JSON.parse(text));
+      if (typeof given?.then === 'function') given.then(undefined, (error) => this.#warn(error));
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  /** That the function fails is told once: it is no reason to end the process, nor to fill what reads its warnings. */
+  #warn(error) {
+    if (this.#warned) return;
+    this.#warned = true;
+    const detail = error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined;
+    const text = `the log function of an engine failed (told once for each engine): ${describe(error)}`;
+    process.emitWarning(text, { type: 'ConvoyWarning', code: 'CONVOY_LOG', detail });
   }
 
   static get(key) {
@@ -30,6 +57,8 @@ class Host {
   /** The object that is asked. */
   asked(kind, request) {
     if (kind === 'execute') return this.adapters.get(request.adapter);
+    const code = this.code[kind]?.get(request.name);
+    if (code !== undefined) return { [kind]: code };
     return kind === 'review' ? this.reviewRunner : this.mergeQueue;
   }
 }
@@ -77,7 +106,7 @@ class Call {
     }
     if (this.#kind === 'execute') {
       context.session = (text) => this.#hand('completion_session', String(text));
-      context.started = (pid) => this.#hand('completion_started', null, pid);
+      context.started = (pid) => this.#hand('completion_started', null, mustFit('positive', 'pid', pid));
     }
     return context;
   }
@@ -117,7 +146,9 @@ class Call {
     } catch (error) {
       if (error.status !== NO_COMPLETION) {
         // It is no answer, and the question is still open.
-        await this.#reject(`TypeError: the answer ${text.slice(0, 200)} is none: ${error.message}`);
+        const said = JSON.parse(text).failure?.message;
+        const told = typeof said === 'string' ? `${said} (its answer is wrong, too: ${error.message})` : undefined;
+        await this.#reject(told ?? `TypeError: the answer ${text.slice(0, 200)} is none: ${error.message}`);
         return;
       }
     }
@@ -163,6 +194,14 @@ function landing(value) {
   throw new TypeError(`a merge queue answers with an object, not ${kindOf(value)}`);
 }
 
+function verdict(value) {
+  if (value === undefined || value === null || value === true) return { outcome: 'pass' };
+  if (value === false) return { outcome: 'fail', reason: 'it answered no' };
+  if (typeof value === 'string') return { outcome: 'fail', reason: value };
+  if (isObject(value)) return value;
+  throw new TypeError(`a gate or hook answers with nothing, a boolean, a reason or an object, not ${kindOf(value)}`);
+}
+
 /** What makes an answer of the value of the code. */
 const ANSWERS = {
   execute(value) {
@@ -179,6 +218,14 @@ const ANSWERS = {
   prepare: landing,
   advance: landing,
   settle: landing,
+  gate: verdict,
+  hook: verdict,
+  prompt(value) {
+    if (value === undefined || value === null) return { part: 'nothing' };
+    if (typeof value === 'string') return { part: 'instructions', text: value };
+    if (isObject(value)) return value;
+    throw new TypeError(`a prompt source answers with nothing, a text or an object, not ${kindOf(value)}`);
+  },
 };
 
 /** The engine asks. */

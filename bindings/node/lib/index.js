@@ -2,7 +2,7 @@
 
 const { version } = require('./native');
 const { AgentFailed, ConvoyError } = require('./errors');
-const { Engine, check } = require('./engine');
+const { Engine, check, checkFormula } = require('./engine');
 const { Run } = require('./run');
 
-module.exports = { AgentFailed, ConvoyError, Engine, Run, check, version };
+module.exports = { AgentFailed, ConvoyError, Engine, Run, check, checkFormula, version };

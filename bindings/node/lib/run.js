@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('./native');
+const { mustFit } = require('./options');
 
 const TIMED_OUT = 201;
 const END = 202;
@@ -74,7 +75,7 @@ class Run {
   }
 
   eventsAfter(eventId) {
-    native.callNow('run_events_after', this.#handle, null, eventId);
+    native.callNow('run_events_after', this.#handle, null, mustFit('number', 'eventId', eventId));
     return this;
   }
 

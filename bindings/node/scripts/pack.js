@@ -57,6 +57,10 @@ try {
   }
   fs.mkdirSync(path.join(main, 'include'));
   fs.copyFileSync(path.join(root, 'include', 'convoy.h'), path.join(main, 'include', 'convoy.h'));
+  fs.mkdirSync(path.join(main, 'doc'));
+  for (const page of ['REFERENCE.md', 'EVENTS.md']) {
+    fs.copyFileSync(path.join(root, 'convoy-core', page), path.join(main, 'doc', page));
+  }
   pack(main, { ...about, optionalDependencies: { [`@convoy/${platform}`]: about.version } });
 } finally {
   fs.rmSync(scratch, { recursive: true, force: true });

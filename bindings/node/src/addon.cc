@@ -105,7 +105,8 @@ bool read_number(napi_env env, napi_value value, uint64_t &out) {
         return false;
     }
     out = static_cast<uint64_t>(number);
-    return true;
+    // A fraction would come to the library as another number.
+    return static_cast<double>(out) == number;
 }
 
 // The error of lib/errors.js for a failure.
@@ -167,13 +168,22 @@ napi_value result_of(napi_env env, Call &call) {
     return value;
 }
 
+// Whether a status says that there is nothing (yet), which is no failure.
+bool is_quiet(convoy_status status) { return status >= 200 && status < 300; }
+
+// What is no failure but gives nothing is given as undefined.
 void settle(napi_env env, Call &call, napi_deferred deferred) {
     napi_handle_scope scope = nullptr;
     if (napi_open_handle_scope(env, &scope) != napi_ok) {
         return;
     }
-    bool failed = call.failure.status != CONVOY_OK;
-    napi_value value = failed ? error_for(env, call.failure) : result_of(env, call);
+    bool quiet = is_quiet(call.failure.status), failed = call.failure.status != CONVOY_OK && !quiet;
+    napi_value value = nullptr;
+    if (quiet) {
+        napi_get_undefined(env, &value);
+    } else {
+        value = failed ? error_for(env, call.failure) : result_of(env, call);
+    }
     if (value != nullptr) {
         failed ? napi_reject_deferred(env, deferred, value) : napi_resolve_deferred(env, deferred, value);
     }
@@ -207,7 +217,8 @@ std::unique_ptr<Call> read_call(napi_env env, napi_callback_info info) {
         }
     }
     uint64_t second = 0;
-    if ((!is_nothing(env, arguments[3]) && !read_number(env, arguments[3], call->number)) ||
+    call->has_number = !is_nothing(env, arguments[3]);
+    if ((call->has_number && !read_number(env, arguments[3], call->number)) ||
         (!is_nothing(env, arguments[4]) && !read_number(env, arguments[4], second)) || second > UINT32_MAX) {
         napi_throw_range_error(env, nullptr, "an argument must be a whole number of a sensible size");
         return nullptr;
@@ -257,7 +268,7 @@ napi_value call_now(napi_env env, napi_callback_info info) {
     }
     call->perform();
     convoy_status status = call->failure.status;
-    if (status >= 200 && status < 300) {
+    if (is_quiet(status)) {
         napi_value value = nullptr;
         napi_create_int32(env, status, &value);
         return value;
@@ -296,10 +307,25 @@ napi_value call_thread(napi_env env, napi_callback_info info) {
     return promise;
 }
 
-// build(host, repository, options, adapters, reviewer, mergeQueue) -> promise of a handle
+// A list of texts; whether it is one.
+bool read_texts(napi_env env, napi_value list, std::vector<std::string> &out) {
+    uint32_t length = 0;
+    if (napi_get_array_length(env, list, &length) != napi_ok) {
+        return false;
+    }
+    for (uint32_t at = 0; at < length; at++) {
+        napi_value text = nullptr;
+        if (napi_get_element(env, list, at, &text) != napi_ok || !read_text(env, text, out.emplace_back())) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// build(host, repository, options, adapters, reviewer, mergeQueue, gates, prompts, hooks, logLevel) -> promise of a handle
 napi_value build(napi_env env, napi_callback_info info) {
-    size_t count = 6;
-    napi_value arguments[6];
+    size_t count = 10;
+    napi_value arguments[10];
     MUST(napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr));
     auto build = std::make_unique<Build>();
     build->channel = environment(env)->channel;
@@ -308,17 +334,15 @@ napi_value build(napi_env env, napi_callback_info info) {
         napi_throw_type_error(env, nullptr, "the repository must be a string");
         return nullptr;
     }
-    uint32_t adapters = 0;
-    MUST(napi_get_array_length(env, arguments[3], &adapters));
-    for (uint32_t at = 0; at < adapters; at++) {
-        napi_value text = nullptr;
-        MUST(napi_get_element(env, arguments[3], at, &text));
-        MUST(read_text(env, text, build->adapters.emplace_back()) ? napi_ok : napi_string_expected);
-    }
+    MUST(read_texts(env, arguments[3], build->adapters) ? napi_ok : napi_string_expected);
     if (!is_nothing(env, arguments[4])) {
         MUST(read_text(env, arguments[4], build->reviewer.emplace()) ? napi_ok : napi_string_expected);
     }
     MUST(napi_get_value_bool(env, arguments[5], &build->merge_queue));
+    MUST(read_texts(env, arguments[6], build->gates) ? napi_ok : napi_string_expected);
+    MUST(read_texts(env, arguments[7], build->prompts) ? napi_ok : napi_string_expected);
+    MUST(read_texts(env, arguments[8], build->hooks) ? napi_ok : napi_string_expected);
+    MUST(napi_get_value_int32(env, arguments[9], &build->log_level));
     return on_pool(env, std::move(build));
 }
 
@@ -400,6 +424,9 @@ void deliver(napi_env env, napi_value, void *, void *data) {
     napi_create_bigint_uint64(env, message->id, &arguments[3]);
     arguments[4] = string(env, message->text);
     napi_call_function(env, undefined, dispatch, 5, arguments, nullptr);
+    if (message->kind == Message::Kind::log) {
+        environment(env)->channel->told();
+    }
 }
 
 // setup(dispatch, makeError): first, once.

@@ -31,6 +31,11 @@ void wake(void *user_data) {
     address->channel->post(std::move(message));
 }
 
+void log(void *user_data, int32_t, const char *record, size_t len) {
+    auto *address = static_cast<Address *>(user_data);
+    address->channel->tell(address->key, record, len);
+}
+
 template <typename Table>
 Table table_for(Address *address) {
     Table table = {};
@@ -58,6 +63,12 @@ convoy_status Build::build() {
     status = convoy_engine_builder_set_options(builder, options.data(), options.size(), &err);
     if (status == CONVOY_OK) {
         status = add_parts(builder);
+    }
+    if (status == CONVOY_OK) {
+        status = add_code(builder);
+    }
+    if (status == CONVOY_OK && log_level != 0) {
+        status = convoy_engine_builder_set_log(builder, log_level, log, new Address{channel, host}, destroy, &err);
     }
     if (status == CONVOY_OK) {
         status = convoy_engine_build(builder, reinterpret_cast<convoy_engine **>(&made), &err);
@@ -93,6 +104,29 @@ convoy_status Build::add_parts(convoy_engine_builder *builder) {
         return convoy_engine_builder_set_merge_queue(builder, &table, &err);
     }
     return CONVOY_OK;
+}
+
+convoy_status Build::add_code(convoy_engine_builder *builder) {
+    using Begin = void (*)(void *, const char *, size_t, uint64_t);
+    const auto add = [&](const std::vector<std::string> &names, Begin begin, auto function) {
+        convoy_status status = CONVOY_OK;
+        for (size_t at = 0; at < names.size() && status == CONVOY_OK; at++) {
+            auto table = table_for<convoy_host_code>(new Address{channel, host});
+            table.call = begin;
+            status = function(builder, names[at].data(), names[at].size(), &table, &err);
+        }
+        return status;
+    };
+    // Called, and not kept as addresses: those must be there when the addon is loaded, and a library that lacks one would
+    // be refused before its version is looked at.
+    const auto gate = [](auto... given) { return convoy_engine_builder_add_gate(given...); };
+    const auto prompt = [](auto... given) { return convoy_engine_builder_add_prompt_source(given...); };
+    const auto hook = [](auto... given) { return convoy_engine_builder_add_hook(given...); };
+    convoy_status status = add(gates, ask<Question::gate>, gate);
+    if (status == CONVOY_OK) {
+        status = add(prompts, ask<Question::prompt>, prompt);
+    }
+    return status == CONVOY_OK ? add(hooks, ask<Question::hook>, hook) : status;
 }
 
 convoy_status set_wake(convoy_run *run, std::shared_ptr<Channel> channel, uint32_t key, convoy_error **err) {

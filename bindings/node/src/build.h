@@ -20,6 +20,8 @@ struct Build : Call {
     std::vector<std::string> adapters;    // descriptions
     std::optional<std::string> reviewer;  // description
     bool merge_queue = false;
+    int32_t log_level = 0;  // 0: nothing is told
+    std::vector<std::string> gates, prompts, hooks;  // names
 
     Build();
     void perform() override;
@@ -27,6 +29,7 @@ struct Build : Call {
   private:
     convoy_status build();
     convoy_status add_parts(convoy_engine_builder *builder);
+    convoy_status add_code(convoy_engine_builder *builder);
 };
 
 // Has a run tell the channel of its events under a key.

@@ -36,6 +36,7 @@ struct Call {
     void *handle = nullptr;
     std::array<std::optional<std::string>, most_texts> texts;
     uint64_t number = 0;
+    bool has_number = false;
     uint32_t second = 0;
 
     // Out. What nobody took is freed with the call.
@@ -56,6 +57,12 @@ struct Call {
     // A text as the library wants it.
     const char *data(size_t at) const { return texts[at] ? texts[at]->data() : nullptr; }
     size_t len(size_t at) const { return texts[at] ? texts[at]->size() : 0; }
+
+    // Whether the number is one for 32 bits: lib/ refuses any other by its name, and here none is cut.
+    bool is_small() const { return number <= UINT32_MAX; }
+
+    // The number as the longest time to wait, in milliseconds; none is as long as it takes.
+    int64_t limit() const { return has_number ? static_cast<int64_t>(number) : -1; }
 
     convoy_error *err = nullptr;
 

@@ -17,6 +17,11 @@ void give_up(uint64_t id, Question question) {
     }
 }
 
+// Whether the engine never asks for the end of it: a step of landing is taken to its end.
+bool is_never_cancelled(Question question) {
+    return question == Question::prepare || question == Question::advance || question == Question::settle;
+}
+
 }  // namespace
 
 bool Channel::post(std::unique_ptr<Message> message) {
@@ -43,8 +48,11 @@ void Channel::ask(uint32_t host, Question question, const char *request, size_t 
     message->question = question;
     message->id = id;
     message->text.assign(request, len);
-    // Closed: the engine ends, and its cancellation is answered.
-    post(std::move(message));
+    // Closed: the engine ends. It asks for the end of what it can cancel, and that is answered.
+    if (!post(std::move(message)) && is_never_cancelled(question)) {
+        answered(id);
+        give_up(id, question);
+    }
 }
 
 void Channel::cancel(uint64_t id) {
@@ -72,6 +80,29 @@ void Channel::answered(uint64_t id) {
     open_.erase(id);
 }
 
+void Channel::tell(uint32_t host, const char *record, size_t len) {
+    {
+        std::unique_lock<std::mutex> guard(lock_);
+        room_.wait(guard, [this] { return closed_ || records_ < most_records; });
+        records_++;
+    }
+    auto message = std::make_unique<Message>();
+    message->kind = Message::Kind::log;
+    message->key = host;
+    message->text.assign(record, len);
+    if (!post(std::move(message))) {
+        told();
+    }
+}
+
+void Channel::told() {
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        records_--;
+    }
+    room_.notify_one();
+}
+
 void Channel::close() {
     std::map<uint64_t, Open> open;
     {
@@ -81,7 +112,7 @@ void Channel::close() {
         }
         closed_ = true;
         for (auto at = open_.begin(); at != open_.end();) {
-            if (at->second.cancelled) {
+            if (at->second.cancelled || is_never_cancelled(at->second.question)) {
                 open.insert(*at);
                 at = open_.erase(at);
             } else {
@@ -89,6 +120,7 @@ void Channel::close() {
             }
         }
     }
+    room_.notify_all();
     // The others are answered when the engine asks for their end: an answer before that would be taken for the agent's.
     for (const auto &[id, question] : open) {
         give_up(id, question.question);

@@ -68,6 +68,8 @@ test('nonsense that an adapter returns fails the attempt, and the message says w
     [42, /TypeError: an adapter answers with .* not number/],
     [['succeeded'], /TypeError: an adapter answers with .* not an array/],
     [{ outcome: 'splendid' }, /splendid/],
+    [{ outcome: 'cancelled' }, /nobody had cancelled it/],
+    [{ outcome: 'failed', failure: { message: 'no quota', failure_type: 'zork' } }, /no quota \(its answer is wrong, too: .*zork/],
     [{ outcome: 'succeeded', color: 'red' }, /color/],
     [circle, /TypeError: .*circular/],
     [{ outcome: 'succeeded', usage: { input: 1n } }, /TypeError: .*BigInt/],
@@ -103,6 +105,10 @@ test('output, session and usage reach the engine before the answer', async (t) =
       await output(new Uint8Array(Buffer.from('three\n')));
       assert.throws(() => output(3), TypeError);
       assert.throws(() => output('x', 'stdlog'), TypeError);
+      for (const wrong of [0, -1, 7.5, NaN, 2 ** 32 + 7]) {
+        assert.throws(() => started(wrong), { name: 'RangeError', message: `pid must be a whole number from 1 to 4294967295, not ${wrong}` });
+      }
+      assert.throws(() => started(), { name: 'TypeError', message: /^pid must be .*, not undefined$/ });
       write(request);
       return { outcome: 'succeeded', usage: { input: 900, output: 40 }, result_text: 'said', session: 's-2' };
     },

@@ -24,7 +24,7 @@ test('the example writes the transcript that all languages write', async (t) => 
 test('the programs of the README run', async (t) => {
   const readme = fs.readFileSync(path.join(SOURCES, 'README.md'), 'utf8');
   const programs = [...readme.matchAll(/<!-- run by a test -->\n```js\n([^]*?)```/g)].map(([, text]) => text);
-  assert.equal(programs.length, 2);
+  assert.equal(programs.length, 3);
   for (const text of programs) {
     const name = /^import /m.test(text) ? 'program.mjs' : 'program.cjs';
     const ended = await node([program(t, name, text), repository(t)]);

@@ -19,7 +19,7 @@ function endlessProgram(then) {
       let begun;
       const beginning = new Promise((resolve) => (begun = resolve));
       const adapters = { scribe: () => { begun(); return new Promise(() => {}); } };
-      const engine = await Engine.open({ repo, adapters, graceMs: 600000 });
+      const engine = await Engine.open({ repo, adapters, graceMs: 600000, log: () => {}, logLevel: 'trace' });
       const run = await engine.start(${JSON.stringify(oneTask())});
       await Promise.race([beginning, run.result]);
       ${then}
@@ -48,6 +48,26 @@ test('a process that ends with a run alive ends cleanly, and the run can be resu
     assert.deepEqual(ended, { code: 0, signal: null, stdout: '', stderr: '' });
     assert.ok((await resumes(t, repo)).includes('convoy_interrupted'), 'it was recorded');
   }
+});
+
+test('a process that ends while its merge queue works ends cleanly', async (t) => {
+  const text = `
+    const { Engine } = require('convoy');
+    const fs = require('node:fs');
+    async function main(repo) {
+      let begun;
+      const beginning = new Promise((resolve) => (begun = resolve));
+      const adapters = { scribe: (request) => fs.writeFileSync(request.cwd + '/a.txt', 'a') };
+      const never = () => { begun(); return new Promise(() => {}); };
+      const mergeQueue = { prepare: never, advance: never, settle: never };
+      const engine = await Engine.open({ repo, adapters, mergeQueue });
+      const run = await engine.start(${JSON.stringify(oneTask())});
+      await Promise.race([beginning, run.result]);
+      process.exit(0);
+    }
+    main(process.argv[2]);`;
+  const ended = await node([program(t, 'program.js', text), repository(t)]);
+  assert.deepEqual(ended, { code: 0, signal: null, stdout: '', stderr: '' });
 });
 
 test('a run that nobody awaits does not keep the process', async (t) => {

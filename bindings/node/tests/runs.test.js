@@ -28,6 +28,39 @@ test('a convoy runs, and its events and its result are read at the same time', a
   assert.deepEqual(await eventsOf(run), [], 'each event is given once');
 });
 
+test('output that nobody read is told, and so is what keeps the branch from moving', async (t) => {
+  const made = await engine(t, async (request, { output }) => {
+    await output('one line\n');
+    write(request);
+  });
+  const inTheWay = `${made.repo}/one.txt`;
+  fs.writeFileSync(inTheWay, 'of a person, not tracked\n');
+  const run = await made.start(oneTask());
+  const { view, warnings } = await run.result;
+  assert.deepEqual([view.status, view.published, warnings.length], ['done', false, 1]);
+  assert.match(warnings[0], /main .*one\.txt.* publish again/);
+  const live = (await eventsOf(run)).filter((event) => !('_event_id' in event));
+  assert.deepEqual(live.map((event) => [event.type, event.lost ?? event.warnings]), [['lagged', 1], ['run_ended', warnings]]);
+  fs.rmSync(inTheWay);
+  assert.deepEqual((await (await made.publish(run)).result).warnings, []);
+  assert.equal(fs.readFileSync(inTheWay, 'utf8'), 'written in JavaScript\n');
+});
+
+test('a convoy whose adapter is missing is left as it is', async (t) => {
+  const adapter = endless();
+  const made = await engine(t, adapter);
+  const run = await made.start(oneTask());
+  await during(run, adapter.begun);
+  run.interrupt();
+  await run.result;
+  const without = await Engine.open({ repo: made.repo, env: ENV });
+  t.after(() => without.close());
+  await assert.rejects(without.resume(run), { code: 'CONVOY_AGENT', chain: /unknown adapter scribe: .* given to the engine/ });
+  assert.deepEqual(await without.deadLetters(run), []);
+  const other = await engine(t, scribe, { repo: made.repo });
+  assert.equal((await (await other.resume()).result).view.status, 'done');
+});
+
 test('events are read late, left off, and gone on with', async (t) => {
   const made = await engine(t);
   const run = await made.start(TWO_FILES);
@@ -70,6 +103,9 @@ test('a run can give the events of the convoy from its start', async (t) => {
   assert.equal(events[0].type, 'convoy_started');
   assert.ok(run.firstEventId > events[0]._event_id);
   assert.throws(() => run.eventsAfter(0), { name: 'ConvoyError', code: 'CONVOY_STATE' });
+  for (const wrong of [-1, 0.5, NaN, 2 ** 53]) {
+    assert.throws(() => run.eventsAfter(wrong), { name: 'RangeError', message: `eventId must be a whole number from 0, not ${wrong}` });
+  }
   assert.equal((await run.result).view.status, 'done');
 });
 
@@ -137,10 +173,48 @@ test('errors have name, code, status, chain and details', async (t) => {
   await assert.rejects(made.status('convoy-01m835f52sdjyn825s2an9wh80'), { code: 'CONVOY_NOT_FOUND', status: 104 });
   await assert.rejects(made.resume(), { code: 'CONVOY_NOTHING_TO_RESUME' });
   await assert.rejects(made.start(TWO_FILES, { colour: 1 }), { name: 'TypeError', message: /colour.*concurrency/ });
-  await assert.rejects(made.start(TWO_FILES, { concurrency: 'much' }), { code: 'CONVOY_BAD_JSON' });
   await assert.rejects(made.start(7), TypeError);
   await assert.rejects(made.approve('x', 7), TypeError);
-  await assert.rejects(made.attempt('x', 'one', -1), RangeError);
+  await assert.rejects(made.start('my.convoy.yml'), { name: 'TypeError', message: /looks like the path/ });
+  await assert.rejects(made.retry('x', 'one'), { name: 'TypeError', message: /tasks must be a list of texts/ });
+  const id = `convoy-${'0'.repeat(26)}`;
+  const eventsAfter = async (after) => {
+    for await (const event of made.events(id, after)) assert.fail(event.type);
+  };
+  const U32 = 'a whole number from 0 to 4294967295';
+  for (const [call, name, message] of [
+    [made.attempt(id, 'one', -1), 'RangeError', `attempt must be ${U32}, not -1`],
+    [made.attempt(id, 'one', 1.5), 'RangeError', `attempt must be ${U32}, not 1.5`],
+    [made.attempt(id, 'one', NaN), 'RangeError', `attempt must be ${U32}, not NaN`],
+    [made.attempt(id, 'one', 2 ** 32), 'RangeError', `attempt must be ${U32}, not 4294967296`],
+    [made.attempt(id, 'one', true), 'TypeError', `attempt must be ${U32}, not true`],
+    [made.attempt(id, 'one', 1n), 'TypeError', `attempt must be ${U32}, not 1`],
+    [made.attempt(id, 'one', null), 'TypeError', `attempt must be ${U32}, not null`],
+    [made.logPath(id, 'one', 2 ** 32 + 1), 'RangeError', `attempt must be ${U32}, not 4294967297`],
+    [made.logPath(id, 'one', 0.5), 'RangeError', `attempt must be ${U32}, not 0.5`],
+    [made.logPath(id, 'one', Infinity), 'RangeError', `attempt must be ${U32}, not Infinity`],
+    [made.logPath(id, 'one', '1'), 'TypeError', `attempt must be ${U32}, not "1"`],
+    [eventsAfter(-1), 'RangeError', 'after must be a whole number from 0, not -1'],
+    [eventsAfter(0.5), 'RangeError', 'after must be a whole number from 0, not 0.5'],
+    [eventsAfter(NaN), 'RangeError', 'after must be a whole number from 0, not NaN'],
+    [eventsAfter(2 ** 64), 'RangeError', 'after must be a whole number from 0, not 18446744073709552000'],
+    [eventsAfter('1'), 'TypeError', 'after must be a whole number from 0, not "1"'],
+    [made.start(TWO_FILES, { concurrency: 0 }), 'RangeError', /"concurrency" must be 'auto' or a whole number from 1 to \d+, not 0/],
+    [made.start(TWO_FILES, { concurrency: 1.5 }), 'RangeError', /"concurrency" .* not 1.5/],
+    [made.start(TWO_FILES, { concurrency: 'many' }), 'TypeError', /"concurrency" .* not "many"/],
+    [made.plan(TWO_FILES, { maxInjected: 2 ** 32 }), 'RangeError', /"maxInjected" .* not 4294967296/],
+    [made.prune({ olderThanMs: NaN }), 'RangeError', /"olderThanMs" .* not NaN/],
+    [made.cancel(id, { timeoutMs: 0.5 }), 'RangeError', /"timeoutMs" .* not 0.5/],
+    [made.cancel(id, { timeoutMs: 2 ** 53 }), 'RangeError', /"timeoutMs" .* not 9007199254740992/],
+    [Engine.open({ repo: made.repo, keepConvoys: 2 ** 32 }), 'RangeError', /"keepConvoys" .* not 4294967296/],
+    [Engine.open({ repo: made.repo, graceMs: Infinity }), 'RangeError', /"graceMs" .* not Infinity/],
+    [Engine.open({ repo: made.repo, adapterLimits: { x: { maxConcurrent: 2 ** 32 } } }), 'RangeError', /"maxConcurrent" .* not 4294967296/],
+  ]) {
+    await assert.rejects(call, { name, message });
+  }
+  // The largest that there can be are no mistakes.
+  await eventsAfter(Number.MAX_SAFE_INTEGER);
+  await assert.rejects(made.logPath(id, 'one', 2 ** 32 - 1), { code: 'CONVOY_NOT_FOUND' });
 });
 
 test('an engine that cannot be built says so at the first call and when opened', async (t) => {
@@ -154,6 +228,11 @@ test('an engine that cannot be built says so at the first call and when opened',
   assert.throws(() => new Engine({ ...given, adapters: { scribe: {} } }), /"scribe" has no method execute/);
   assert.throws(() => new Engine({ ...given, adapters: [scribe] }), /must have a name/);
   assert.throws(() => new Engine({ ...given, reviewRunner: {} }), /no method review/);
+  for (const secrets of ['longsecretvalue12', { token: 'longsecretvalue12' }, [3]]) {
+    assert.throws(() => new Engine({ ...given, secrets }), /"secrets" must be a list of texts/);
+  }
+  const short = { repo: repository(t), env: ENV, secrets: ['abc'] };
+  await assert.rejects(Engine.open(short), { code: 'CONVOY_INVALID_ARGUMENT', message: /fewer than 4 bytes/ });
   assert.throws(() => new Engine({ ...given, mergeQueue: { prepare() {} } }), /no method advance/);
   await assert.rejects(Engine.open({ ...given, adapters: { 'Not A Name': scribe } }), ConvoyError);
 });
@@ -216,7 +295,10 @@ test('people ask a convoy that runs', async (t) => {
     seen.push(event.type);
     if (event.type === 'tasks_added') {
       assert.equal(event.key ?? event.request_key ?? JSON.stringify(event).includes(key), event.key ?? true);
-      await made.skip(run, 'two', { reason: 'not needed' });
+      assert.equal(await made.skip(run, 'two', { reason: 'not needed' }), 'granted');
+      await assert.rejects(made.approve(run, 'one'), { code: 'CONVOY_STATE', message: /does not wait for approval/ });
+      assert.ok(['granted', undefined].includes(await made.unpause(run, { timeoutMs: 0 })));
+      await assert.rejects(made.unpause(run, { timeoutMs: -1 }), RangeError);
     }
     if (event.type === 'task_skipped' && event.task_id === 'two') await made.pause(run);
     if (event.type === 'convoy_paused') await made.unpause(run);
@@ -244,4 +326,38 @@ test('closing interrupts what runs, twice does nothing, and events are read to t
   const again = await engine(t, scribe, { repo: made.repo });
   assert.equal((await (await again.resume(run)).result).view.status, 'done');
   assert.equal(git(made.repo, 'ls-tree', '--name-only', 'main'), 'one.txt\n');
+});
+
+test('convoys that have ended are pruned', async (t) => {
+  const made = await engine(t);
+  const run = await made.start(oneTask());
+  await run.result;
+  const would = await made.prune({ all: true, dryRun: true });
+  assert.deepEqual([would.pruned.map((one) => one.convoy_id), would.dry_run], [[run.id], true]);
+  assert.equal((await made.prune({ olderThanMs: 3600000 })).pruned.length, 0);
+  assert.deepEqual((await made.prune({ convoys: [], olderThanMs: 0 })).pruned, []);
+  const { pruned, kept } = await made.prune({ convoys: [run] });
+  assert.deepEqual([pruned.length, pruned[0].status, pruned[0].refs > 0, kept], [1, 'done', true, []]);
+  assert.deepEqual(await made.list(), []);
+  await assert.rejects(made.status(run), { code: 'CONVOY_NOT_FOUND', message: /was pruned at/ });
+  await assert.rejects(made.prune({}), { code: 'CONVOY_INVALID_ARGUMENT' });
+  await assert.rejects(made.prune({ convoys: 'all' }), TypeError);
+  await assert.rejects(made.prune({ older: 1 }), TypeError);
+  const keeps = await engine(t, scribe, { repo: made.repo, keepForMs: 1, keepConvoys: 1, logsQuotaBytes: 1, gitBackend: 'reference' });
+  assert.deepEqual(await keeps.list(), []);
+  const { pruned: gone, dry_run: only } = await keeps.lastRetention();
+  assert.deepEqual([gone, only, await made.lastRetention()], [[], false, null]);
+  await assert.rejects(Engine.open({ repo: made.repo, keepConvoys: -1 }), RangeError);
+});
+
+test('the record of a convoy is written to a new file', async (t) => {
+  const made = await engine(t);
+  const run = await made.start(oneTask());
+  await run.result;
+  const file = `${made.repo}.record`;
+  const number = await made.export(run, file);
+  const lines = fs.readFileSync(file, 'utf8').trim().split('\n').map(JSON.parse);
+  assert.deepEqual([number, lines.at(-1).type], [lines.length, 'convoy_finished']);
+  await assert.rejects(made.export(run, file), ConvoyError);
+  await assert.rejects(made.export(run), TypeError);
 });

@@ -116,10 +116,13 @@ function program(t, name, text) {
   return path.join(made, name);
 }
 
+/** What a tool that looks into this process needs in others, too. */
+const TOOLS = Object.fromEntries(['LD_PRELOAD', 'ASAN_OPTIONS'].filter((name) => name in process.env).map((name) => [name, process.env[name]]));
+
 /** Runs Node, and gives what became of it. */
 function node(args, env = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { env: { ...ENV, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { env: { ...ENV, ...TOOLS, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
@@ -129,4 +132,4 @@ function node(args, env = {}) {
   });
 }
 
-module.exports = { ENV, TWO_FILES, during, endless, engine, eventsOf, failure, folder, git, node, oneTask, program, repository, scribe, write };
+module.exports = { ENV, TOOLS, TWO_FILES, during, endless, engine, eventsOf, failure, folder, git, node, oneTask, program, repository, scribe, write };

@@ -18,11 +18,21 @@ const mergeQueue: MergeQueue = {
   settle: () => ({ outcome: 'landed' }),
 };
 
+const engineOfCode = new Engine({
+  repo: '.',
+  gates: { judge: ({ diff }) => diff.length > 3, late: async () => ({ outcome: 'fail', reason: 'late' }) },
+  prompts: { style: () => 'Be brief.', news: async () => ({ part: 'data', text: 'rain' }) },
+  hooks: { stamp: ({ on, task }) => (on === 'post_convoy' && task === undefined ? undefined : 'no') },
+  adapterLimits: { claude: { maxConcurrent: 2, staggerMs: 500 } },
+});
+
 export async function main(): Promise<string> {
   await using engine = await Engine.open({ repo: '.', adapters: { adapter, plain: () => 'said' }, reviewRunner, mergeQueue });
   new Engine({ repo: '.', adapters: [{ ...adapter, name: 'a' }] });
   const { ok, problems } = await check('');
   if (!ok) return problems.map(({ line, message }) => `${line}: ${message}`).join('\n');
+  const granted: 'granted' | 'waits' | undefined = await engineOfCode.pause('x', { timeoutMs: 5 });
+  if (granted === undefined) return 'not known yet';
   const run = await engine.start({ name: 'x' }, { concurrency: 'auto', signal: AbortSignal.abort() });
   for await (const event of run) {
     const { type }: Event = event;

@@ -11,7 +11,7 @@ The README of the package tells the rest.
 from . import errors, protocols, requests
 from ._library import version
 from ._version import __version__
-from .engine import Engine, Spec, check
+from .engine import Engine, Spec, check, check_formula
 from .errors import *  # noqa: F403
 from .protocols import *  # noqa: F403
 from .requests import *  # noqa: F403
@@ -25,6 +25,7 @@ __all__ = [
     "Spec",
     "__version__",
     "check",
+    "check_formula",
     "version",
     *errors.__all__,
     *protocols.__all__,

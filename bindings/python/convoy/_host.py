@@ -18,8 +18,19 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 from . import _lifetime
 from ._library import BEGIN, CANCEL, call, read
 from ._loop import HostTask, Loop
-from .errors import AgentFailed, Cancelled, Error
-from .requests import AdvanceRequest, AgentRequest, PrepareRequest, Request, ReviewRequest, SettleRequest
+from .errors import AgentFailed, Error
+from .requests import (
+    AdvanceRequest,
+    AgentRequest,
+    GateRequest,
+    HookRequest,
+    PrepareRequest,
+    PromptRequest,
+    Request,
+    ReviewRequest,
+    SettleRequest,
+    _Late,
+)
 
 Answer = Mapping[str, Any]
 
@@ -67,6 +78,35 @@ def landing_answer(value: Any) -> Answer:
     raise TypeError(f"a merge queue returns a mapping, not {type(value).__name__}")
 
 
+def verdict_answer(value: Any) -> Answer:
+    """What a gate or a hook returned, as an answer."""
+    if value is None or value is True:
+        return {"outcome": "pass"}
+    if value is False:
+        return {"outcome": "fail", "reason": "it answered no"}
+    if isinstance(value, str):
+        return {"outcome": "fail", "reason": value}
+    if isinstance(value, Mapping):
+        return value
+    raise TypeError(f"a gate or hook returns None, a bool, a reason or a mapping, not {type(value).__name__}")
+
+
+def part_answer(value: Any) -> Answer:
+    """What a prompt source returned, as an answer."""
+    if value is None:
+        return {"part": "nothing"}
+    if isinstance(value, str):
+        return {"part": "instructions", "text": value}
+    if isinstance(value, tuple) and len(value) == 2:
+        return {"part": value[0], "text": value[1]}
+    if isinstance(value, Mapping):
+        return value
+    raise TypeError(f"a prompt source returns None, a text, (part, text) or a mapping, not {type(value).__name__}")
+
+
+#: Steps that are taken to their end: an answer is awaited for as long as it takes.
+_LANDING = ("prepare", "advance", "settle")
+
 #: The kinds of questions: the class of the request, and what makes an answer of what the host returns.
 _KINDS: Dict[str, Tuple[Type[Request], Callable[[Any], Answer]]] = {
     "execute": (AgentRequest, agent_answer),
@@ -74,6 +114,9 @@ _KINDS: Dict[str, Tuple[Type[Request], Callable[[Any], Answer]]] = {
     "prepare": (PrepareRequest, landing_answer),
     "advance": (AdvanceRequest, landing_answer),
     "settle": (SettleRequest, landing_answer),
+    "gate": (GateRequest, verdict_answer),
+    "prompt": (PromptRequest, part_answer),
+    "hook": (HookRequest, verdict_answer),
 }
 
 
@@ -87,13 +130,27 @@ class Host:
         self.adapters: Dict[str, Any] = {}
         self.reviewer: Any = None
         self.merge_queue: Any = None
+        #: Gates, prompt sources and hooks, by kind and name.
+        self.code: Dict[Tuple[str, str], Callable[[Any], Any]] = {}
+        #: Gets what the engine tells of itself.
+        self.log: Optional[Callable[[Dict[str, Any]], object]] = None
         self.key = next(_keys)
         _hosts[self.key] = self
+
+    @property
+    def has_coroutines(self) -> bool:
+        """Whether any of the code needs the loop."""
+        landing = (getattr(self.merge_queue, step, None) for step in _LANDING)
+        code = (*(adapter.execute for adapter in self.adapters.values()), *self.code.values())
+        code = (*code, getattr(self.reviewer, "review", None), *landing)
+        return any(inspect.iscoroutinefunction(function) for function in code)
 
     def function(self, kind: str, raw: Dict[str, Any]) -> Callable[[Any], Any]:
         """The code for a question."""
         if kind == "execute":
             code = self.adapters[raw["adapter"]].execute
+        elif (kind, raw.get("name")) in self.code:
+            code = self.code[kind, raw["name"]]
         else:
             code = getattr(self.reviewer if kind == "review" else self.merge_queue, kind)
         return code  # type: ignore[no-any-return]
@@ -114,8 +171,16 @@ class Call:
         self._task_cancelled = False
         _calls[ident] = self
 
+    @property
+    def lands(self) -> bool:
+        """Whether it is a step of landing."""
+        return self._kind in _LANDING
+
     def start(self, function: Callable[[Any], Any]) -> None:
         """Begins the work elsewhere."""
+        if self.lands and _landing_is_over:
+            self._reject(_ENDED)
+            return
         try:
             if inspect.iscoroutinefunction(function):
                 self._hand_over(function)
@@ -125,19 +190,21 @@ class Call:
         except RuntimeError as error:  # No loop, or no thread any more.
             self._host_gone(str(error))
 
+    def give_up(self) -> None:
+        """A step of landing is no longer waited for."""
+        self._reject(_ENDED)
+
     def cancel(self) -> None:
         """The engine asks for the end."""
-        try:
-            self.request._cancel()
-        finally:
-            if self._on_loop:
-                try:
-                    self._loop.hand_over(self._cancel_task)
-                except RuntimeError:
+        self.request._cancel()
+        if self._on_loop:
+            try:
+                self._loop.hand_over(self._cancel_task)
+            except RuntimeError:
+                self._stopped()
+            else:
+                if not self._loop.runs:
                     self._stopped()
-                else:
-                    if not self._loop.runs:
-                        self._stopped()
 
     def _work(self, function: Callable[[Any], Any]) -> None:
         """On a thread."""
@@ -152,6 +219,8 @@ class Call:
         try:
             self._hand_over(lambda _request: result)
         except RuntimeError as error:
+            if inspect.iscoroutine(result):
+                result.close()  # Nobody awaits it any more.
             self._host_gone(str(error))
 
     def _hand_over(self, function: Callable[[Any], Any]) -> None:
@@ -195,7 +264,7 @@ class Call:
     def _raised(self, error: BaseException) -> None:
         if isinstance(error, AgentFailed) and self._kind == "execute":
             self._returned(error.answer)
-        elif self.request.cancelled or isinstance(error, Cancelled):
+        elif self.request.cancelled or isinstance(error, _Late):
             self._stopped()
         else:
             self._log(error)
@@ -211,7 +280,12 @@ class Call:
     def _host_gone(self, reason: str) -> None:
         """The host ends: so do its runs, and what they worked on can be resumed."""
         self._gone(reason)
-        self._stopped()
+        if self.lands:
+            # The engine takes a step of landing to its end: it never asks for it.
+            self._reject(reason)
+            return
+        # Not before the engine asks for it: one that ends by itself has failed.
+        self.request.on_cancel(self._stopped)
 
     def _log(self, error: BaseException) -> None:
         """Leaves the traceback in the log of the attempt."""
@@ -220,7 +294,7 @@ class Call:
         try:
             call("convoy_completion_output", self._ident, 2, data)
         except Error:
-            pass  # A merge queue has no log, and where nobody waits nobody reads.
+            pass  # Not every kind of code has a log, and where nobody waits nobody reads.
 
     def _resolve(self, answer: Answer) -> None:
         text = json.dumps(answer)
@@ -229,7 +303,10 @@ class Call:
             call("convoy_completion_resolve", self._ident, text)
         except Error as error:
             # Refused: the question is still open. (If nobody waits any more, this does nothing either.)
-            self._reject(f"ValueError: the answer {text[:200]} is none: {error}")
+            failure = answer.get("failure")
+            said = failure.get("message") if isinstance(failure, Mapping) else None
+            told = f"{said} (its answer is wrong, too: {error})" if isinstance(said, str) else None
+            self._reject(told or f"ValueError: the answer {text[:200]} is none: {error}")
 
     def _reject(self, message: str) -> None:
         _calls.pop(self._ident, None)
@@ -253,6 +330,9 @@ _keys = itertools.count(1)
 _hosts: "weakref.WeakValueDictionary[int, Host]" = weakref.WeakValueDictionary()
 #: By completion id.
 _calls: Dict[int, Call] = {}
+#: Whether steps of landing are no longer waited for.
+_landing_is_over = False
+_ENDED = "the interpreter of the host ended"
 
 
 def _begin(kind: str) -> Any:
@@ -286,6 +366,17 @@ def _cancel(_key: Optional[int], ident: int) -> None:
     finally:
         _lifetime.leave()
 
+
+def _end_landing() -> None:
+    """The interpreter ends, and the code of the host has had its time."""
+    global _landing_is_over
+    _landing_is_over = True
+    for question in list(_calls.values()):
+        if question.lands:
+            question.give_up()
+
+
+_lifetime.give_up_landing.append(_end_landing)
 
 # The functions that the library is given; they are never freed.
 cancel = CANCEL(_cancel)

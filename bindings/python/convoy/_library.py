@@ -24,6 +24,8 @@ NO_COMPLETION = 8
 BEGIN = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t, c_uint64)
 #: ``cancel``: user data, completion id.
 CANCEL = CFUNCTYPE(None, c_void_p, c_uint64)
+#: ``log``: user data, level, record, its length.
+LOG = CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_size_t)
 #: ``wake`` and ``destroy``: user data.
 TELL = CFUNCTYPE(None, c_void_p)
 
@@ -58,6 +60,18 @@ class ReviewRunner(Structure):
     ]
 
 
+class HostCode(Structure):
+    """``convoy_host_code``."""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("user_data", c_void_p),
+        ("destroy", TELL),
+        ("call", BEGIN),
+        ("cancel", CANCEL),
+    ]
+
+
 class MergeQueue(Structure):
     """``convoy_merge_queue``."""
 
@@ -78,15 +92,22 @@ _HANDLE = (c_void_p,)
 _NEW = (POINTER(c_void_p),)
 _ENGINE_CONVOY = _HANDLE + _TEXT
 _ENGINE_TASK = _ENGINE_CONVOY + _TEXT
+#: How long to wait for an answer, in milliseconds, and where it goes.
+_ANSWER = (c_int64,) + _OUT
 
 # The arguments of every function that returns a status, without the last, `err`.
 _FUNCTIONS: Dict[str, Tuple[Any, ...]] = {
     "convoy_check_spec": _TEXT + _OUT,
+    "convoy_check_formula": _TEXT + _TEXT + _OUT,
     "convoy_engine_builder_new": _TEXT + _NEW,
     "convoy_engine_builder_set_options": _HANDLE + _TEXT,
     "convoy_engine_builder_add_adapter": _HANDLE + _TEXT + (POINTER(AgentAdapter),),
     "convoy_engine_builder_set_review_runner": _HANDLE + _TEXT + (POINTER(ReviewRunner),),
     "convoy_engine_builder_set_merge_queue": _HANDLE + (POINTER(MergeQueue),),
+    "convoy_engine_builder_add_gate": _HANDLE + _TEXT + (POINTER(HostCode),),
+    "convoy_engine_builder_add_prompt_source": _HANDLE + _TEXT + (POINTER(HostCode),),
+    "convoy_engine_builder_add_hook": _HANDLE + _TEXT + (POINTER(HostCode),),
+    "convoy_engine_builder_set_log": _HANDLE + (c_int32, LOG, c_void_p, TELL),
     "convoy_engine_build": _HANDLE + _NEW,
     "convoy_engine_shutdown": _HANDLE,
     "convoy_engine_state_dir": _HANDLE + _OUT,
@@ -99,18 +120,21 @@ _FUNCTIONS: Dict[str, Tuple[Any, ...]] = {
     "convoy_engine_status": _ENGINE_CONVOY + _OUT,
     "convoy_engine_is_running": _ENGINE_CONVOY + (POINTER(c_int32),),
     "convoy_engine_events": _ENGINE_CONVOY + (c_uint64, c_size_t) + _OUT,
+    "convoy_engine_export": _ENGINE_TASK + (POINTER(c_uint64),),
+    "convoy_engine_prune": _HANDLE + _TEXT + _OUT,
+    "convoy_engine_last_retention": _HANDLE + _OUT,
     "convoy_engine_dead_letters": _ENGINE_CONVOY + _OUT,
     "convoy_engine_disputes": _ENGINE_CONVOY + _OUT,
     "convoy_engine_attempt": _ENGINE_TASK + (c_uint32,) + _OUT,
     "convoy_engine_log_path": _ENGINE_TASK + (c_uint32,) + _OUT,
     "convoy_engine_artifact": _ENGINE_TASK + _TEXT + _OUT,
-    "convoy_engine_pause": _ENGINE_CONVOY,
-    "convoy_engine_unpause": _ENGINE_CONVOY,
-    "convoy_engine_cancel": _ENGINE_CONVOY,
-    "convoy_engine_approve": _ENGINE_TASK + _TEXT + _TEXT,
-    "convoy_engine_reject": _ENGINE_TASK + _TEXT,
-    "convoy_engine_skip": _ENGINE_TASK + _TEXT,
-    "convoy_engine_accept": _ENGINE_TASK + _TEXT + _TEXT,
+    "convoy_engine_pause": _ENGINE_CONVOY + _ANSWER,
+    "convoy_engine_unpause": _ENGINE_CONVOY + _ANSWER,
+    "convoy_engine_cancel": _ENGINE_CONVOY + _ANSWER,
+    "convoy_engine_approve": _ENGINE_TASK + _TEXT + _TEXT + _ANSWER,
+    "convoy_engine_reject": _ENGINE_TASK + _TEXT + _ANSWER,
+    "convoy_engine_skip": _ENGINE_TASK + _TEXT + _ANSWER,
+    "convoy_engine_accept": _ENGINE_TASK + _TEXT + _TEXT + _ANSWER,
     "convoy_engine_inject": _ENGINE_CONVOY + _TEXT + _TEXT + _TEXT + _OUT,
     "convoy_engine_resolve_dead_letter": _ENGINE_TASK + _TEXT,
     "convoy_engine_resolve_dispute": _ENGINE_TASK + _TEXT,

@@ -2,7 +2,9 @@
 
 Threads of the library call into Python. None may do so once the interpreter ends, so that every engine is shut down
 before, at the latest in a handler of ``atexit``: runs are interrupted (they can be resumed), agents are asked to end.
-An engine that nobody refers to any more is shut down on a thread of this module, as that can take a while.
+An engine that nobody refers to any more is shut down on a thread of this module, as that can take a while. The same
+thread does it at the end of the interpreter, where no new one can be started: the main thread must be free to give up
+what never ends.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import Callable, Dict, List, Optional, Set
 from ._library import TELL, call, lib
 from .errors import Error
 
-#: How long the end of the interpreter waits for calls from the library that are under way, in seconds.
+#: How long the end of the interpreter waits for code of the host that the engine does not ask to end (steps of landing,
+#: functions that get records), and then for calls from the library that are under way, in seconds.
 _LAST_CALLS = 5.0
 
 
@@ -57,6 +60,8 @@ class Open:
                 with _state.lock:
                     _state.open.pop(self.handle, None)
                 self._after()
+                with _state.changed:
+                    _state.changed.notify_all()
 
 
 class _State:
@@ -71,6 +76,8 @@ class _State:
         self.runs: Set[int] = set()
         #: Calls from the library that have not returned, and wakes that may still come.
         self.inside = 0
+        #: Threads that hand records over to code of the host.
+        self.telling = 0
         #: Engines that nobody refers to; putting one in is possible wherever garbage is collected.
         self.dropped: "queue.SimpleQueue[Open]" = queue.SimpleQueue()
         self.reaper: Optional[threading.Thread] = None
@@ -126,21 +133,52 @@ def leave() -> None:
         _state.changed.notify_all()
 
 
+def begin_telling() -> None:
+    """A thread begins to hand over records."""
+    with _state.changed:
+        _state.telling += 1
+
+
+def end_telling() -> None:
+    """It has handed over all."""
+    with _state.changed:
+        _state.telling -= 1
+        _state.changed.notify_all()
+
+
+#: What gives up code of the host that would keep the interpreter: steps of landing, and functions that get records.
+give_up_landing: List[Callable[[], None]] = []
+give_up_telling: List[Callable[[], None]] = []
+
+
+def _wait_for(condition: Callable[[], bool], seconds: Optional[float] = None) -> bool:
+    """Whether it came about. Ctrl-C is as the end of the time."""
+    try:
+        with _state.changed:
+            return _state.changed.wait_for(condition, seconds)
+    except KeyboardInterrupt:
+        return False
+
+
 def _at_exit() -> None:
-    engines: List[Open] = list(_state.open.values())
-    for engine in engines:
-        try:
-            engine.close()
-        except Error:
-            pass  # It is freed; the interpreter ends.
+    for engine in list(_state.open.values()):
+        drop(engine)
+    if not _wait_for(lambda: not _state.open, _LAST_CALLS):
+        for give_up in give_up_landing:
+            give_up()
+        # The library itself gives up agents that do not end.
+        while not _wait_for(lambda: not _state.open):
+            pass
     for run in list(_state.runs):
         # Not freed: a thread may read its last events.
         try:
             call("convoy_run_set_wake", run, TELL(), 0, TELL())
         except Error:
             pass  # It was freed just now.
-    with _state.changed:
-        _state.changed.wait_for(lambda: _state.inside == 0, _LAST_CALLS)
+    if not _wait_for(lambda: _state.inside == 0 and _state.telling == 0, _LAST_CALLS):
+        for give_up in give_up_telling:
+            give_up()
+        _wait_for(lambda: _state.inside == 0, _LAST_CALLS)
 
 
 def _after_fork() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any, Coroutine, Optional
+from typing import Any, Callable, Coroutine, Optional
 
 
 class Loop:
@@ -26,6 +26,11 @@ class Loop:
     def runs(self) -> bool:
         """Whether what is handed over is done some time."""
         return self.given is None or self.given.is_running()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can run on it any more."""
+        return self.given is not None and self.given.is_closed()
 
     def hand_over(self, function: Any, *arguments: Any) -> None:
         """Has a function called on the loop. A ``RuntimeError`` says that it is closed."""
@@ -61,6 +66,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         if left:
             # What ignores its cancellation is left behind.
             loop.run_until_complete(asyncio.wait(left, timeout=1))
+            for task in left:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
@@ -72,6 +79,35 @@ def _until_stopped(loop: asyncio.AbstractEventLoop) -> None:
             return loop.run_forever()
         except (SystemExit, KeyboardInterrupt):
             continue  # Of one coroutine, which has failed by it. The loop is there for all.
+
+
+async def in_daemon(function: Callable[[], None]) -> None:
+    """Awaits a function that blocks, on a thread which nobody waits for at the end of the interpreter."""
+    loop = asyncio.get_running_loop()
+    ended: "asyncio.Future[None]" = loop.create_future()
+
+    def work() -> None:
+        error: Optional[BaseException] = None
+        try:
+            function()
+        except BaseException as raised:  # noqa: B902 - who waits is told
+            error = raised
+        try:
+            loop.call_soon_threadsafe(_end, ended, error)
+        except RuntimeError:
+            pass  # The loop is closed: nobody waits.
+
+    threading.Thread(target=work, name="convoy-close", daemon=True).start()
+    await ended
+
+
+def _end(future: "asyncio.Future[None]", error: Optional[BaseException]) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
 
 
 class HostTask(asyncio.Task):  # type: ignore[type-arg]

@@ -61,7 +61,12 @@ class CallError(Error):
 
 
 class Forked(CallError):
-    """This process is a fork of the one that uses the library. Use it there, or start a new program."""
+    """This process is a fork of the one that uses the library. Use it there, or start a new program, with
+    ``multiprocessing.get_context("spawn")`` for example.
+    """
+
+    def __str__(self) -> str:
+        return super().__str__() + '; with multiprocessing: get_context("spawn")'
 
 
 class EngineError(Error):
@@ -79,6 +84,13 @@ class InvalidSpec(EngineError):
     def problems(self) -> List[Dict[str, Any]]:
         """All problems, as :func:`convoy.check` lists them."""
         return self.details or []
+
+    def __str__(self) -> str:
+        errors = [problem for problem in self.problems if problem["severity"] == "error"]
+        if len(errors) < 2:
+            return super().__str__()
+        lines = (f"line {of['line']}, column {of['column']}: {of['path']}: {of['message']}" for of in errors)
+        return f"the convoy file has {len(errors)} errors:\n  " + "\n  ".join(lines)
 
 
 class Unsupported(EngineError):
@@ -146,8 +158,8 @@ def class_of(status: int) -> Type[Error]:
 class AgentFailed(Exception):
     """Raised by an adapter: the agent failed, and this is known of it.
 
-    ``failure_type`` is one of the types of the convoy file (``"error"``, ``"refused"``, ``"turn-limit"``,
-    ``"needs-input"``, ``"auth"``, ``"rate-limit"``, ...), ``retry_at`` an RFC 3339 time, ``session`` one that can be
+    ``failure_type`` is one of the types that the README lists (``"error"``, ``"auth"``, ``"rate-limit"``, ...),
+    ``retry_at`` an RFC 3339 time, ``session`` one that can be
     continued, ``usage`` what was used up, as in an answer. Any other exception is a failure of the type ``"error"``.
     """
 

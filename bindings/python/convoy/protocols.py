@@ -6,11 +6,29 @@ told to the engine with type and message, and the traceback stands in the log of
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
-from .requests import AdvanceRequest, AgentRequest, PrepareRequest, ReviewRequest, SettleRequest
+from .requests import (
+    AdvanceRequest,
+    AgentRequest,
+    GateRequest,
+    HookRequest,
+    PrepareRequest,
+    PromptRequest,
+    ReviewRequest,
+    SettleRequest,
+)
 
-__all__ = ["Adapter", "Landing", "Reviewer"]
+__all__ = ["Adapter", "Gate", "Hook", "Landing", "PromptSource", "Reviewer"]
+
+#: A gate: passes with ``None``, ``True`` or ``{"outcome": "pass"}``; fails with a text that says why, with ``False``, or by
+#: raising.
+Gate = Callable[[GateRequest], Any]
+#: A hook: answers as a gate does.
+Hook = Callable[[HookRequest], Any]
+#: A prompt source: gives a text (the program's own words), ``("data", text)`` (text from elsewhere, which the agent is told
+#: to take as data) or ``None``; what it raises fails the attempt.
+PromptSource = Callable[[PromptRequest], Any]
 
 
 class Adapter(Protocol):

@@ -14,8 +14,9 @@ from ctypes import byref, c_uint64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, AsyncIterator, Deque, Dict, Generator, Iterator, List, Optional, Tuple
 
-from . import _lifetime
+from . import _arguments, _lifetime
 from ._library import EMPTY, END, OK, TELL, TIMED_OUT, call, call_text
+from .errors import EngineError
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -39,13 +40,20 @@ class Result:
     ended: str
     #: The convoy, as :meth:`Engine.status` gives it.
     view: Dict[str, Any]
-    #: What went wrong beside the convoy.
+    #: What should be known beside it: of the convoy file, and what went wrong, such as a branch that could not be moved.
     warnings: List[str]
 
     @property
     def status(self) -> str:
-        """The status of the convoy: ``"completed"``, ``"failed"``, ..."""
+        """The status of the convoy: ``"done"``, ``"failed"``, ``"gate-failed"``, ``"hook-failed"``, ``"cancelled"``; of
+        an interrupted run ``"running"`` or ``"paused"``.
+        """
         return str(self.view["status"])
+
+
+def _result(text: bytes) -> Result:
+    raw = json.loads(text)
+    return Result(raw["ended"], raw["view"], raw["warnings"])
 
 
 class _Waker:
@@ -121,8 +129,12 @@ class Run:
         self._lock = threading.Lock()
         self._waker: Optional[_Waker] = None
         self._end: Optional["Future[Result]"] = None
-        #: The id of the convoy.
-        self.id: str = call_text("convoy_run_id", handle)[1].decode()
+        self._id = call_text("convoy_run_id", handle)[1].decode()
+
+    @property
+    def id(self) -> str:
+        """The id of the convoy."""
+        return self._id
 
     def __repr__(self) -> str:
         return f"<convoy.Run {self.id}>"
@@ -137,15 +149,20 @@ class Run:
     @property
     def done(self) -> bool:
         """Whether it has ended."""
-        return self._wait(0) is not None
+        try:
+            return self._wait(0) is not None
+        except EngineError:
+            return True  # The engine had to stop without an end.
 
     def wait(self, timeout: Optional[float] = None) -> Result:
         """Waits for the end, for up to ``timeout`` seconds; a ``TimeoutError`` says that it has not come.
 
         Where the engine had to stop without an end, that is raised: the convoy can be resumed. Events are read
-        independently of it.
+        independently of it. On the event loop that its adapters need it refuses with a ``RuntimeError``, as reading does.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + _arguments.millis("timeout", timeout) / 1000
+        if timeout != 0:
+            self._must_not_block("run.wait()", "await run")
         while True:
             left = _SLICE if deadline is None else int((deadline - time.monotonic()) * 1000)
             result = self._wait(max(0, min(left, _SLICE)))
@@ -156,7 +173,13 @@ class Run:
 
     def _wait(self, millis: int) -> Optional[Result]:
         status, text = call_text("convoy_run_wait", self._handle, millis)
-        return Result(**json.loads(text)) if status == OK else None
+        return _result(text) if status == OK else None
+
+    def _must_not_block(self, what: str, instead: str) -> None:
+        if self.engine._loop.here and not self.done:
+            raise RuntimeError(
+                f"{what} would wait for agents on the event loop that they run on: use `{instead}`"
+            )
 
     def __await__(self) -> Generator[Any, None, Result]:
         """``await run`` is :meth:`wait` for asyncio. Cancelling it leaves the run alone."""
@@ -189,7 +212,7 @@ class Run:
 
         0 gives all of the convoy, also of earlier runs. To be called before events are read.
         """
-        call("convoy_run_events_after", self._handle, event_id)
+        call("convoy_run_events_after", self._handle, _arguments.number("event_id", event_id))
 
     def __iter__(self) -> Iterator[Event]:
         """The events of this run, from its first to ``run_ended``, each as soon as it is there.
@@ -197,14 +220,21 @@ class Run:
         Reading can be left off and taken up again. While it waits for an event, signals are handled.
         """
         while True:
-            try:
-                event = self._events.popleft()
-            except IndexError:
-                if self._over:
-                    return
-                self._read("convoy_run_wait_events", _SLICE)
-            else:
+            event = self._next()
+            if event is not None:
                 yield event
+            elif self._over:
+                return
+            else:
+                self._must_not_block("`for event in run`", "async for event in run")
+                self._read("convoy_run_wait_events", _SLICE)
+
+    def _next(self) -> Optional[Event]:
+        """An event that was read."""
+        try:
+            return self._events.popleft()
+        except IndexError:
+            return None
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """As ``for event in run``, for asyncio."""
@@ -213,20 +243,19 @@ class Run:
     async def _follow(self) -> AsyncIterator[Event]:
         loop = asyncio.get_running_loop()
         while True:
-            try:
-                event = self._events.popleft()
-            except IndexError:
-                if self._over:
-                    return
-                waker = self._wake_set()
-                waiting = waker.add(loop)
-                if self._read("convoy_run_next_events") == EMPTY:
-                    await waiting
-                else:
-                    # Somebody else who waits here may get some of it, or sees the end.
-                    waker.wake(waiting)
-            else:
+            event = self._next()
+            if event is not None:
                 yield event
+                continue
+            if self._over:
+                return
+            waker = self._wake_set()
+            waiting = waker.add(loop)
+            if self._read("convoy_run_next_events") == EMPTY:
+                await waiting
+            else:
+                # Somebody else who waits here may get some of it, or sees the end.
+                waker.wake(waiting)
 
     def _wake_set(self) -> _Waker:
         """The waker, which the library is told of once."""
@@ -262,13 +291,13 @@ class Run:
 
     def interrupt(self, reason: Optional[str] = None) -> None:
         """Asks it to stop so that it can be resumed. ``reason`` is for the record."""
-        call("convoy_run_interrupt", self._handle, reason)
+        call("convoy_run_interrupt", self._handle, _arguments.perhaps_text("reason", reason))
 
 
 def _wait_for_end(end: "Future[Result]", handle: int, _run: Run) -> None:
     """On a thread, which keeps the run."""
     try:
         _status, text = call_text("convoy_run_wait", handle, -1)
-        end.set_result(Result(**json.loads(text)))
+        end.set_result(_result(text))
     except BaseException as error:  # noqa: B902 - who waits is told
         end.set_exception(error)

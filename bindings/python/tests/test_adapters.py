@@ -76,6 +76,7 @@ class Failing(Case):
             ({"outcome": "fine"}, "fine"),
             ({"outcome": "succeeded", "colour": "red"}, "colour"),
             ({"outcome": "failed"}, "failure"),
+            ({"outcome": "cancelled"}, "nobody had cancelled it"),
             ({"outcome": "succeeded", "usage": {"cost_usd": float("nan")}}, "NaN"),
             ({"outcome": object()}, "TypeError: "),
             (circle, "ValueError: "),
@@ -85,6 +86,24 @@ class Failing(Case):
                 kind, message, _log = self.fails(lambda request, answer=answer: answer)
                 self.assertEqual(kind, "error")
                 self.assertIn(said, message)
+
+    def test_whoever_is_not_cancelled_has_failed_by_saying_so(self):
+        asked = []
+
+        def execute(request):
+            asked.append(request)
+            raise convoy.Cancelled("as I like")
+
+        self.assertEqual(self.fails(execute)[:2], ("error", "Cancelled: as I like"))
+        self.assertEqual(len(asked), 1, "it was not tried again")
+
+    def test_a_failure_of_no_type_keeps_what_the_agent_said(self):
+        def execute(request):
+            raise convoy.AgentFailed("no quota", "zork")
+
+        kind, message, _log = self.fails(execute)
+        self.assertEqual(kind, "error")
+        self.assertTrue(message.startswith("no quota (its answer is wrong, too: ") and "zork" in message, message)
 
     def test_an_adapter_says_how_it_failed(self):
         def execute(request):
@@ -167,8 +186,13 @@ class Cancelled(Case):
         def broken():
             raise OSError("broken callback")
 
+        called = []
+
         def execute(request):
+            with self.assertRaisesRegex(TypeError, "callback"):
+                request.on_cancel(3)
             request.on_cancel(broken)
+            request.on_cancel(functools.partial(called.append, "the next"))
             request.output("ready\n")
             request.wait_cancelled()
 
@@ -178,6 +202,7 @@ class Cancelled(Case):
         with contextlib.redirect_stderr(io.StringIO()) as shown:
             self.cancelled(execute)
         self.assertIn("broken callback", shown.getvalue())
+        self.assertEqual(called, ["the next"])
 
 
 class ManyAtOnce(Case):
@@ -277,6 +302,11 @@ class Reviewing(Case):
                 engine = self.engine(reviewer=Made(None, review=review, name="judge"))
                 run = engine.start(one_task(review="fast"))
                 events = list(run)
+                (verdict,) = (event for event in events if event["type"] == "review_verdict")
+                self.assertIs(verdict["could_not"], True)
+                log = engine.log_path(run, "one").with_suffix(".review-1.log").read_text()
+                self.assertIn("Traceback (most recent call last)" if review is broken else said, log)
+                self.assertIn("no judgement: ", log)
                 self.assertNotEqual(run.wait().view["totals"]["unreviewed"] + run.wait().view["totals"]["failed"], 0)
                 self.assertIn(said, str(events))
 

@@ -113,6 +113,49 @@ class Coroutines(Case):
 
         asyncio.run(main())
 
+    def test_blocking_on_the_loop_of_the_adapters_is_refused(self):
+        async def main():
+            async with self.make() as engine:
+                run = engine.start(TWO_FILES)
+                with self.assertRaisesRegex(RuntimeError, "await run"):
+                    run.wait()
+                with self.assertRaisesRegex(RuntimeError, "async for"):
+                    list(run)
+                with self.assertRaises(TimeoutError):
+                    run.wait(timeout=0)
+                self.assertEqual(await run, run.wait())
+                self.assertEqual(list(run)[-1]["type"], "run_ended")
+
+        asyncio.run(main())
+
+    def test_an_engine_whose_loop_is_closed_begins_nothing(self):
+        async def make(adapter):
+            return self.make(adapter)
+
+        engine = asyncio.run(make(AsyncScribe()))
+        for begin in (lambda: engine.start(TWO_FILES), engine.resume, lambda: engine.retry("convoy-" + "0" * 26)):
+            with self.assertRaisesRegex(RuntimeError, "loop"):
+                begin()
+        self.assertEqual(engine.list(), [])
+        engine.shutdown()
+        plain = asyncio.run(make(Scribe()))
+        self.assertEqual(plain.start(TWO_FILES).wait().status, "done", "its code needs no loop")
+        plain.shutdown()
+
+    def test_code_that_turns_out_to_need_a_closed_loop_interrupts(self):
+        class Hidden:
+            def execute(self, request):
+                return AsyncScribe().execute(request)
+
+        async def make():
+            return self.make(Hidden())
+
+        engine = asyncio.run(make())
+        run = engine.start(one_task())
+        self.assertEqual(run.wait().ended, "interrupted")
+        engine.shutdown()
+        self.assertEqual(self.engine().resume().wait().status, "done")
+
     def test_leaving_the_context_interrupts_and_lets_adapters_clean_up(self):
         seen = []
 
@@ -170,8 +213,9 @@ class Coroutines(Case):
         run = asyncio.run(main())
         self.assertEqual(run.wait(120).ended, "interrupted")
         self.assertEqual(engines[0].dead_letters(run), [])
-        # The loop is closed now: what would run on it is interrupted, too, and what waits on it is forgotten.
-        self.assertEqual(engines[0].resume().wait(120).ended, "interrupted")
+        # The loop is closed now: nothing is begun that would run on it, and what waits on it is forgotten.
+        with self.assertRaisesRegex(RuntimeError, "loop"):
+            engines[0].resume()
         self.assertEqual(list(run)[-1]["ended"], "interrupted")
         engines[0].shutdown()
         self.assertEqual(self.engine().resume().wait().status, "done")

@@ -7,7 +7,8 @@ import sys
 import unittest
 from pathlib import Path
 
-from support import ENV, Case, git, run_python
+import convoy
+from support import ENV, Case, Made, git, one_task, run_python
 
 ROOT = Path(__file__).resolve().parents[3]
 README = Path(__file__).parents[1] / "README.md"
@@ -17,8 +18,8 @@ EXAMPLES = ROOT / "examples"
 class Readme(Case):
     def test_its_programs_run(self):
         programs = re.findall(r"<!-- run by a test -->\n```python\n(.*?)```", README.read_text(), flags=re.S)
-        self.assertEqual(len(programs), 2)
-        for program, files in zip(programs, (["bye.txt", "hello.txt"], ["hello.txt"])):
+        self.assertEqual(len(programs), 3)
+        for program, files in zip(programs, (["bye.txt", "hello.txt"], ["hello.txt"], ["hello.txt"])):
             done = run_python(program, self.repository)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual(done.stdout.splitlines()[-1], "done")
@@ -27,9 +28,39 @@ class Readme(Case):
             git(self.repository, "rm", "-q", *files)
             git(self.repository, "commit", "-q", "-m", "again")
 
-    def test_it_names_every_operation(self):
-        import convoy
+    def test_what_it_says_of_events_fields_and_statuses_is_so(self):
+        text = README.read_text()
+        rows = re.findall(r"^\| ((?:`[a-z_]+` ?)+)\| ((?:`[a-z_]+`[^|]*)?)\|", text, flags=re.M)
+        told = {kind: set(re.findall(r"`([a-z_]+)`", keys)) for kinds, keys in rows for kind in re.findall(r"`(\w+)`", kinds)}
+        with self.engine(reviewer=Made(None, review=lambda request: "pass")) as engine:
+            run = engine.start({**one_task(review="fast", approve="before_merge", gates=["true"]), "defaults": {}})
+            for event in run:
+                if event["type"] == "task_awaiting_approval":
+                    engine.approve(run, "one", tree=event["tree"])
+                always = told.get(event["type"], set()) - {"model", "exit_code", "could_not", "error"}
+                self.assertLessEqual(always, set(event), event)
+                told.pop(event["type"], None)
+            self.assertEqual(run.wait().status, "done")
+            self.assertEqual([entry["unfinished"] for entry in engine.list()], [False])
+            self.assertLessEqual(
+                {"convoy_id", "status", "published", "totals", "tasks", "integration_ref"}, set(engine.status(run))
+            )
+        seen = {"convoy_started", "task_started", "gate_result", "review_verdict", "task_done", "run_ended", "branch_published"}
+        self.assertEqual(seen & set(told), set())
+        file = text[text.index("## The convoy file") : text.index("## With asyncio")]
+        fields = [re.findall(r"`(\w+)`", row) for row in re.findall(r"^\| ((?:`\w+` ?)+)\|", file, flags=re.M)]
+        top, task = fields[:7], fields[7:]
+        self.assertEqual((top[-1], task[0]), (["defaults"], ["depends_on"]))
+        good = {"version": 1, "concurrency": 1, "adapter": "a", "branch": "b", "on_failure": "stop", "gates": ["true"],
+                "defaults": {}, "depends_on": [], "model": "m", "agent": "tester", "timeout": "1s", "max_retries": 0,
+                "review": "fast", "approve": "before_run", "priority": 1, "on_exhausted": "skip"}
+        for names, place in ((top, None), (task, "tasks")):
+            for name in (name for row in names for name in row):
+                spec = {"name": "n", "version": 1, "tasks": [{"id": "t", "prompt": "p"}]}
+                (spec["tasks"][0] if place else spec)[name] = good[name]
+                self.assertEqual(convoy.check(spec), {"ok": True, "problems": []}, name)
 
+    def test_it_names_every_operation(self):
         text = README.read_text()
         missing = [
             f"{kind.__name__}.{name}"

@@ -17,6 +17,11 @@ from support import ENV, TWO_FILES, Case, Made, Scribe, one_task, run_python, wr
 BEGIN = """
 import asyncio, convoy, os, signal, support, sys, threading
 """
+#: For programs whose code never ends: it is given up sooner.
+SOON = """
+import convoy._lifetime
+convoy._lifetime._LAST_CALLS = 1
+"""
 
 
 class Garbage(Case):
@@ -73,20 +78,21 @@ class Garbage(Case):
         run.engine.shutdown()
 
     def test_nothing_is_left_of_what_is_gone(self):
-        from convoy import _host
+        from convoy import _host, _log
         from convoy import run as runs
 
         gc.collect()
         before = (len(_lifetime._state.open), len(_lifetime._state.runs))
         for _ in range(5):
-            with convoy.Engine(self.repository, {"scribe": Scribe()}, env=ENV) as engine:
+            with convoy.Engine(self.repository, {"scribe": Scribe()}, env=ENV, log=lambda _record: None) as engine:
                 self.assertEqual(list(engine.start(one_task()))[-1]["ended"], "finished")
         del engine
         gc.collect()
         self.assertEqual((len(_lifetime._state.open), len(_lifetime._state.runs)), before)
         with _lifetime._state.changed:
-            self.assertTrue(_lifetime._state.changed.wait_for(lambda: _lifetime._state.inside == 0, 60))
-        self.assertEqual((_host._calls, runs._wakers), ({}, {}))
+            state = _lifetime._state
+            self.assertTrue(state.changed.wait_for(lambda: state.inside == 0 and state.telling == 0, 60))
+        self.assertEqual((_host._calls, _log._records, runs._wakers), ({}, {}, {}))
 
 
 class TooLate(Case):
@@ -105,6 +111,24 @@ class TooLate(Case):
         with self.assertRaisesRegex(convoy.Closed, "shut down"):
             with engine:
                 engine.list()
+
+    def test_an_engine_is_shut_down_while_its_merge_queue_hangs(self):
+        begun, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        class Never:
+            def prepare(self, request):
+                begun.set()
+                go_on.wait()
+
+            advance = settle = prepare
+
+        engine = self.engine(merge_queue=Never(), grace=0.5)
+        run = engine.start(one_task())
+        self.assertTrue(begun.wait(60))
+        engine.shutdown()
+        self.assertEqual(list(run)[-1]["type"], "run_ended")
+        self.assertFalse(go_on.is_set())
 
     def test_an_engine_is_shut_down_while_others_use_it(self):
         engine = self.engine()
@@ -220,6 +244,74 @@ next(event for event in run if event["type"] == "task_output")
 print("live")
 """)
 
+    def landing_exits(self, code):
+        """The interpreter ends while a step of landing is not answered."""
+        done = run_python(BEGIN + code, self.repository)
+        self.assertEqual((done.stdout, done.stderr, done.returncode), ("live\n", "", 0))
+        # The step has failed; the work is kept, and can be tried again.
+        engine = self.engine()
+        engine.resume().wait()
+        convoy_id = engine.list()[0]["id"]
+        self.assertEqual(engine.retry(convoy_id).wait().status, "done")
+
+    def test_a_merge_queue_whose_loop_has_ended_does_not_keep_it(self):
+        self.landing_exits("""
+class Never:
+    async def prepare(self, request):
+        begun.set()
+        await asyncio.Event().wait()
+    advance = settle = prepare
+async def main():
+    global engine, begun
+    begun = asyncio.Event()
+    engine = convoy.Engine(sys.argv[1], {"scribe": support.Scribe()}, env=support.ENV, merge_queue=Never())
+    engine.start(support.one_task())
+    await begun.wait()
+asyncio.run(main())
+print("live")
+""")
+
+    def test_a_merge_queue_that_never_returns_does_not_keep_it(self):
+        self.landing_never_returns("threading.Event().wait()")
+
+    def test_a_merge_queue_that_is_busy_for_ever_does_not_keep_it(self):
+        self.landing_never_returns("while True: pass")
+
+    def landing_never_returns(self, how):
+        self.landing_exits(SOON + f"""
+begun = threading.Event()
+class Never:
+    def prepare(self, request):
+        begun.set()
+        {how}
+    advance = settle = prepare
+engine = convoy.Engine(sys.argv[1], {{"scribe": support.Scribe()}}, env=support.ENV, merge_queue=Never())
+engine.start(support.one_task())
+begun.wait()
+print("live")
+""")
+
+    def test_a_merge_queue_has_time_to_answer(self):
+        code = BEGIN + """
+begun, answer = threading.Event(), threading.Event()
+class Slow:
+    def prepare(self, request):
+        begun.set()
+        answer.wait()
+        return {"outcome": "nothing-to-land"}
+    advance = settle = prepare
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Scribe()}, env=support.ENV, merge_queue=Slow())
+run = engine.start(support.one_task())
+begun.wait()
+import atexit
+atexit.register(answer.set)  # Before the engine is closed.
+print("live")
+"""
+        done = run_python(code, self.repository)
+        self.assertEqual((done.stdout, done.stderr, done.returncode), ("live\n", "", 0))
+        told = [event for event in self.engine().events(self.engine().list()[0]["id"]) if "interpreter" in str(event)]
+        self.assertEqual(told, [])
+
     def test_a_loop_that_was_left_open_does_not_keep_it(self):
         self.exits("""
 async def execute(request):
@@ -252,6 +344,35 @@ for target in (lambda: list(run), run.wait, lambda: asyncio.run(follow()), lambd
     threading.Thread(target=target, daemon=True).start()
 print("live", flush=True)
 """ + end, status=status, error=error)
+
+    def test_a_function_that_gets_records_does_not_keep_it(self):
+        for how in ("threading.Event().wait()", "while True: pass"):
+            with self.subTest(how):
+                self.exits(SOON + f"""
+hears = threading.Event()
+def log(record):
+    hears.set()
+    {how}
+engine = convoy.Engine(sys.argv[1], {{"scribe": support.Made(lambda request: (request.output("ready\\n"), request.wait_cancelled(), request.check()))}}, env=support.ENV, log=log, log_level="trace")
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+hears.wait()
+print("live")
+""")
+
+    def test_what_is_told_until_then_is_told_before_it_ends(self):
+        code = BEGIN + """
+told = []
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(lambda request: (request.output("ready\\n"), request.wait_cancelled(), request.check()))}, env=support.ENV, log=told.append, log_level="debug")
+run = engine.start(support.one_task())
+next(event for event in run if event["type"] == "task_output")
+import atexit, convoy._lifetime
+atexit.unregister(convoy._lifetime._at_exit)
+atexit.register(lambda: print("convoy_interrupted" in [record.get("event") for record in told]))
+atexit.register(convoy._lifetime._at_exit)
+"""
+        done = run_python(code, self.repository)
+        self.assertEqual((done.stdout, done.stderr, done.returncode), ("True\n", "", 0))
 
     def test_engines_that_were_dropped_are_waited_for(self):
         self.exits("""

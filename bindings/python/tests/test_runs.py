@@ -7,7 +7,7 @@ import threading
 import unittest
 
 import convoy
-from support import TWO_FILES, AsyncScribe, Case, Made, git, one_task, run_python, write
+from support import ENV, TWO_FILES, AsyncScribe, Case, Made, git, one_task, run_python, write
 
 
 class Runs(Case):
@@ -51,6 +51,31 @@ class Runs(Case):
         self.assertEqual([first["type"], rest[-1]["type"]], ["convoy_started", "run_ended"])
         numbers = [event["_event_id"] for event in [first, *rest] if "_event_id" in event]
         self.assertEqual(numbers, [event["_event_id"] for event in engine.events(run)])
+
+    def test_output_that_nobody_read_is_told_before_the_end(self):
+        def execute(request):
+            request.output("one line\n")
+            write(request)
+
+        run = self.engine(Made(execute)).start(one_task())
+        run.wait()
+        live = [event for event in run if "_event_id" not in event]
+        self.assertEqual([event["type"] for event in live], ["lagged", "run_ended"])
+        self.assertEqual(live[0]["lost"], 1)
+
+    def test_what_keeps_the_branch_from_moving_is_a_warning(self):
+        (self.repository / "one.txt").write_text("of a person, not tracked\n")
+        engine = self.engine()
+        run = engine.start(one_task())
+        events = list(run)
+        for result in (run.wait(), engine.publish(run).wait()):
+            self.assertEqual((result.status, result.view["published"]), ("done", False))
+            (warning,) = result.warnings
+            self.assertRegex(warning, "main .*one.txt.* publish again")
+        self.assertEqual(events[-1]["warnings"], run.wait().warnings)
+        (self.repository / "one.txt").unlink()
+        self.assertEqual(engine.publish(run).wait().warnings, [])
+        self.assertEqual((self.repository / "one.txt").read_text(), "written in Python\n")
 
     def test_what_an_adapter_prints_is_followed_live_and_logged(self):
         read = threading.Event()
@@ -183,6 +208,20 @@ print(run.wait().ended)
         done = run_python(code, self.repository)
         self.assertEqual((done.stdout, done.returncode), ("stopped\nstopped\ninterrupted\n", 0), done.stderr)
 
+    def test_ctrl_c_shows_nothing_but_itself(self):
+        code = """
+import convoy, os, signal, support, sys, threading
+engine = convoy.Engine(sys.argv[1], {"scribe": support.Made(lambda request: request.wait_cancelled())},
+                       env=support.ENV, grace=1)
+run = engine.start(support.one_task())
+for event in run:
+    if event["type"] == "task_started":
+        threading.Thread(target=lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+"""
+        done = run_python(code, self.repository)
+        self.assertIn("KeyboardInterrupt", done.stderr)
+        self.assertNotIn("IndexError", done.stderr)
+
 
 class Questions(Case):
     def test_a_convoy_file_is_checked_and_planned(self):
@@ -194,6 +233,27 @@ class Questions(Case):
         self.assertEqual((plan["name"], plan["concurrency"]), ("two files", 3))
         self.assertEqual([task["depends_on"] for task in plan["tasks"]], [[], ["one"]])
         self.assertEqual(engine.list(), [], "nothing was stored")
+
+    def test_convoys_that_have_ended_are_pruned(self):
+        engine = self.engine(keep_for=3600, keep_convoys=5, logs_quota=1 << 30)
+        run = engine.start(TWO_FILES)
+        run.wait()
+        would = engine.prune(all=True, dry_run=True)
+        self.assertEqual([[one["convoy_id"] for one in would["pruned"]], would["dry_run"]], [[run.id], True])
+        self.assertEqual(engine.prune(older_than=3600)["pruned"], [])
+        self.assertEqual(engine.prune([], older_than=0)["pruned"], [])
+        kept_to = engine.last_retention()
+        self.assertEqual([kept_to[what] for what in ("pruned", "kept", "dry_run")], [[], [], False])
+        self.assertIsNone(self.engine().last_retention(), "nothing is to be kept to")
+        report = engine.prune([run])
+        self.assertEqual([len(report["pruned"]), report["pruned"][0]["status"], report["kept"]], [1, "done", []])
+        self.assertEqual(engine.list(), [])
+        with self.assertRaisesRegex(convoy.NotFound, "was pruned at"):
+            engine.status(run)
+        with self.assertRaisesRegex(convoy.InvalidArgument, "nothing says which convoys"):
+            engine.prune()
+        with self.assertRaises(convoy.NotFound):
+            engine.prune("convoy-" + "0" * 26)
 
     def test_convoys_are_listed_and_looked_into(self):
         def execute(request):
@@ -253,11 +313,11 @@ class Questions(Case):
             types.append(f"{event['type']} {task or ''}".strip())
             if event["type"] == "task_awaiting_approval":
                 if task == "mine" and types.count(types[-1]) == 1:
-                    engine.accept(run, "mine", "mine", reason="by hand")
+                    self.assertEqual(engine.accept(run, "mine", "mine", reason="by hand"), "granted")
                 elif task in ("yes", "mine"):
-                    engine.approve(run, task, reason="fine")
+                    self.assertEqual(engine.approve(run, task, reason="fine"), "granted")
                 elif task == "no":
-                    engine.reject(run, task, reason="not this")
+                    self.assertEqual(engine.reject(run, task, reason="not this"), "granted")
                     added = {"tasks": [{"id": "added", "prompt": "Write added.txt"}]}
                     self.assertEqual(engine.inject(run, added, source="test", key="k1"), "k1")
             elif event["type"] in ("request_refused", "injection_refused"):
@@ -265,7 +325,7 @@ class Questions(Case):
                 self.fail(str(event))
             if missing and missing <= set(types):
                 missing = set()
-                engine.skip(run, "never", reason="not needed")
+                self.assertEqual(engine.skip(run, "never", reason="not needed"), "granted")
         status = {task["id"]: task["status"] for task in engine.status(run)["tasks"]}
         self.assertEqual(
             status, {"yes": "done", "no": "failed", "mine": "done", "never": "skipped", "added": "done"}, types
@@ -285,12 +345,26 @@ class Questions(Case):
         self.assertTrue(begun.wait(60))
         with self.assertRaises(convoy.Busy):
             other.resume(run.id)
-        other.pause(run.id)
-        other.unpause(run.id)
-        other.cancel(run.id)
+        self.assertEqual(other.pause(run.id), "granted")
+        self.assertIn(engine.unpause(run.id, timeout=0), ("granted", None))
+        for asked in (engine, other):
+            with self.assertRaisesRegex(convoy.StateError, "does not wait for approval"):
+                asked.approve(run.id, "one")
+        self.assertEqual(other.cancel(run.id), "granted")
         self.assertEqual(run.wait().status, "cancelled")
         with self.assertRaises(convoy.StateError):
             other.pause(run.id)
+
+    def test_what_nobody_can_decide_waits_for_the_next_engine(self):
+        engine = self.engine()
+        run = engine.start(one_task(approve="before_run"))
+        for event in run:
+            if event["type"] == "task_awaiting_approval":
+                run.interrupt()
+        with self.assertRaisesRegex(convoy.StateError, "tree"):
+            engine.approve(run, "one", tree="f" * 40)
+        self.assertEqual(engine.approve(run, "one"), "waits")
+        self.assertEqual(engine.resume(run).wait().status, "done")
 
     def test_errors_have_a_class_a_number_and_details(self):
         engine = self.engine()
@@ -302,8 +376,11 @@ class Questions(Case):
         self.assertEqual(error.problems[0]["path"], "tasks")
         with self.assertRaises(convoy.AgentError):
             engine.start(one_task(adapter="nobody"))
-        with self.assertRaises(convoy.CallError):
-            engine.start(TWO_FILES, concurrency="many")
+        with self.assertRaises(convoy.InvalidSpec) as caught:
+            engine.start({"name": "x", "version": 9, "tasks": [{"id": "a"}]})
+        for problem in caught.exception.problems:
+            self.assertIn(f"{problem['path']}: {problem['message']}", str(caught.exception))
+        self.assertIn("2 errors:", str(caught.exception))
         with self.assertRaises(TypeError):
             engine.start(7)
         with self.assertRaises(convoy.RepositoryError):
@@ -335,6 +412,111 @@ class Parts(Case):
         with self.assertRaisesRegex(TypeError, "review"):
             self.engine(reviewer=Made(write))
 
+    def test_an_argument_of_the_wrong_kind_is_named(self):
+        for options, said in (
+            ({"secrets": "longsecretvalue12"}, "secrets is a list of texts, not str"),
+            ({"secrets": {"token": "longsecretvalue12"}}, "secrets is a list of texts, not dict"),
+            ({"secrets": [3]}, "each of secrets is a text, not int"),
+            ({"grace": "x"}, "grace is a number of seconds, not str"),
+            ({"grace": -1}, "grace is a number of seconds, not -1"),
+            ({"store": "mysql"}, 'store is "sqlite" or "memory", not \'mysql\''),
+            ({"loop": 3}, "loop is an event loop, not int"),
+            ({"state_dir": 3}, "state_dir is a path, not int"),
+            ({"create": "no"}, "create is True or False, not str"),
+            ({"keep_for": "x"}, "keep_for is a number of seconds, not str"),
+            ({"keep_convoys": -1}, "keep_convoys is 0 or more, not -1"),
+            ({"keep_convoys": 1 << 32}, "keep_convoys is 4294967295 or less, not 4294967296"),
+            ({"keep_convoys": True}, "keep_convoys is a whole number, not bool"),
+            ({"logs_quota": 1.5}, "logs_quota is a whole number, not float"),
+            ({"logs_quota": 1 << 64}, "logs_quota is 18446744073709551615 or less"),
+            ({"grace": float("inf")}, "grace is a number of seconds, not inf"),
+            ({"grace": float("nan")}, "grace is a number of seconds, not nan"),
+            ({"adapter_limits": {"scribe": {"max_concurrent": 1 << 32}}}, "max_concurrent in adapter_limits.'scribe'. is 4294967295 or less"),
+            ({"adapter_limits": {"scribe": {"stagger_ms": 0.5}}}, "stagger_ms in adapter_limits.'scribe'. is a whole number, not float"),
+            ({"profile_limits": {"scribe": {"max_concurrent": -1}}}, "max_concurrent in profile_limits.'scribe'. is 0 or more, not -1"),
+            ({"adapter": Made(write, capabilities="resume")}, "capabilities is a list of texts, not str"),
+        ):
+            with self.subTest(said), self.assertRaisesRegex((TypeError, ValueError), said):
+                self.engine(**options)
+        with self.assertRaisesRegex(TypeError, "adapters is a mapping of names to objects, not list"):
+            convoy.Engine(self.repository, [Made(write)])
+        with self.assertRaisesRegex(convoy.InvalidArgument, "secret 2 of 2 has fewer than 4 bytes"):
+            self.engine(secrets=["long enough", "abc"])
+        engine = self.engine()
+        nobody = "convoy-" + "0" * 26
+        for call, said in (
+            (lambda: engine.approve(nobody, 3), "task is a text, not int"),
+            (lambda: engine.approve(nobody, "a", tree=3), "tree is a text, not int"),
+            (lambda: engine.skip(nobody, "a", timeout="x"), "timeout is a number of seconds, not str"),
+            (lambda: engine.attempt(nobody, "a", -1), "attempt is 0 or more, not -1"),
+            (lambda: engine.attempt(nobody, "a", 1 << 32), "attempt is 4294967295 or less, not 4294967296"),
+            (lambda: engine.attempt(nobody, "a", (1 << 64) + 1), "attempt is 4294967295 or less"),
+            (lambda: engine.attempt(nobody, "a", True), "attempt is a whole number, not bool"),
+            (lambda: engine.attempt(nobody, "a", float("nan")), "attempt is a whole number, not float"),
+            (lambda: engine.log_path(nobody, "a", 1 << 32), "attempt is 4294967295 or less, not 4294967296"),
+            (lambda: engine.log_path(nobody, "a", 1.0), "attempt is a whole number, not float"),
+            (lambda: list(engine.events(nobody, after=1 << 64)), "after is 18446744073709551615 or less"),
+            (lambda: list(engine.events(nobody, after=False)), "after is a whole number, not bool"),
+            (lambda: engine.start(TWO_FILES, concurrency=0), "concurrency is 1 or more, not 0"),
+            (lambda: engine.start(TWO_FILES, concurrency=True), "concurrency is a whole number, not bool"),
+            (lambda: engine.start(TWO_FILES, concurrency=1 << 32), "concurrency is 4294967295 or less"),
+            (lambda: engine.plan(TWO_FILES, max_injected=1 << 32), "max_injected is 4294967295 or less"),
+            (lambda: engine.plan(TWO_FILES, max_injected=-1), "max_injected is 0 or more, not -1"),
+            (lambda: engine.prune(older_than=float("nan")), "older_than is a number of seconds, not nan"),
+            (lambda: engine.prune(older_than=True), "older_than is a number of seconds, not bool"),
+            (lambda: engine.cancel(nobody, timeout=1e12), "timeout is a number of seconds, not 1000000000000.0"),
+            (lambda: engine.log_path(nobody, "a", 1.5), "attempt is a whole number, not float"),
+            (lambda: list(engine.events(nobody, after=-1)), "after is 0 or more, not -1"),
+            (lambda: list(engine.events(nobody, after="x")), "after is a whole number, not str"),
+            (lambda: engine.start(TWO_FILES, branch=3), "branch is a text, not int"),
+            (lambda: engine.start(TWO_FILES, concurrency="many"), "concurrency is a whole number or .auto., not 'many'"),
+            (lambda: engine.start("convoy.yml"), "looks like the path of a convoy file"),
+            (lambda: engine.start(self.folder / "convoy.yml"), "read_text"),
+            (lambda: engine.prune(3), "a convoy is given as its id or a run of it, not int"),
+            (lambda: engine.prune(older_than="x"), "older_than is a number of seconds, not str"),
+            (lambda: engine.prune(all="yes"), "all is True or False, not str"),
+            (lambda: engine.retry(nobody, "one"), "tasks is a list of texts, not str"),
+            (lambda: convoy.check({"name": float("nan")}), "float values"),
+        ):
+            with self.subTest(said), self.assertRaisesRegex((TypeError, ValueError), said):
+                call()
+
+        def execute(request):
+            for call, said in (
+                (lambda: request.output(3), "data is a text or bytes, not int"),
+                (lambda: request.started(-1), "pid is 1 or more, not -1"),
+                (lambda: request.started(0), "pid is 1 or more, not 0"),
+                (lambda: request.started((1 << 32) + 7), "pid is 4294967295 or less, not 4294967303"),
+                (lambda: request.started(7.0), "pid is a whole number, not float"),
+                (lambda: request.session(3), "session is a text, not int"),
+            ):
+                with self.assertRaisesRegex((TypeError, ValueError), said):
+                    call()
+            request.output(bytearray(b"bytes\n"))
+            write(request)
+
+        run = self.engine(Made(execute)).start(one_task())
+        self.assertEqual(run.wait().status, "done", self.failure(engine, run) if run.wait().status != "done" else "")
+        for event_id, said in (
+            (-1, "event_id is 0 or more"),
+            (1 << 64, "event_id is 18446744073709551615 or less"),
+            (True, "event_id is a whole number, not bool"),
+            (0.5, "event_id is a whole number, not float"),
+        ):
+            with self.subTest(said), self.assertRaisesRegex((TypeError, ValueError), said):
+                run.events_after(event_id)
+        # The largest that there can be is no mistake, and there is nothing behind it.
+        self.assertEqual(list(engine.events(nobody, after=(1 << 64) - 1)), [])
+        with self.assertRaises(convoy.NotFound):
+            engine.log_path(nobody, "a", (1 << 32) - 1)
+
+    def test_a_closed_engine_is_not_entered(self):
+        engine = self.engine()
+        engine.shutdown()
+        with self.assertRaises(convoy.Closed):
+            with engine:
+                pass
+
     def test_a_secret_is_never_stored(self):
         def execute(request):
             request.output("token hunter2-hunter2\n")
@@ -358,6 +540,11 @@ convoy.Engine(sys.argv[1], {"scribe": kill}, env=support.ENV).start(support.one_
 """
         done = run_python(code, self.repository)
         self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
+        with convoy.Engine(self.repository, env=ENV) as without:
+            with self.assertRaisesRegex(convoy.AgentError, "unknown adapter scribe: .* given to the engine"):
+                without.resume()
+            (entry,) = without.list()
+            self.assertEqual((entry["unfinished"], without.dead_letters(entry["id"])), (True, []))
         engine = self.engine()
         self.assertEqual(engine.resume().wait().status, "done")
 

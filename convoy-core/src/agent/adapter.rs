@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::AgentError;
 use crate::process::Stream;
 use crate::secret::Redactor;
-use crate::types::{BoxFuture, Failure, SessionId, Usage, WorkerId};
+use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, SessionId, TaskId, Usage, WorkerId};
 
 /// Runs agents of one kind. Shared by all tasks that name it, so it must hold no state of one run.
 ///
@@ -138,6 +138,10 @@ pub struct AgentRequest {
     pub idle: Option<Duration>,
     /// The time between asking it to end and killing it.
     pub grace: Duration,
+    /// The task it works for; `None` where it works for the whole convoy (a hook at its end).
+    pub task: Option<TaskId>,
+    /// The attempt at that task; `None` there too, and where it judges the work of one.
+    pub attempt: Option<AttemptNo>,
     /// Marks everything it starts.
     pub worker: WorkerId,
     /// Ends it.
@@ -201,6 +205,12 @@ pub struct AgentReport {
     pub result_text: String,
 }
 
+/// Longest message of a failure, in bytes. It stands in events, in dead letters and in the next prompt.
+const MOST_MESSAGE: usize = 8 * 1024;
+
+/// Longest end of the output that a failure tells, in bytes.
+const MOST_TAIL: usize = 16 * 1024;
+
 impl AgentReport {
     /// A report of a run that never began.
     pub fn failed(failure: Failure) -> Self {
@@ -212,14 +222,30 @@ impl AgentReport {
         Self { outcome, exit_code: None, session: None, usage: Usage::default(), result_text: String::new() }
     }
 
-    /// The report with every text free of secrets and control characters, fit to be stored and shown.
+    /// What it comes to for an attempt that was asked to stop, or was not. Whoever is asked to stop may be killed by
+    /// somebody else meanwhile, or fail on its way out: what it failed at is not the task. An agent that calls itself
+    /// cancelled though nobody asked for that has failed: beginning anew at once would go on for ever.
+    #[must_use]
+    pub fn after(mut self, asked_to_stop: bool) -> Self {
+        self.outcome = match self.outcome {
+            AgentOutcome::Failed(_) if asked_to_stop => AgentOutcome::Cancelled,
+            AgentOutcome::Cancelled if !asked_to_stop => {
+                let text = "the agent ended as cancelled, though nobody had cancelled it";
+                AgentOutcome::Failed(Failure::new(FailureKind::Error, text))
+            }
+            as_it_says => as_it_says,
+        };
+        self
+    }
+
+    /// The report with every text free of secrets and control characters and of a bounded length, fit to be stored and
+    /// shown.
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
-        let clean = |text: &str| redactor.clean(text);
-        self.result_text = clean(&self.result_text);
+        self.result_text = redactor.clean(&self.result_text);
         if let AgentOutcome::Failed(failure) = &mut self.outcome {
-            failure.message = clean(&failure.message);
-            failure.output_tail = clean(&failure.output_tail);
+            failure.message = redactor.clean_bounded(&failure.message, MOST_MESSAGE);
+            failure.output_tail = redactor.clean_bounded(&failure.output_tail, MOST_TAIL);
         }
         self
     }
@@ -228,7 +254,16 @@ impl AgentReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::FailureKind;
+
+    #[test]
+    fn a_failure_of_any_length_is_told_in_a_bounded_one() {
+        let mut failure = Failure::new(FailureKind::Error, "m".repeat(10 << 20));
+        failure.output_tail = "t".repeat(10 << 20);
+        let report = AgentReport::failed(failure).redacted(&Redactor::default());
+        let AgentOutcome::Failed(failure) = report.outcome else { panic!("failed") };
+        assert!(failure.message.len() <= MOST_MESSAGE + 8 && failure.message.starts_with("mm"));
+        assert!(failure.output_tail.len() <= MOST_TAIL + 8 && failure.output_tail.ends_with("[…]"));
+    }
 
     #[test]
     fn a_redacted_report_has_no_secret_and_no_control_character_in_any_text() {
@@ -241,5 +276,27 @@ mod tests {
         let clean = "x [REDACTED:github-token] [REDACTED:registered]\u{fffd}";
         let AgentOutcome::Failed(failure) = report.outcome else { panic!("a failure stays one") };
         assert_eq!([&report.result_text, &failure.message, &failure.output_tail], [clean; 3]);
+    }
+
+    #[test]
+    fn only_who_is_asked_to_stop_is_cancelled() {
+        let failed = || AgentOutcome::Failed(Failure::new(FailureKind::Auth, "no key"));
+        let cases = [
+            (AgentOutcome::Succeeded, false, "succeeded"),
+            (AgentOutcome::Succeeded, true, "succeeded"),
+            (failed(), false, "no key"),
+            (failed(), true, "cancelled"),
+            (AgentOutcome::Cancelled, true, "cancelled"),
+            (AgentOutcome::Cancelled, false, "the agent ended as cancelled, though nobody had cancelled it"),
+        ];
+        for (outcome, asked, expected) in cases {
+            let case = format!("{outcome:?}, asked: {asked}");
+            let came_to = match AgentReport::ended(outcome).after(asked).outcome {
+                AgentOutcome::Succeeded => "succeeded".to_owned(),
+                AgentOutcome::Cancelled => "cancelled".to_owned(),
+                AgentOutcome::Failed(failure) => failure.message,
+            };
+            assert_eq!(came_to, expected, "{case}");
+        }
     }
 }

@@ -87,6 +87,8 @@ fn request(subject: &dyn Subject, cwd: &Path) -> AgentRequest {
         timeout: Duration::from_secs(60),
         idle: None,
         grace: Duration::from_millis(100),
+        task: None,
+        attempt: Some(AttemptNo(1)),
         worker: WorkerId::of(&convoy, TaskIx(0), AttemptNo(1)),
         cancel: CancellationToken::new(),
     }

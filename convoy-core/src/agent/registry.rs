@@ -23,7 +23,11 @@ pub enum RegistryError {
         name: String,
     },
     /// Nobody knows the name.
-    #[error("unknown adapter {name}: there are {}; others are defined under `adapters:`", known.join(", "))]
+    #[error(
+        "unknown adapter {name}: there are {}; others are defined under `adapters:` of the convoy file, or given to the \
+         engine by its program",
+        known.join(", ")
+    )]
     Unknown {
         /// The name.
         name: String,
@@ -32,7 +36,8 @@ pub enum RegistryError {
     },
     /// No adapter was named, and none can be used.
     #[error(
-        "no agent program was found: install Claude Code (`claude`), or define your own program under `adapters:`{}",
+        "no agent program was found: install Claude Code (`claude`), define your own program under `adapters:`, or give the \
+         engine an adapter that is code of the host{}",
         list(tried)
     )]
     NoneAvailable {

@@ -22,7 +22,9 @@ use crate::types::{FailureKind, SessionId};
 /// Where an attempt is worked on, and by whom.
 pub(super) struct Desk {
     pub(super) adapter: Arc<dyn AgentAdapter>,
+    /// The folder of its worktree: the slot, where worktrees are used again.
     pub(super) worktree: PathBuf,
+    pub(super) slot: Option<u32>,
     /// The environment of the agent.
     pub(super) env: BTreeMap<String, String>,
     /// The environment of gates.
@@ -48,7 +50,8 @@ impl Desk {
             adapter: self.adapter.name().to_owned(),
             account: self.adapter.account().map(str::to_owned),
             model: context.plan.spec_of(request.task).model.clone(),
-            worktree: self.worktree.clone(),
+            worktree: context.dirs.worktree(&context.plan, request.task),
+            slot: self.slot,
             prompt_bytes: prompt.len() as u64,
             session: session.to_owned(),
         }
@@ -109,6 +112,8 @@ pub(super) async fn call(
         timeout: ask.timeout,
         idle: None,
         grace: context.grace,
+        task: Some(context.plan.id(request.task).clone()),
+        attempt: Some(request.attempt),
         worker: context.worker(request.task, request.attempt),
         cancel: cancel.clone(),
     };
@@ -121,12 +126,7 @@ pub(super) async fn call(
             context.failure(FailureKind::Error, "a part of the agent's log could not be written", &error);
         report.outcome = AgentOutcome::Failed(failure);
     }
-    // Whoever is asked to stop may be killed by somebody else meanwhile, or fail on its way out: what it
-    // failed at is not the task.
-    if let (true, AgentOutcome::Failed(_)) = (cancel.is_cancelled(), &report.outcome) {
-        report.outcome = AgentOutcome::Cancelled;
-    }
-    Called { report, elapsed }
+    Called { report: report.after(cancel.is_cancelled()), elapsed }
 }
 
 /// Why an agent's processes were ended, when they were.

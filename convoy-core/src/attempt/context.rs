@@ -1,7 +1,7 @@
 //! What all segments of one convoy share.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::dirs::Dirs;
@@ -99,18 +99,53 @@ impl CleanTrees {
     }
 }
 
+/// The branches that the convoys of an engine publish to, and each commit that one of them was to be moved to. Several
+/// convoys may publish to one branch.
+#[derive(Debug, Clone, Default)]
+pub struct Publications(Arc<Mutex<Published>>);
+
+#[derive(Debug, Default)]
+struct Published {
+    all: HashSet<(String, String)>,
+    /// The newest commits of them, the newest last.
+    newest: VecDeque<Oid>,
+}
+
+/// Publications that are tried to explain what came into the checkout: all that may happen while an attempt is looked
+/// after, and few enough to be compared.
+const NEWEST: usize = 16;
+
+impl Publications {
+    fn lock(&self) -> MutexGuard<'_, Published> {
+        // Whole at every moment, also after a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, branch: &str, commit: &Oid) {
+        let mut published = self.lock();
+        published.all.insert((branch.to_owned(), commit.to_string()));
+        published.newest.retain(|known| known != commit);
+        published.newest.push_back(commit.clone());
+        if published.newest.len() > NEWEST {
+            published.newest.pop_front();
+        }
+    }
+}
+
 /// The refs that the engine writes to keep work and to publish it, since it took the convoy up, and what it wrote.
 #[derive(Debug, Clone, Default)]
 pub struct KeptRefs {
     /// Whoever else writes to these is no engine: one alone runs a convoy.
     kept: Arc<Mutex<HashMap<String, Option<Oid>>>>,
-    /// The user's branch, and each commit that it was to be moved to.
-    published: Arc<Mutex<HashSet<(String, String)>>>,
-    /// The newest of these commits.
-    newest: Arc<Mutex<Option<Oid>>>,
+    published: Publications,
 }
 
 impl KeptRefs {
+    /// Of a convoy of the engine that publishes these.
+    pub fn with(published: Publications) -> Self {
+        Self { kept: Arc::default(), published }
+    }
+
     /// A ref is about to be written.
     pub(super) fn begin(&self, name: &str) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), None);
@@ -126,20 +161,18 @@ impl KeptRefs {
 
     /// A branch is about to be moved to a commit.
     pub(super) fn publishes(&self, branch: &str, commit: &Oid) {
-        let of = (branch.to_owned(), commit.to_string());
-        self.published.lock().unwrap_or_else(PoisonError::into_inner).insert(of);
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit.clone());
+        self.published.add(branch, commit);
     }
 
-    /// The commit that the user's branch was moved to last, or is being moved to.
-    pub(super) fn newest_publication(&self) -> Option<Oid> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The commits that convoys of the engine moved the user's branches to last, or are moving them to; the newest first.
+    pub(super) fn newest_publications(&self) -> Vec<Oid> {
+        self.published.lock().newest.iter().rev().cloned().collect()
     }
 
     fn has_published(&self, branch: &str, now: Option<&str>) -> bool {
         let Some(now) = now else { return false };
         let of = (branch.to_owned(), now.to_owned());
-        self.published.lock().unwrap_or_else(PoisonError::into_inner).contains(&of)
+        self.published.lock().all.contains(&of)
     }
 
     /// Whether the engine may have set a ref to this.

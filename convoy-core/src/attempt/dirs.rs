@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::plan::Plan;
 use crate::types::{AttemptNo, ConvoyId, Oid, TaskIx};
 
+/// How the names of worktrees of `merge.verify` begin.
+const VERIFY: &str = "verify-";
+
 /// The places of one convoy in the state directory.
 #[derive(Debug, Clone)]
 pub struct Dirs {
@@ -71,6 +74,19 @@ impl Dirs {
         self.worktrees().join("end")
     }
 
+    /// The worktree of a run of `merge.verify`. No task has a folder of this name.
+    pub fn verify_worktree(&self, run: u32) -> PathBuf {
+        self.worktrees().join(format!("{VERIFY}{run}"))
+    }
+
+    /// The worktrees of such runs that are there.
+    pub fn verify_worktrees(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.worktrees()).into_iter().flatten().flatten();
+        let of_run = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(VERIFY));
+        let found = entries.filter(|entry| of_run(&entry.file_name()));
+        found.map(|entry| entry.path()).collect()
+    }
+
     /// The checkout in which the merged result is reviewed.
     pub fn end_review_checkout(&self) -> PathBuf {
         self.worktrees().join("end-review")
@@ -79,6 +95,11 @@ impl Dirs {
     /// What git ignored when the convoy began. No task has a folder of this name.
     pub fn ignored(&self) -> PathBuf {
         self.state.join("logs").join(self.convoy.as_str()).join("ignored.txt")
+    }
+
+    /// Says that older logs of the convoy were removed, and when. No task has a folder of this name.
+    pub fn logs_removed(&self) -> PathBuf {
+        self.state.join("logs").join(self.convoy.as_str()).join("removed.txt")
     }
 
     /// What a stage of the end printed.
@@ -105,6 +126,21 @@ impl Dirs {
     /// The full name of the ref that keeps a person's commit for a task.
     pub fn accepted_ref(&self, plan: &Plan, task: TaskIx, commit: &Oid) -> String {
         format!("refs/convoy/{}/{}/accepted-{commit}", self.convoy, plan.dir_name(task))
+    }
+
+    /// What the names of the refs begin with that keep landing commits while `merge.verify` judges them.
+    pub fn candidate_refs(&self) -> String {
+        format!("refs/convoy/{}/candidates/", self.convoy)
+    }
+
+    /// The full name of the ref that keeps that of a task.
+    pub fn candidate_ref(&self, plan: &Plan, task: TaskIx) -> String {
+        format!("{}{}", self.candidate_refs(), plan.dir_name(task))
+    }
+
+    /// What all refs of the convoy begin with.
+    pub fn refs(&self) -> String {
+        format!("refs/convoy/{}", self.convoy)
     }
 
     /// The full name of the convoy's integration ref.

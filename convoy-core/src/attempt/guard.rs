@@ -91,7 +91,7 @@ impl Guard {
     /// The commits that this engine brings or has brought into the user's checkout.
     fn published(&self, context: &Context, now: &Fingerprint) -> Vec<Oid> {
         let tip = now.tip(&context.branch).filter(|tip| context.kept.explains(&context.branch, Some(tip)));
-        context.kept.newest_publication().into_iter().chain(tip.and_then(|tip| Oid::new(tip).ok())).collect()
+        context.kept.newest_publications().into_iter().chain(tip.and_then(|tip| Oid::new(tip).ok())).collect()
     }
 
     /// Whether it is work that this engine kept or published.

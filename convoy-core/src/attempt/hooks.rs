@@ -284,20 +284,22 @@ async fn ask_agent(
         timeout: AGENT_LIMIT,
         idle: None,
         grace: context.grace,
+        task: place.of.map(|(task, _)| context.plan.id(task).clone()),
+        attempt: place.of.map(|(_, attempt)| attempt),
         worker: place.worker.clone(),
         cancel: cancel.clone(),
     };
     let mut sink = ToLog(log);
-    let report = adapter.execute(request, &mut sink).await.redacted(&context.redactor);
+    let report = adapter.execute(request, &mut sink).await;
+    let report = report.redacted(&context.redactor).after(cancel.is_cancelled());
     let (_, lost) = sink.0.finish();
-    match (answer(report), lost) {
-        (Some(said), Some(error)) if said.passed => {
+    let said = answer(report)?;
+    match lost {
+        Some(error) if said.passed => {
             let how = format!("its log could not be written: {error}");
             Some(Said { passed: false, how, ..said })
         }
-        (Some(said), _) if said.passed || !cancel.is_cancelled() => Some(said),
-        // Whoever is asked to stop may fail on its way out.
-        _ => None,
+        _ => Some(said),
     }
 }
 

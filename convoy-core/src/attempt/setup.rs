@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::shell::Shell;
+use super::warm;
 use crate::gate::GateOutcome;
-use crate::types::{AttemptNo, Failure, TaskIx};
+use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx};
 
 /// Copies the untracked files that the spec names from the user's checkout into a worktree. What the
 /// worktree has already, because it is tracked, stays as it is.
@@ -67,16 +68,41 @@ fn copy_tree(from: &Path, to: &Path, root: &Path) -> io::Result<()> {
     std::fs::copy(from, to).map(drop)
 }
 
-/// Runs the spec's setup commands in the worktree of an attempt, each within the task's `gate_timeout`.
-pub(super) async fn run_setup(
+/// Copies in what the spec names, and runs its setup commands in the worktree of an attempt, each within the task's
+/// `gate_timeout`; unless it is [set up already](warm). `commit`: what its files are; `None`: they are no commit's.
+pub(super) async fn prepare_files(
     context: &Context,
-    task: TaskIx,
-    attempt: AttemptNo,
+    (task, attempt): (TaskIx, AttemptNo),
     worktree: &Path,
-    env: BTreeMap<String, String>,
+    commit: Option<&Oid>,
+    env: &BTreeMap<String, String>,
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
-    Shell::of_attempt(context, task, attempt, worktree, &env).setup(context, cancel).await
+    copy_in(context, worktree)
+        .map_err(|error| context.failure(FailureKind::Worktree, "worktree.copy", &error))?;
+    let spec = &context.plan.spec().worktree;
+    if spec.setup.is_empty() {
+        return Ok(());
+    }
+    let failed = |error| context.failure(FailureKind::Worktree, "cannot look at the worktree", &error);
+    let (repository, keep) = (&context.repository, warm::keep(context).zip(commit));
+    let mut state = None;
+    if let Some((_, commit)) = &keep {
+        let now = warm::state(context, commit, env).await.map_err(failed)?;
+        if repository.prepared(worktree).await.map_err(failed)?.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        state = Some(now);
+    }
+    Shell::of_attempt(context, task, attempt, worktree, env).setup(context, cancel).await?;
+    if let (Some((keep, _)), Some(state)) = (keep, state) {
+        let copied: Vec<PathBuf> = spec.copy.iter().map(PathBuf::from).collect();
+        // What it made elsewhere is gone when the worktree is used again: then it has to run again, too.
+        if repository.holds_only_kept(worktree, &keep, &copied).await.map_err(failed)? {
+            repository.note_prepared(worktree, state).await.map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// A shell command of an attempt, logged to its check log.

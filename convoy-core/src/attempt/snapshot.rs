@@ -83,6 +83,10 @@ pub async fn take(
     let (mut succeeded, mut refused) = (request.succeeded, None);
     let hooks = request.hooks && has_hooks(context, request.task, Due::AfterAgent);
     if hooks && context.repository.worktree_state(&path).await?.exists {
+        // The agent has ended: what git runs from now on is nothing that it chose.
+        if let Err(error) = context.repository.settle_worktree(&path, &request.base).await {
+            return keep_aside(context, path, &error).await;
+        }
         let of = (request.task, request.attempt);
         let guard = Guard::begin(context).await?;
         let mut hook = |report| each(TakeReport::Hook(report));

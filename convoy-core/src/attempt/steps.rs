@@ -276,6 +276,16 @@ impl<'a> Steps<'a> {
     }
 
     async fn gates(&self, step: &Step, name: &str) -> Over {
+        if !step.gates.is_empty() {
+            // The call is over: what git runs from now on is nothing that the agent chose. Its branches stay, since
+            // the next step goes on with them.
+            let settled =
+                self.context.repository.settle_worktree(&self.desk.worktree, &self.request.base).await;
+            if let Err(error) = settled {
+                let doing = "cannot put right the worktree for the gates of a step";
+                return Over::Failed(self.context.failure(FailureKind::Worktree, doing, &error));
+            }
+        }
         for gate in &step.gates {
             let run = ShellRun {
                 task: self.request.task,

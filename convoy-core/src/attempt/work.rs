@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::artifacts::keep_said;
 use super::call::{Ask, Called, Desk, call, killed, secret_in};
+use super::conflict::ConflictWork;
 use super::context::Context;
 use super::cut_off::{Before, CutOff, take_over};
 use super::environment::{agent_env, gate_env};
@@ -19,8 +20,9 @@ use super::inputs::{self, PromptInput};
 use super::links::{no_way_out, no_way_out_made};
 use super::prompt::{Feedback, Prompt, render};
 use super::review::{ReviewOrder, Subject};
-use super::setup::{copy_in, run_setup};
+use super::setup::prepare_files;
 use super::steps::{StepEnd, StepStart, Steps};
+use super::warm;
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
 use crate::secret::has_marker;
 use crate::spec::Task;
@@ -62,15 +64,8 @@ pub struct KeptSession {
     pub adapter: String,
     /// The account of the adapter, where it names one.
     pub account: Option<String>,
-}
-
-/// A conflict that is to be resolved.
-#[derive(Debug, Clone)]
-pub struct ConflictWork {
-    /// The merged tree with the markers.
-    pub tree: Oid,
-    /// Paths in conflict.
-    pub files: Vec<String>,
+    /// The slot of worktrees that it was had in, where these are used again.
+    pub slot: Option<u32>,
 }
 
 /// How an agent is called.
@@ -84,6 +79,8 @@ pub struct Started {
     pub model: Option<String>,
     /// The worktree.
     pub worktree: PathBuf,
+    /// The slot that its files are in, where worktrees are used again.
+    pub slot: Option<u32>,
     /// Length of the prompt in bytes.
     pub prompt_bytes: u64,
     /// `fresh`, `continued`, or `fresh: ` and why.
@@ -214,20 +211,21 @@ async fn prepare(
     let values = inputs::read(context, &request.inputs).await?;
     let filled = inputs::fill_all(task, &values)?;
     let session = choose_session(request, &*adapter);
-    let (worktree, session, before) = make_worktree(context, request, session).await?;
+    let Ground { place: worktree, slot, session, before } = make_worktree(context, request, session).await?;
     no_way_out(context, request).await?;
     let missing = |error| context.failure(FailureKind::Worktree, "cannot prepare the task", &error);
     let spec = context.plan.spec();
     let env = agent_env(&context.host_env, spec, task).map_err(missing)?;
-    copy_in(context, &worktree)
-        .map_err(|error| context.failure(FailureKind::Worktree, "worktree.copy", &error))?;
     let quiet_env = gate_env(&context.host_env, spec, task).map_err(missing)?;
-    run_setup(context, request.task, request.attempt, &worktree, quiet_env.clone(), cancel).await?;
+    // A conflict that is to be resolved is in the files already.
+    let commit = request.conflict.is_none().then_some(&request.base);
+    let of = (request.task, request.attempt);
+    prepare_files(context, of, &worktree, commit, &quiet_env, cancel).await?;
     context.whole.insert(request.task, request.attempt);
     let guard = run_hooks_before(context, request, cancel, observer).await?;
     no_way_out_made(context, request, &worktree).await?;
     let host = prompt_parts(context, request, &worktree, cancel).await?;
-    let desk = Desk { adapter, worktree, env, gate_env: quiet_env, task: filled, before, host };
+    let desk = Desk { adapter, worktree, slot, env, gate_env: quiet_env, task: filled, before, host };
     Ok((desk, session, guard))
 }
 
@@ -277,7 +275,7 @@ pub(super) fn attempt_prompt(
         .filter(|_| with_feedback)
         .map(|failure| Feedback { failure, attempt: request.failed_attempt.zip(kept_ref.as_deref()) });
     let before = desk.before.as_ref().filter(|_| with_feedback);
-    let conflict = request.conflict.as_ref().map(|conflict| conflict.files.as_slice());
+    let conflict = request.conflict.as_ref();
     render(
         &desk.task,
         Prompt { feedback, before, agent: Some(&request.agent), conflict, step, host: &desk.host },
@@ -285,7 +283,7 @@ pub(super) fn attempt_prompt(
 }
 
 /// The session to continue, and what is said of it. A session belongs to the role, the adapter and the account
-/// that had it, and to the path of its worktree, which is the same for all attempts of a task.
+/// that had it; and to the slot of its worktree, which is looked at when there is one.
 fn choose_session(request: &WorkRequest, adapter: &dyn AgentAdapter) -> ChosenSession {
     let Some(kept) = &request.session else { return (None, "fresh".to_owned()) };
     let because = if kept.agent != request.agent {
@@ -320,13 +318,22 @@ pub(super) fn adapter_of(
     Ok(adapter)
 }
 
+/// Where an attempt works.
+struct Ground {
+    /// The folder of its worktree.
+    place: PathBuf,
+    slot: Option<u32>,
+    session: ChosenSession,
+    before: Option<Before>,
+}
+
 /// A worktree at the base; fresh, unless it takes over what an attempt that was cut off had made. One that an earlier attempt of the task left at this path has had its work
 /// recorded, else this attempt would not have been made.
 async fn make_worktree(
     context: &Context,
     request: &WorkRequest,
     session: ChosenSession,
-) -> Result<(PathBuf, ChosenSession, Option<Before>), Failure> {
+) -> Result<Ground, Failure> {
     let path = context.dirs.worktree(&context.plan, request.task);
     let failed = |error| context.failure(FailureKind::Worktree, "cannot make a worktree", &error);
     let repository = &context.repository;
@@ -334,12 +341,22 @@ async fn make_worktree(
     if state.exists || state.registered {
         repository.remove_worktree(&path).await.map_err(failed)?;
     }
-    repository.add_worktree(&path, &request.base).await.map_err(failed)?;
+    let wanted = request.session.as_ref().and_then(|kept| kept.slot);
+    let keep = warm::keep(context);
+    let slot =
+        repository.add_worktree_in(&path, &request.base, wanted, keep.as_ref()).await.map_err(failed)?;
     if let Some(conflict) = &request.conflict {
         repository.reset_to_tree(&path, &conflict.tree).await.map_err(failed)?;
     }
+    let place = repository.folder_of(&path).await.map_err(failed)?;
+    let session = match (&request.session, session) {
+        (Some(kept), (Some(_), _)) if kept.slot != slot => {
+            (None, "fresh: the folder that the one before was had in is another task's now".to_owned())
+        }
+        (_, session) => session,
+    };
     let (session, before) = take_over(context, request, session, &path).await.map_err(failed)?;
-    Ok((path, session, before))
+    Ok(Ground { place, slot, session, before })
 }
 
 /// Looks through a prompt that is about to be sent, and keeps it: under a title, beside those before it.

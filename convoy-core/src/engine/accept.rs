@@ -8,36 +8,45 @@ use tokio_util::sync::CancellationToken;
 use super::git_open_error;
 use super::host::Parts;
 use crate::agent::{ProbeContext, Registry, RegistryError, canonical_name};
-use crate::attempt::{self, HostCode, agent_env, check_variables};
+use crate::attempt::{self, HostCode, agent_env, check_variables, review_agent};
 use crate::error::{Error, ErrorKind};
 use crate::event::{RequestKind, RunOptions};
 use crate::git::{Expected, Head, RefUpdate};
 use crate::plan::{Plan, check};
 use crate::secret::Redactor;
-use crate::spec::{Concurrency, HookType, HostName, Problem, ReviewMode, host_names, host_names_of};
-use crate::types::Oid;
+use crate::spec::{
+    Concurrency, Hook, HookType, HostName, Problem, ReviewMode, Spec, Task, host_names, host_names_of,
+};
+use crate::state::RunState;
+use crate::types::{Isolation, Oid, TaskIx};
 
 /// How long a probe of an agent program may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) fn problem_json(problem: &Problem) -> serde_json::Value {
-    serde_json::json!({
-        "severity": if problem.is_error() { "error" } else { "warning" },
+    let mut value = serde_json::json!({
+        "severity": problem.severity.to_string(),
         "line": problem.line,
         "column": problem.column,
         "path": problem.path,
         "message": problem.message,
-        "hint": problem.hint,
-    })
+    });
+    if let Some(hint) = &problem.hint {
+        value["hint"] = serde_json::json!(hint);
+    }
+    value
 }
 
-/// Decodes a spec and refuses what cannot be run.
-pub(super) fn accept(spec_text: &str, options: &RunOptions) -> Result<Arc<Plan>, Error> {
+/// Decodes a spec and refuses what cannot be run. Gives its plan, and what the person should know of the file.
+pub(super) fn accept(spec_text: &str, options: &RunOptions) -> Result<(Arc<Plan>, Vec<Problem>), Error> {
     let checked = check(spec_text);
     let (Some(spec), Some(plan)) = (checked.spec, checked.plan) else {
         let errors: Vec<_> = checked.problems.iter().filter(|problem| problem.is_error()).collect();
         let first = errors.first().map(ToString::to_string).unwrap_or_default();
-        let text = format!("the convoy file has {} errors, the first: {first}", errors.len());
+        let text = match errors.len() {
+            1 => format!("the convoy file has an error: {first}"),
+            many => format!("the convoy file has {many} errors, the first: {first}"),
+        };
         let details = checked.problems.iter().map(problem_json).collect();
         return Err(Error::new(ErrorKind::InvalidSpec, text).with_details(details));
     };
@@ -52,7 +61,8 @@ pub(super) fn accept(spec_text: &str, options: &RunOptions) -> Result<Arc<Plan>,
         let text = format!("concurrency {n} is not possible; use 1 to 512 or auto");
         return Err(Error::new(ErrorKind::InvalidArgument, text));
     }
-    Ok(Arc::new(plan))
+    // There is no error among them.
+    Ok((Arc::new(plan), checked.problems))
 }
 
 /// The branch that the work is published to, and its commit.
@@ -131,34 +141,14 @@ pub(super) async fn choose_adapter(
     options: &RunOptions,
 ) -> Result<Option<String>, Error> {
     let spec = plan.spec();
-    let unavailable = |error: String| Error::new(ErrorKind::Agent, error);
     let wanted = options.adapter.as_deref().or(spec.adapter.as_deref());
     let wanted = wanted.filter(|name| !name.is_empty() && *name != "auto").map(canonical_name);
     let mut named: Vec<&str> = spec.tasks.iter().filter_map(|task| task.adapter.as_deref()).collect();
     let needed = spec.tasks.iter().any(|task| task.adapter.is_none());
-    let hooks = spec.tasks.iter().flat_map(|task| &task.hooks).chain(&spec.hooks);
-    let reviewed = spec.tasks.iter().any(|task| task.review != ReviewMode::None)
-        || hooks.into_iter().any(|hook| hook.kind == HookType::Review);
-    let reviewer = spec.reviews.adapter.as_deref().filter(|_| reviewed && parts.reviewer.is_none());
-    named.extend(reviewer.map(canonical_name));
+    named.extend(reviewer_of(parts, spec, &spec.tasks.iter().collect::<Vec<_>>()));
     named.extend(wanted.filter(|_| needed));
-    named.sort_unstable();
-    named.dedup();
-    let env = match spec.tasks.first() {
-        Some(task) => agent_env(&parts.env, spec, task).map_err(|error| unavailable(error.to_string()))?,
-        None => (*parts.env).clone(),
-    };
-    let context = ProbeContext {
-        env,
-        // A folder that is there, and where no configuration of anybody's is found.
-        cwd: parts.repository.common_dir().to_owned(),
-        timeout: PROBE_TIMEOUT,
-        cancel: CancellationToken::new(),
-    };
-    for name in named {
-        let adapter = registry.get(name).map_err(|error| unavailable(error.to_string()))?;
-        adapter.probe(&context).await.map_err(|error| unavailable(error.to_string()))?;
-    }
+    let context = probe_context(parts, spec)?;
+    probe(registry, named, &context).await?;
     match wanted {
         Some(name) => Ok(Some(name.to_owned())),
         None if !needed => Ok(None),
@@ -167,6 +157,120 @@ pub(super) async fn choose_adapter(
             Ok(Some(found.name().to_owned()))
         }
     }
+}
+
+/// Refuses to take tasks up again when an adapter is not there that they need, as a start does: one attempt after the
+/// other would fail.
+pub(super) async fn has_adapters(
+    parts: &Parts,
+    state: &RunState,
+    registry: &Registry,
+    tasks: &[TaskIx],
+) -> Result<(), Error> {
+    let (plan, fallback) = (state.plan(), state.started().adapter.as_deref());
+    let tasks: Vec<&Task> = tasks.iter().map(|ix| plan.spec_of(*ix)).collect();
+    let mut named: Vec<&str> = tasks.iter().filter_map(|task| task.adapter.as_deref().or(fallback)).collect();
+    named.extend(reviewer_of(parts, plan.spec(), &tasks));
+    let context = probe_context(parts, plan.spec())?;
+    let missing = |error: Error| {
+        let text = format!("convoy {} cannot go on, and was left as it is", state.convoy());
+        Error::new(ErrorKind::Agent, text).because(error)
+    };
+    probe(registry, named, &context).await.map_err(missing)
+}
+
+/// The adapter that the file names to review these tasks.
+fn reviewer_of<'a>(parts: &Parts, spec: &'a Spec, tasks: &[&Task]) -> Option<&'a str> {
+    let hooks = tasks.iter().flat_map(|task| &task.hooks).chain(&spec.hooks);
+    let reviewed = tasks.iter().any(|task| task.review != ReviewMode::None)
+        || hooks.into_iter().any(|hook| hook.kind == HookType::Review);
+    let named = spec.reviews.adapter.as_deref().filter(|_| reviewed && parts.reviewer.is_none());
+    named.map(canonical_name)
+}
+
+fn probe_context(parts: &Parts, spec: &Spec) -> Result<ProbeContext, Error> {
+    let env = match spec.tasks.first() {
+        Some(task) => agent_env(&parts.env, spec, task).map_err(|error| unavailable(error.to_string()))?,
+        None => (*parts.env).clone(),
+    };
+    Ok(ProbeContext {
+        env,
+        // A folder that is there, and where no configuration of anybody's is found.
+        cwd: parts.repository.common_dir().to_owned(),
+        timeout: PROBE_TIMEOUT,
+        cancel: CancellationToken::new(),
+    })
+}
+
+/// Looks whether all of these adapters are there.
+async fn probe(registry: &Registry, mut names: Vec<&str>, context: &ProbeContext) -> Result<(), Error> {
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let adapter = registry.get(name).map_err(|error| unavailable(error.to_string()))?;
+        adapter.probe(context).await.map_err(|error| unavailable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses to run what asks for reviews that nobody can make: all its work would be made, and then blocked.
+pub(super) fn has_reviewers(
+    parts: &Parts,
+    plan: &Plan,
+    registry: &Registry,
+    chosen: Option<&str>,
+) -> Result<(), Error> {
+    if parts.reviewer.is_some() {
+        return Ok(());
+    }
+    let spec = plan.spec();
+    let asks = |hook: &Hook| hook.kind == HookType::Review;
+    let must = |task: &Task| {
+        matches!(task.review, ReviewMode::Fast | ReviewMode::Panel) || task.hooks.iter().any(asks)
+    };
+    let of_tasks = spec
+        .tasks
+        .iter()
+        .filter(|task| must(task))
+        .map(|task| (task.id.to_string(), task.adapter.as_deref()));
+    let defaults = spec.task_defaults.as_deref().and_then(|task| task.adapter.as_deref());
+    let of_end = spec.hooks.iter().any(asks).then(|| ("the merged result".to_owned(), defaults));
+    for (what, own) in of_tasks.chain(of_end) {
+        review_agent(registry, &spec.reviews, own.or(chosen), parts.grace).map_err(|reason| {
+            let text =
+                format!("the convoy file asks for a review of {what}, which nobody can make: {reason}");
+            Error::new(ErrorKind::Agent, text)
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses to run what is to land in a form that the host's merge queue does not know.
+pub(super) fn lands_as_asked(parts: &Parts, plan: &Plan) -> Result<(), Error> {
+    let strategy = plan.spec().merge.strategy;
+    match &parts.queue {
+        Some(queue) if !queue.lands_as(strategy) => {
+            let strategy = strategy.as_str();
+            let text = format!(
+                "the convoy file asks for `merge.strategy: {strategy}`, which this program's merge queue does not do: \
+                 leave it out"
+            );
+            Err(Error::new(ErrorKind::Unsupported, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to run in worktrees that cannot be made of this repository: one attempt after the other would fail.
+pub(super) async fn may_separate(parts: &Parts, plan: &Plan) -> Result<(), Error> {
+    match plan.spec().worktree.isolation {
+        Isolation::Linked => Ok(()),
+        Isolation::Separate => parts.repository.may_separate().await.map_err(git_open_error),
+    }
+}
+
+fn unavailable(error: String) -> Error {
+    Error::new(ErrorKind::Agent, error)
 }
 
 /// Refuses to run when the host lacks a variable that a task needs: one attempt after the other would fail.

@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Dispatch;
+
 use super::accept::limit_of_nobody;
 use super::asked::clean_text;
 use super::driver::store_error;
 use super::host::{Host, Parts};
+use super::prune::{Retained, Retention, retain, unlock};
 use super::{Engine, git_open_error};
 use crate::agent::{AgentAdapter, Places, Registry, canonical_name};
-use crate::attempt::{Answer, GateCall, HookCall, HostCode, PromptCall, PromptPart};
+use crate::attempt::{Answer, GateCall, HookCall, HostCode, PromptCall, PromptPart, Publications};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind};
-use crate::git::{GitOptions, Repository};
+use crate::git::{Backend, GitOptions, Repository};
 use crate::merge::MergeQueue;
 use crate::review::ReviewRunner;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, SHORTEST_VALUE};
 use crate::store::Store;
 use crate::types::AdapterLimit;
 
@@ -40,8 +43,11 @@ pub struct EngineBuilder {
     actor: String,
     grace: Duration,
     git: Option<PathBuf>,
+    git_backend: Backend,
     /// Limits of adapters, and whether convoy files may define them.
     limits: BTreeMap<String, (AdapterLimit, bool)>,
+    log: Option<Dispatch>,
+    pub(super) retention: Retention,
 }
 
 impl std::fmt::Debug for EngineBuilder {
@@ -53,6 +59,7 @@ impl std::fmt::Debug for EngineBuilder {
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("adapters", &self.registry)
             .field("host", &self.host)
+            .field("git_backend", &self.git_backend)
             .finish_non_exhaustive()
     }
 }
@@ -73,7 +80,10 @@ impl EngineBuilder {
             actor: "host".to_owned(),
             grace: Duration::from_secs(5),
             git: None,
+            git_backend: Backend::default(),
             limits: BTreeMap::new(),
+            log: None,
+            retention: Retention::default(),
         }
     }
 
@@ -298,11 +308,30 @@ impl EngineBuilder {
         self
     }
 
+    /// Who does git's work: this process as far as it can, or always the git program. Default: [`Backend::Auto`].
+    #[must_use]
+    pub fn git_backend(mut self, backend: Backend) -> Self {
+        self.git_backend = backend;
+        self
+    }
+
+    /// Who hears what this engine tells through `tracing`, on its own threads: spans around the segments of attempts and
+    /// of recovery (`work`, `check`, `land`, `publish`, `recovery` …, with `convoy`, `task` and `attempt`), and what a person
+    /// who embeds the engine should know (warnings), may want to know (info) and everything that is recorded (debug).
+    /// No secret is in it. Code of the host that runs on those threads tells it there, too.
+    ///
+    /// Default: as on other threads, whatever the process has installed.
+    #[must_use]
+    pub fn log_to(mut self, log: Dispatch) -> Self {
+        self.log = Some(log);
+        self
+    }
+
     /// Opens the repository and the store. What is missing of the state directory is made when a convoy begins.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a platform or plug-in that this version cannot use,
-    /// [`ErrorKind::InvalidArgument`] for a limit that cannot be, [`ErrorKind::Repository`] and [`ErrorKind::Store`].
+    /// [`ErrorKind::InvalidArgument`] for a limit that cannot be and for a secret that is too short, [`ErrorKind::Repository`] and [`ErrorKind::Store`].
     pub async fn build(self) -> Result<Engine, Error> {
         match self.open(true).await? {
             Some(engine) => Ok(engine),
@@ -323,8 +352,16 @@ impl EngineBuilder {
             return Err(Error::new(ErrorKind::Unsupported, "not supported yet: Windows; use Linux or macOS"));
         }
         self.check_limits()?;
-        let host = Host::spawn()?;
-        let opening = host.runtime().spawn(self.open_parts(create));
+        self.check_secrets()?;
+        let host = Host::spawn(self.log.clone())?;
+        let opening = host.runtime().spawn(async move {
+            let parts = self.open_parts(create).await?.map(Arc::new);
+            if let Some(parts) = parts.as_ref().filter(|_| create) {
+                unlock(parts).await;
+                retain(parts).await;
+            }
+            Ok(parts)
+        });
         let parts = opening.await.map_err(|_| Error::new(ErrorKind::Closed, "the engine is shut down"))??;
         Ok(parts.map(|parts| Engine::new(host, parts)))
     }
@@ -342,9 +379,25 @@ impl EngineBuilder {
         Ok(())
     }
 
+    fn check_secrets(&self) -> Result<(), Error> {
+        let short = |value: &String| value.len() < SHORTEST_VALUE;
+        let Some(at) = self.secrets.iter().position(short) else { return Ok(()) };
+        let text = format!(
+            "secret {} of {} has fewer than {SHORTEST_VALUE} bytes, and could not be told from other text: it is no secret, \
+             or was not read",
+            at + 1,
+            self.secrets.len()
+        );
+        Err(Error::new(ErrorKind::InvalidArgument, text))
+    }
+
     async fn open_parts(self, create: bool) -> Result<Option<Parts>, Error> {
-        let options =
-            GitOptions { program: self.git.clone(), env: self.env.clone(), ..GitOptions::default() };
+        let options = GitOptions {
+            program: self.git.clone(),
+            env: self.env.clone(),
+            backend: self.git_backend,
+            ..GitOptions::default()
+        };
         let repository = Repository::open(&self.repository, options).await.map_err(git_open_error)?;
         let state_dir = self.state_dir.clone().unwrap_or_else(|| default_state_dir(&repository));
         let state_dir = std::path::absolute(&state_dir).map_err(|error| {
@@ -378,6 +431,8 @@ impl EngineBuilder {
             actor,
             grace: self.grace,
             left: Arc::default(),
+            publications: Publications::default(),
+            retained: Retained::new(self.retention),
             owns_store,
         }))
     }
@@ -413,6 +468,7 @@ fn open_store(_state_dir: &Path) -> Result<Arc<dyn Store>, Error> {
 /// Makes the state directory where it is missing, and keeps it out of `git status`.
 pub(super) fn prepare_state_dir(parts: &Parts) -> Result<(), Error> {
     make_private_dir(&parts.state_dir)?;
+    parts.repository.use_worktrees_again(&parts.state_dir, "slots", "worktrees").map_err(git_open_error)?;
     match folder_in_checkout(&parts.repository, &parts.state_dir) {
         Some(folder) => parts.repository.exclude_from_status(&folder).map_err(git_open_error),
         None => Ok(()),

@@ -6,7 +6,7 @@ use super::accept::redactor_for;
 use super::asked;
 use super::driver::store_error;
 use super::handle::Inner;
-use super::launch::take_up;
+use super::launch::{First, take_up};
 use super::perform::Message;
 use super::query;
 use super::stored::load_from;
@@ -57,7 +57,7 @@ pub(super) async fn close(
             return Err(Error::new(ErrorKind::State, text));
         }
         must_be_open(state, &kept)?;
-        Ok(vec![Input::Request(request)])
+        Ok(First::only(vec![Input::Request(request)]))
     })
     .await?;
     run.wait().await.map(drop)

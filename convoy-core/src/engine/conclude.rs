@@ -7,8 +7,8 @@ use super::host::Parts;
 use super::run::{Ended, Finish, Live, Outcome};
 use super::stored::load_from;
 use crate::attempt::{Context, clean_up};
-use crate::error::Error;
-use crate::state::{RunState, view};
+use crate::error::{Error, ErrorKind};
+use crate::state::{ConvoyView, RunState, view};
 use crate::store::{ExportError, NdjsonExport, PeopleFiles, RunRecord};
 use crate::types::ConvoyId;
 
@@ -73,10 +73,31 @@ pub(super) async fn conclude(
         // The convoy has ended; a folder that cannot be deleted changes nothing of that.
         let context = Context { plan: state.plan().clone(), ..Context::clone(context) };
         warnings.extend(clean_up(&context).await.err().map(|error| git_open_error(error).chain()));
-        warnings.extend(append_record(parts, state).await.map_err(|error| told(&error))?);
+        let appended = match append_record(parts, state).await {
+            // Another engine may prune a convoy as soon as it has ended.
+            Err(error) if error.kind() == ErrorKind::NotFound => Some(error.chain()),
+            appended => appended.map_err(|error| told(&error))?,
+        };
+        warnings.extend(appended);
     }
     let ended = if state.ended().is_some() { Ended::Finished } else { Ended::Interrupted };
-    Ok(Outcome { ended, view: view(state), warnings })
+    let view = view(state);
+    warnings.extend(unpublished(&view).filter(|_| state.ended().is_some()));
+    Ok(Outcome { ended, view, warnings, file_warnings: Vec::new() })
+}
+
+/// Says that the user's branch has not got what landed, and what to do about it.
+fn unpublished(view: &ConvoyView) -> Option<String> {
+    let ConvoyView { branch, integration_ref, .. } = view;
+    let why = view.publish_blocked.as_deref().unwrap_or("the branch was not moved");
+    let paths = view.paths_in_the_way.iter().flatten().take(10).map(String::as_str).collect::<Vec<_>>();
+    let paths = if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) };
+    let text = || {
+        format!(
+            "branch {branch} has not got what landed: {why}{paths}. It is kept at {integration_ref}; publish again"
+        )
+    };
+    (!view.published).then(text)
 }
 
 /// Appends the line of this run to `convoys.ndjson`. Returns what kept it from being written.

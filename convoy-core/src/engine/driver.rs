@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::asked::clean_again;
 use super::host::LeftLeases;
+use super::journal;
 use super::perform::{Message, Perform, Reporter, Stop};
 use super::run::Live;
 use super::seats::Seats;
@@ -66,6 +67,7 @@ pub(crate) struct InFlight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stoppable {
     Task(TaskIx),
+    Verify(u32),
     End,
 }
 
@@ -231,6 +233,10 @@ impl Driver {
     /// An action has no answer, so this run ends as by an interrupt: in order, since what other agents have
     /// finished meanwhile is to be recorded and not bought again.
     fn fail(&mut self, error: Error) -> Option<Input> {
+        if error.kind() == ErrorKind::Closed && self.scheduler.state().is_interrupting() {
+            // It was not answered because of the interrupt: what is to be resumed has not failed.
+            return None;
+        }
         let reason = error.to_string();
         self.failed.get_or_insert(error);
         if self.scheduler.state().ended().is_some() {
@@ -269,9 +275,11 @@ impl Driver {
         let now = self.clock.now();
         let Turn { events, actions } = self.scheduler.handle_all(inputs, now).map_err(illegal)?;
         if !events.is_empty() || !consumed.is_empty() {
+            let notes = journal::notes(&events);
             let batch = Batch { time: Some(now), events, consumed };
             let appended = self.store.append(&self.lease, self.last_seq, batch).await.map_err(store_error)?;
             self.last_seq = appended.last_seq;
+            journal::tell(self.scheduler.state().convoy(), notes);
         }
         #[cfg(test)]
         self.performer.recorded(self.scheduler.state());
@@ -294,11 +302,13 @@ impl Driver {
         let stoppable = match &action {
             Action::Stop { task, resumable } => return self.stop(Stoppable::Task(*task), *resumable),
             Action::StopEnd { resumable } => return self.stop(Stoppable::End, *resumable),
+            Action::StopVerify { run } => return self.stop(Stoppable::Verify(*run), true),
             Action::AskPlace { adapter } => return self.seats.ask(adapter.clone(), self.sender.clone()),
             Action::LeavePlace { adapter } => return self.seats.leave(adapter),
             Action::Work(order) => Some(Stoppable::Task(order.task)),
             Action::Snapshot(order) => Some(Stoppable::Task(order.task)),
             Action::Check(order) => Some(Stoppable::Task(order.task)),
+            Action::Verify(order) => Some(Stoppable::Verify(order.run)),
             Action::End(_) => Some(Stoppable::End),
             // Short, and cut off in between they would only have to be repeated.
             Action::Prepare { .. } | Action::Advance { .. } | Action::Publish(_) => None,
@@ -350,7 +360,8 @@ pub(super) fn illegal(illegal: IllegalEvent) -> Error {
 pub(crate) fn store_error(error: crate::store::StoreError) -> Error {
     use crate::store::StoreError;
     let kind = match &error {
-        StoreError::NoConvoy(_) => ErrorKind::NotFound,
+        StoreError::NoConvoy(_) | StoreError::Pruned { .. } => ErrorKind::NotFound,
+        StoreError::Pruning(_) => ErrorKind::State,
         StoreError::Held { .. } | StoreError::Fenced(_) => ErrorKind::Busy,
         StoreError::Closed => ErrorKind::Closed,
         _ => ErrorKind::Store,

@@ -4,15 +4,18 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use super::builder::EngineBuilder;
 use super::close::{Kept, close};
 use super::disputes::DisputeView;
 use super::host::{Host, Parts};
+use super::prune::{PruneOptions, PruneReport};
 use super::query::DeadLetterView;
 use super::request::{Answer, Sent};
 use super::run::Run;
 use super::show::AttemptView;
-use super::{accept, begin, disputes, inject, people, query, request, show};
+use super::{accept, begin, disputes, export, inject, people, prune, query, request, show};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, RequestKind, RunOptions};
 use crate::plan::Plan;
@@ -47,8 +50,14 @@ impl Engine {
         EngineBuilder::new(repository.into())
     }
 
-    pub(super) fn new(host: Host, parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { host, parts: Arc::new(parts) }) }
+    pub(super) fn new(host: Host, parts: Arc<Parts>) -> Self {
+        Self { inner: Arc::new(Inner { host, parts }) }
+    }
+
+    /// What all its convoys share.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> &Arc<Parts> {
+        &self.inner.parts
     }
 
     /// Runs a future on the engine's own threads.
@@ -56,34 +65,41 @@ impl Engine {
         &self,
         future: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> impl Future<Output = Result<T, Error>> + Send + 'static {
-        let join = self.inner.host.runtime().spawn(future);
-        async move { join.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the engine is shut down"))) }
+        let join = (!self.inner.host.is_shut_down()).then(|| self.inner.host.runtime().spawn(future));
+        async move {
+            match join {
+                Some(join) => join.await.unwrap_or_else(|_| Err(shut_down())),
+                None => Err(shut_down()),
+            }
+        }
     }
 
     /// What [`start`](Self::start) would run, without starting or storing anything.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSpec`] with the problems as details; [`ErrorKind::Unsupported`] when the spec asks
-    /// for what this version does not have.
+    /// for what this version does not have. What is only to be known of the file is told by [`check`](crate::plan::check).
     pub async fn plan(&self, spec_text: &str, options: &RunOptions) -> Result<Arc<Plan>, Error> {
-        accept::accept(spec_text, options)
+        Ok(accept::accept(spec_text, options)?.0)
     }
 
     /// Records a convoy and starts it.
     ///
     /// # Errors
     /// As [`plan`](Self::plan); [`ErrorKind::Repository`] when the repository has no commit or no branch to
-    /// land on; [`ErrorKind::Agent`] when an agent program that the spec names is not there. Nothing is
-    /// started then.
+    /// land on; [`ErrorKind::Agent`] when an agent program that the spec names is not there, or nobody can make a
+    /// review that it asks for. Nothing is started then.
     pub async fn start(&self, spec_text: &str, options: RunOptions) -> Result<Run, Error> {
         let (inner, text) = (self.inner.clone(), spec_text.to_owned());
         self.on_runtime(async move { begin::start(&inner, &text, options).await }).await
     }
 
-    /// Takes up a convoy that was interrupted, crashed, or still owes a publish: the given one, or the newest.
+    /// Takes up a convoy that was interrupted, crashed, or still owes a publish: the given one, or the newest that nobody
+    /// runs.
     ///
     /// # Errors
-    /// [`ErrorKind::NothingToResume`]; [`ErrorKind::Busy`] when a live engine runs it.
+    /// [`ErrorKind::NothingToResume`]; [`ErrorKind::Busy`] when a live engine runs it; [`ErrorKind::Agent`] when an
+    /// adapter that an open task needs is not there: nothing is changed then.
     pub async fn resume(&self, convoy: Option<&ConvoyId>) -> Result<Run, Error> {
         let (inner, convoy) = (self.inner.clone(), convoy.cloned());
         self.on_runtime(async move { begin::resume(&inner, convoy).await }).await
@@ -93,7 +109,8 @@ impl Engine {
     /// done; and with them the tasks that were skipped because of them.
     ///
     /// # Errors
-    /// [`ErrorKind::State`] when the convoy has not ended, [`ErrorKind::NotFound`], [`ErrorKind::Busy`].
+    /// [`ErrorKind::State`] when the convoy has not ended, [`ErrorKind::NotFound`], [`ErrorKind::Busy`], and
+    /// [`ErrorKind::Agent`] as [`resume`](Self::resume).
     pub async fn retry(&self, convoy: &ConvoyId, tasks: &[TaskId]) -> Result<Run, Error> {
         let (inner, convoy, tasks) = (self.inner.clone(), convoy.clone(), tasks.to_vec());
         self.on_runtime(async move { begin::retry(&inner, &convoy, &tasks).await }).await
@@ -150,6 +167,18 @@ impl Engine {
         self.on_runtime(async move { query::events(&inner.parts, &convoy, after, limit).await }).await
     }
 
+    /// Writes every event of a convoy that is recorded now to a new file (mode 0600): one JSON object a line, in order, as
+    /// [`EventRecord::to_flat_text`] gives it. Returns their number. This is how to get at the record: the database belongs
+    /// to the engines. A file that could not be written whole is removed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::InvalidArgument`] when the file is there already or cannot be made;
+    /// [`ErrorKind::Store`] when events cannot be read, or the file cannot be written.
+    pub async fn export(&self, convoy: &ConvoyId, path: &Path) -> Result<u64, Error> {
+        let (inner, convoy, path) = (self.inner.clone(), convoy.clone(), path.to_owned());
+        self.on_runtime(async move { export::export(&inner.parts, &convoy, &path).await }).await
+    }
+
     /// Whether a live engine, of this or another process, runs the convoy.
     ///
     /// # Errors
@@ -197,9 +226,12 @@ impl Engine {
         self.on_runtime(async move { inject::inject(&inner, &convoy, &bytes, source, key).await }).await
     }
 
-    /// Takes a person's commit as the work of a task that nobody works on: it is checked and landed like an
-    /// agent's, and kept by a ref of the task. `revision`: whatever git takes for a commit. As
-    /// [`request`](Self::request) otherwise.
+    /// Takes a person's commit as the work of a task: it is checked and landed like an agent's, and kept by a ref of the
+    /// task. `revision`: whatever git takes for a commit. As [`request`](Self::request) otherwise.
+    ///
+    /// Possible while the task waits and what it depends on is done: for its turn or a retry, for an approval, or for
+    /// the resolution of its conflict. Refused while it is worked on, checked or landed, and once it has ended, a failed
+    /// one, too: when the convoy is over, [`retry`](Self::retry) takes such a task up again.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such task or commit, [`ErrorKind::Repository`] when the commit has
@@ -312,16 +344,44 @@ impl Engine {
         self.on_runtime(async move { query::artifact(&inner.parts, &convoy, &task, &name).await }).await
     }
 
+    /// Deletes convoys that have ended: their refs under `refs/convoy/`, with them the work of attempts that landed nowhere,
+    /// their logs and other files, their lines in the NDJSON files, their events and everything else that the store has of them.
+    /// What landed on a branch is not touched. Kept, and told of in the report, are convoys that are run by anybody or can
+    /// be resumed, those whose landed work is on no branch ([`unpublished`](PruneOptions::unpublished)), and those with open
+    /// dead letters or disputes unless they are named or [`all`](PruneOptions::all) are meant.
+    ///
+    /// What was cut off by a crash, or failed in part, is finished by the next call, whatever that is asked for; until
+    /// then such a convoy cannot be used. What fails for one convoy does not keep the others.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when nothing says which convoys; [`ErrorKind::NotFound`] when a named one is not there:
+    /// nothing is pruned then. [`ErrorKind::Store`].
+    pub async fn prune(&self, options: PruneOptions) -> Result<PruneReport, Error> {
+        let inner = self.inner.clone();
+        self.on_runtime(async move { prune::prune(&inner, options).await }).await
+    }
+
+    /// What this engine did last to keep to [its retention](EngineBuilder::retention); `None` when it has none, when nothing
+    /// was done yet, and when it could not be done the last time, which the log says.
+    pub fn last_retention(&self) -> Option<PruneReport> {
+        self.inner.parts.retained.get()
+    }
+
     /// The state directory.
     pub fn state_dir(&self) -> &Path {
         &self.inner.parts.state_dir
     }
 
     /// Interrupts every run of this engine and waits until they have ended; they can be resumed. Then closes
-    /// the store, unless the host brought it along: nothing can be read through this engine any more.
+    /// the store, unless the host brought it along: nothing but [`plan`](Self::plan) can be asked of this engine any more. Whoever watches a run of it
+    /// is still told everything that the run recorded.
     pub async fn shutdown(&self) {
         self.inner.host.shutdown(&self.inner.parts).await;
     }
+}
+
+fn shut_down() -> Error {
+    Error::new(ErrorKind::Closed, "the engine is shut down")
 }
 
 /// A request that was sent. What became of it can be asked, and need not.
@@ -338,12 +398,14 @@ impl std::fmt::Debug for Asked {
 
 impl Asked {
     /// Waits until whoever runs the convoy has decided, or nobody runs it. How long that takes is up to that engine:
-    /// usually less than a second.
+    /// usually less than a second. Whoever drops the future waits no longer; the request stays sent.
     ///
     /// # Errors
     /// [`ErrorKind::Store`].
     pub async fn answer(self) -> Result<Answer, Error> {
         let Self { engine, sent } = self;
-        engine.on_runtime(sent.answer()).await
+        // Given up with the future: it would keep the engine for as long as another one takes.
+        let join = AbortOnDropHandle::new(engine.inner.host.runtime().spawn(sent.answer()));
+        join.await.unwrap_or_else(|_| Err(shut_down()))
     }
 }

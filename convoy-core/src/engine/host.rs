@@ -9,11 +9,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Dispatch;
 
 use super::perform::Message;
-use super::run::Finish;
+use super::prune::Retained;
+use super::run::{Finish, Live};
 use crate::agent::{Places, Registry};
-use crate::attempt::HostCode;
+use crate::attempt::{HostCode, Publications};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
@@ -47,6 +49,10 @@ pub(crate) struct Parts {
     pub(crate) actor: String,
     pub(crate) grace: Duration,
     pub(crate) left: Arc<LeftLeases>,
+    /// What all convoys of this engine published.
+    pub(crate) publications: Publications,
+    /// What is kept of ended convoys, and what was done to keep to that.
+    pub(crate) retained: Retained,
     /// Whether the engine opened the store itself, and so closes it.
     pub(crate) owns_store: bool,
 }
@@ -69,6 +75,7 @@ impl LeftLeases {
     pub(crate) async fn release(&self, store: &dyn Store, lease: &Lease) -> Result<(), StoreError> {
         let released = store.release(lease).await;
         if released.is_err() {
+            tracing::warn!("a lease could not be given back; it is free when this process ends");
             self.lock().push(lease.clone());
         }
         released
@@ -103,6 +110,7 @@ pub(crate) struct Host {
 #[derive(Debug, Clone)]
 pub(crate) struct LiveRun {
     pub(crate) messages: mpsc::UnboundedSender<Message>,
+    pub(crate) live: Live,
     pub(crate) redactor: Redactor,
     pub(crate) finish: watch::Receiver<Option<Finish>>,
 }
@@ -142,11 +150,11 @@ impl Runs {
 }
 
 impl Host {
-    /// Starts the threads.
+    /// Starts the threads. What happens on them is told to `log`, else as on any other thread of the process.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] when the system gives no more threads.
-    pub(crate) fn spawn() -> Result<Self, Error> {
+    pub(crate) fn spawn(log: Option<Dispatch>) -> Result<Self, Error> {
         let failed = |error| {
             Error::new(
                 ErrorKind::Internal,
@@ -158,6 +166,12 @@ impl Host {
             .worker_threads(WORKER_THREADS)
             .thread_name("convoy-worker")
             .enable_all()
+            .on_thread_start(move || {
+                if let Some(log) = &log {
+                    // For as long as the thread lives, which drops it.
+                    std::mem::forget(tracing::dispatcher::set_default(log));
+                }
+            })
             .build()
             .map_err(failed)?;
         let handle = runtime.handle().clone();
@@ -174,6 +188,11 @@ impl Host {
         Ok(Self { runtime: handle, stop, tasks, runs: Arc::new(Runs::default()) })
     }
 
+    /// Whether it was shut down.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -185,6 +204,10 @@ impl Host {
             drop(run.finish.wait_for(Option::is_some).await);
         }
         parts.left.release_again(&*parts.store).await;
+        // What cannot be deleted is in nobody's way, and the next convoy of any engine deletes it. On the engine's own
+        // runtime: who shuts down need have none.
+        let repository = parts.repository.clone();
+        drop(self.runtime.spawn(async move { repository.leave_worktrees().await }).await);
         if parts.owns_store {
             parts.store.shutdown().await;
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument as _;
 
-use super::accept::{redactor_for, registry_for};
+use super::accept::{has_adapters, redactor_for, registry_for};
 use super::builder::prepare_state_dir;
 use super::conclude::{conclude, keep_text_files, people_files};
 use super::driver::{Driver, store_error};
@@ -13,13 +14,14 @@ use super::git_open_error;
 use super::handle::Inner;
 use super::host::{LiveRun, Parts};
 use super::inject_file::take_files;
+use super::prune::{retain, unlock};
 use super::query::is_alive;
-use super::run::{Finish, Live, Run, RunInner};
+use super::run::{Ended, Finish, Live, Outcome, Run, RunInner};
 use super::seats::Seats;
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
 use crate::agent::Registry;
-use crate::attempt::{CleanTrees, Context, Dirs, KeptRefs, Reviews, WholeTrees};
+use crate::attempt::{self, CleanTrees, Context, Dirs, KeptRefs, Reviews, WholeTrees};
 use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
 use crate::git::{Expected, RefUpdate};
@@ -30,7 +32,7 @@ use crate::schedule::{Input, Scheduler};
 use crate::secret::Redactor;
 use crate::state::RunState;
 use crate::store::{Holder, InboxEntry, Lease, StoreError};
-use crate::types::{ConvoyId, Timestamp};
+use crate::types::{ConvoyId, TaskIx, Timestamp};
 
 /// How often a run looks at its inbox.
 const INBOX_EVERY: Duration = Duration::from_millis(250);
@@ -41,11 +43,26 @@ const DYING: Duration = Duration::from_millis(300);
 /// How long git programs of a dead engine may take to end by themselves.
 const GIT_REST: Duration = Duration::from_secs(30);
 
+/// What is to be done with a convoy that is taken up.
+pub(super) struct First {
+    /// The first inputs.
+    pub(super) inputs: Vec<Input>,
+    /// The tasks that are to be worked on.
+    pub(super) tasks: Vec<TaskIx>,
+}
+
+impl First {
+    /// Nothing for an agent.
+    pub(super) fn only(inputs: Vec<Input>) -> Self {
+        Self { inputs, tasks: Vec::new() }
+    }
+}
+
 /// Takes the lease of a stored convoy, ends what a dead engine left running, and runs it.
 pub(super) async fn take_up(
     inner: &Arc<Inner>,
     convoy: &ConvoyId,
-    first: impl FnOnce(&RunState) -> Result<Vec<Input>, Error>,
+    first: impl FnOnce(&RunState) -> Result<First, Error>,
 ) -> Result<Run, Error> {
     let parts = &inner.parts;
     prepare_state_dir(parts)?;
@@ -58,13 +75,17 @@ pub(super) async fn take_up(
         parts.repository.remove_ref_locks(&format!("refs/convoy/{convoy}")).map_err(git_open_error)?;
         // Only now is the log final: its writer is gone.
         let (loaded, _) = load_from(&*parts.store, convoy).await?;
-        let first = first(&loaded.state)?;
+        let First { inputs, tasks } = first(&loaded.state)?;
         let registry = registry_for(parts, loaded.state.plan())?;
-        Ok((loaded, stale, first, registry))
+        if !tasks.is_empty() {
+            has_adapters(parts, &loaded.state, &registry, &tasks).await?;
+        }
+        Ok((loaded, stale, inputs, registry))
     };
+    let prepared = prepared.instrument(tracing::info_span!("recovery", convoy = %convoy));
     match prepared.await {
         Ok((loaded, stale, first, registry)) => {
-            let begin = Begin { first_seq: loaded.last_seq + 1, first, stale };
+            let begin = Begin { first_seq: loaded.last_seq + 1, first, stale, file_warnings: Vec::new() };
             launch(inner, loaded, lease, registry, begin).await
         }
         Err(error) => {
@@ -90,6 +111,8 @@ pub(super) struct Begin {
     pub(super) first: Vec<Input>,
     /// Entries of the inbox that were meant for an earlier run.
     pub(super) stale: Vec<u64>,
+    /// What its outcome says of the convoy file.
+    pub(super) file_warnings: Vec<String>,
 }
 
 /// Takes the lease. A holder that was killed a moment ago may need another moment to be gone.
@@ -119,9 +142,12 @@ pub(super) fn holder() -> Holder {
 
 /// Ends what a dead engine left running: agents and gates at once; its git programs may finish, since what
 /// they write is what recovery looks at.
-async fn end_survivors(convoy: &ConvoyId, grace: Duration) -> Result<(), Error> {
+pub(super) async fn end_survivors(convoy: &ConvoyId, grace: Duration) -> Result<(), Error> {
     let (git, agents): (Vec<_>, Vec<_>) =
         process::survivors(convoy.as_str()).into_iter().partition(|s| s.cookie == convoy.as_str());
+    if !agents.is_empty() {
+        tracing::warn!(programs = agents.len(), "an engine that is gone left agents running: they are ended");
+    }
     process::wait_gone(&git, GIT_REST).await;
     let left = process::end(agents.into_iter().chain(git).collect(), grace).await;
     match left.first() {
@@ -151,7 +177,7 @@ pub(super) async fn launch(
     begin: Begin,
 ) -> Result<Run, Error> {
     let parts = inner.parts.clone();
-    let Begin { first_seq, first, stale } = begin;
+    let Begin { first_seq, first, stale, file_warnings } = begin;
     let Loaded { state, last_seq } = loaded;
     let context = match make_context(&parts, &state, &lease, registry).await {
         Ok(context) => Arc::new(context),
@@ -185,15 +211,15 @@ pub(super) async fn launch(
         asked: Vec::new(),
         failed: None,
     };
-    let run = LiveRun { messages: sender, redactor: context.redactor.clone(), finish };
+    let run = LiveRun { messages: sender, live: live.clone(), redactor: context.redactor.clone(), finish };
     inner.host.runs.insert(convoy.clone(), run.clone());
     let runs = inner.host.runs.clone();
     let task = {
         let (parts, convoy, live) = (parts.clone(), convoy.clone(), live.clone());
         async move {
-            let finish = lived(&parts, &context, driver, first, &live).await;
+            let lived = lived(&parts, &context, driver, first, &live).await;
             runs.remove(&convoy);
-            finished.send_replace(Some(finish));
+            finished.send_replace(Some(lived.map(|outcome| Outcome { file_warnings, ..outcome })));
         }
     };
     inner.host.tasks.spawn_on(task, inner.host.runtime());
@@ -210,6 +236,15 @@ pub(super) async fn launch(
     Ok(Run::new(Arc::new(inner)))
 }
 
+/// Removes what an engine that is gone left of its runs of `merge.verify`.
+async fn remove_left(context: &Context) {
+    if let Err(error) = attempt::remove_left(context).await {
+        // The end of the convoy tries again, and tells.
+        let text = context.redactor.clean(&error.to_string());
+        tracing::warn!(convoy = %context.convoy, "a worktree of merge.verify is left: {text}");
+    }
+}
+
 /// The whole life of a run: its loop, what goes on beside it, and what follows it.
 async fn lived(
     parts: &Arc<Parts>,
@@ -220,12 +255,33 @@ async fn lived(
 ) -> Finish {
     let inject_file = driver.scheduler.state().started().options.inject_file;
     let people = people_files(parts, &context.convoy);
+    remove_left(context).await;
     let (ended, (), trouble) = tokio::join!(
         driver.run(first),
         keep_text_files(parts, live, &people),
         take_files(parts, context, inject_file, live)
     );
-    conclude(parts, context, ended, trouble, &people).await
+    let finish = conclude(parts, context, ended, trouble, &people).await;
+    tell_of_end(context, &finish);
+    if finish.as_ref().is_ok_and(|outcome| outcome.ended == Ended::Finished) {
+        retain(parts).await;
+    }
+    finish
+}
+
+/// What went wrong in a run, or beside it.
+fn tell_of_end(context: &Context, finish: &Finish) {
+    let convoy = &context.convoy;
+    match finish {
+        Ok(outcome) => {
+            for warning in &outcome.warnings {
+                tracing::warn!(convoy = %convoy, "beside the convoy: {}", context.redactor.clean(warning));
+            }
+        }
+        Err((_, message)) => {
+            tracing::error!(convoy = %convoy, "the run stopped: {}", context.redactor.clean(message));
+        }
+    }
 }
 
 async fn make_context(
@@ -234,10 +290,13 @@ async fn make_context(
     lease: &Lease,
     registry: Registry,
 ) -> Result<Context, Error> {
+    // Whoever moves or deletes refs needs them.
+    unlock(parts).await;
     let convoy = state.convoy().clone();
     let started = state.started();
     // Programs of this run carry its cookie, so that a later engine finds those that outlive a crash.
-    let repository = parts.repository.with_cookie(convoy.as_str());
+    let isolation = state.plan().spec().worktree.isolation;
+    let repository = parts.repository.with_cookie(convoy.as_str()).with_isolation(isolation);
     let queue = match &parts.queue {
         Some(queue) => queue.clone(),
         None => Arc::new(GitMergeQueue::new(repository.clone())),
@@ -271,7 +330,7 @@ async fn make_context(
         fence: lease.fence,
         whole: WholeTrees::default(),
         clean: CleanTrees::default(),
-        kept: KeptRefs::default(),
+        kept: KeptRefs::with(parts.publications.clone()),
         reviewer: parts.reviewer.clone(),
         host: parts.host.clone(),
         reviews: Reviews::new(state.plan().spec().reviews.max_concurrent, spent),

@@ -12,13 +12,17 @@ mod conclude;
 mod disputes;
 mod driver;
 mod ending;
+mod export;
 mod handle;
 mod host;
 mod inject;
 mod inject_file;
+mod journal;
+mod landing;
 mod launch;
 mod people;
 mod perform;
+mod prune;
 mod query;
 mod request;
 mod run;
@@ -28,14 +32,20 @@ mod show;
 #[cfg(test)]
 mod sim;
 mod stored;
+mod subscription;
+mod verify;
 
 pub use self::builder::EngineBuilder;
 pub use self::disputes::DisputeView;
 pub use self::handle::{Asked, Engine};
+pub use self::prune::{
+    KeepReason, KeptConvoy, PruneOptions, PruneReport, PrunedConvoy, RemovedLogs, Retention,
+};
 pub use self::query::DeadLetterView;
 pub use self::request::Answer;
-pub use self::run::{Ended, Outcome, Run, RunEvent, Subscription};
+pub use self::run::{Ended, Outcome, Run, RunEvent};
 pub use self::show::{AttemptOutcome, AttemptView, DiffView, KeptText};
+pub use self::subscription::Subscription;
 
 use crate::error::{Error, ErrorKind};
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::Place;
 use crate::error::Error;
 use crate::plan::Plan;
-use crate::schedule::{Action, EndReport, Input, PublishReport, Report};
+use crate::schedule::{Action, EndReport, Input, PublishReport, Report, VerifyReport};
 use crate::types::{AttemptNo, BoxFuture, TaskId, TaskIx};
 
 /// Performs actions. Every action is answered by exactly one closing report (see
@@ -94,6 +94,11 @@ impl Reporter {
     /// Reports on the user's branch.
     pub(crate) fn publish(&self, report: PublishReport) {
         self.send(Message::Input(Input::Publish(report)));
+    }
+
+    /// Reports on a run of `merge.verify`.
+    pub(crate) fn verified(&self, run: u32, report: VerifyReport) {
+        self.send(Message::Input(Input::Verify { run, report }));
     }
 
     /// Reports on the end of the convoy.

@@ -9,7 +9,7 @@ use super::accept::{must_know_code, redactor_for};
 use super::asked;
 use super::driver::{illegal, store_error};
 use super::handle::Inner;
-use super::launch::take_up;
+use super::launch::{First, take_up};
 use super::perform::Message;
 use super::query;
 use super::stored::{Loaded, load_from};
@@ -63,22 +63,23 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
     let parts = &inner.parts;
     let id = ulid::Ulid::generate().to_string();
     let from = |kind| Request { id: Some(id.clone()), ..Request::new(&*parts.actor, kind) };
-    let (loaded, _) = load_from(&*parts.store, convoy).await?;
-    let after = loaded.last_seq;
-    let sent = |way| Sent { inner: inner.clone(), convoy: convoy.clone(), id: id.clone(), after, way };
+    let sent = |after, way| Sent { inner: inner.clone(), convoy: convoy.clone(), id: id.clone(), after, way };
     if let Some(mut run) = inner.host.runs.get(convoy) {
+        // A run knows what it has recorded: a long log is not read for that.
+        let after = run.live.recorded();
         must_know_code(&parts.host, &kind)?;
         let request = from(asked::clean(kind.clone(), &run.redactor)?);
         let (tell, told) = oneshot::channel();
         if run.messages.send(Message::Input(Input::Request(request))).is_ok() {
             // Where it ends in this very moment nobody tells, and that is seen, too.
             drop(run.messages.send(Message::Asked(tell)));
-            return Ok(sent(Way::Live(told)));
+            return Ok(sent(after, Way::Live(told)));
         }
         // It ends in this very moment, and is then like one that ended before. An error says that it has.
         drop(run.finish.wait_for(Option::is_some).await);
     }
     let (loaded, _) = load_from(&*parts.store, convoy).await?;
+    let after = loaded.last_seq;
     must_not_be_over(&loaded, &kind)?;
     let request = from(asked::clean(kind, &redactor_for(parts, loaded.state.plan()))?);
     let running = query::is_running(parts, convoy).await?;
@@ -87,15 +88,15 @@ pub(super) async fn request(inner: &Arc<Inner>, convoy: &ConvoyId, kind: Request
             must_be_possible(inner, loaded, request.clone()).await?;
         }
         let entry = parts.store.submit(convoy, request, parts.clock.now()).await.map_err(store_error)?;
-        return Ok(sent(Way::Inbox(entry)));
+        return Ok(sent(after, Way::Inbox(entry)));
     }
     if request.kind != RequestKind::Cancel {
         let text = format!("no engine runs convoy {convoy}; resume it, or cancel it");
         return Err(Error::new(ErrorKind::State, text));
     }
     let first = vec![Input::BeginToCancel { actor: request.actor }];
-    take_up(inner, convoy, |_| Ok(first)).await?.wait().await?;
-    Ok(sent(Way::Done))
+    take_up(inner, convoy, |_| Ok(First::only(first))).await?.wait().await?;
+    Ok(sent(after, Way::Done))
 }
 
 /// Of a convoy that has ended there is nothing to ask.
@@ -106,12 +107,12 @@ fn must_not_be_over(loaded: &Loaded, kind: &RequestKind) -> Result<(), Error> {
     }
     let todo = match kind {
         RequestKind::Accept { .. } => {
-            "merge the commit yourself; or let `convoy retry` take the task up again, and give the commit while the \
+            "merge the commit yourself; or let a retry take the task up again, and give the commit while the \
              task waits (for its turn, an approval or a dependency)"
         }
         RequestKind::Inject { .. } => "start another convoy with these tasks",
         RequestKind::Cancel => "there is nothing to cancel",
-        _ => "this works while the convoy is not over; `convoy retry` takes up what is not done",
+        _ => "this works while the convoy is not over; a retry takes up what is not done",
     };
     let text = format!("convoy {} is over ({}): {todo}", state.convoy(), state.status());
     Err(Error::new(ErrorKind::State, text))
@@ -191,11 +192,10 @@ async fn refusal(
         let Some(last) = page.last() else { return Ok(None) };
         after = last.seq;
         let of = |event| match event {
-            Event::Convoy(ConvoyEvent::RequestRefused { reason, request_id: Some(id), .. })
-                if id == wanted =>
-            {
-                Some(reason)
-            }
+            Event::Convoy(
+                ConvoyEvent::RequestRefused { reason, request_id: Some(id), .. }
+                | ConvoyEvent::InjectionRefused { reason, request_id: Some(id), .. },
+            ) if id == wanted => Some(reason),
             _ => None,
         };
         if let Some(reason) = page.into_iter().find_map(|record| of(record.event)) {

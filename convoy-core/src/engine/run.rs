@@ -1,6 +1,6 @@
 //! The handle of a run, and those who watch it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
@@ -10,6 +10,7 @@ use super::accept::must_know_code;
 use super::asked;
 use super::host::LiveRun;
 use super::perform::Message;
+use super::subscription::Subscription;
 use crate::attempt::HostCode;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventRecord, Request, RequestKind};
@@ -22,9 +23,6 @@ use crate::types::{AttemptNo, ConvoyId, TaskId};
 /// Pieces of live output (64 KiB at most, each) that a slow watcher may fall behind before it loses the
 /// oldest: bounds memory to 4 MiB a run.
 const OUTPUT_BUFFER: usize = 64;
-
-/// Events that a watcher reads from the store at once.
-const PAGE: usize = 256;
 
 /// What watchers see.
 #[derive(Debug, Clone)]
@@ -42,7 +40,7 @@ pub enum RunEvent {
         /// A piece of the output.
         text: String,
     },
-    /// So many pieces of live output were lost, because the watcher was slow.
+    /// So many pieces of live output of this run went by unseen: the watcher was slow, or came late.
     Lagged(u64),
 }
 
@@ -63,9 +61,22 @@ pub struct Outcome {
     pub ended: Ended,
     /// The convoy as it is now.
     pub view: ConvoyView,
-    /// What went wrong beside the convoy: text files that could not be written, for example. The store
-    /// has everything.
+    /// What went wrong beside the convoy: text files that could not be written, for example (the store has
+    /// everything), or a branch that could not be moved to what landed.
     pub warnings: Vec<String>,
+    /// What the person should know of the convoy file: keys that are ignored, for example. Of a run that was started
+    /// from it.
+    pub file_warnings: Vec<String>,
+}
+
+/// A piece of live output.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// How many came before it in this run.
+    pub(super) number: u64,
+    pub(super) task: TaskId,
+    pub(super) attempt: AttemptNo,
+    pub(super) text: String,
 }
 
 /// Where a driver announces what watchers may see.
@@ -73,7 +84,9 @@ pub struct Outcome {
 pub(crate) struct Live {
     reached: watch::Sender<u64>,
     ended: CancellationToken,
-    output: broadcast::Sender<(TaskId, AttemptNo, String)>,
+    output: broadcast::Sender<Piece>,
+    /// How many pieces of output there were, with those that nobody watched.
+    pieces: Arc<Mutex<u64>>,
 }
 
 impl Live {
@@ -82,12 +95,18 @@ impl Live {
             reached: watch::Sender::new(0),
             ended: CancellationToken::new(),
             output: broadcast::Sender::new(OUTPUT_BUFFER),
+            pieces: Arc::default(),
         }
     }
 
     /// Changes whenever something was recorded.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.reached.subscribe()
+    }
+
+    /// What agents print from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Piece> {
+        self.output.subscribe()
     }
 
     /// Completes when the loop has ended.
@@ -100,16 +119,30 @@ impl Live {
         self.ended.cancel();
     }
 
+    /// Number of an event that is recorded, mostly of the last one; 0 before the first turn.
+    pub(super) fn recorded(&self) -> u64 {
+        *self.reached.borrow()
+    }
+
     pub(crate) fn reached(&self, seq: u64) {
         self.reached.send_replace(seq);
     }
 
     pub(crate) fn output(&self, task: &TaskId, attempt: AttemptNo, clean: &[u8]) {
+        // Held while it is sent: watchers get the pieces in the order of their numbers.
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *pieces;
+        *pieces += 1;
         if self.output.receiver_count() > 0 {
             let text = String::from_utf8_lossy(clean).into_owned();
             // The last listener may just have left: nothing is lost.
-            drop(self.output.send((task.clone(), attempt, text)));
+            drop(self.output.send(Piece { number, task: task.clone(), attempt, text }));
         }
+    }
+
+    /// How many pieces of output there were.
+    pub(super) fn pieces(&self) -> u64 {
+        *self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,16 +200,10 @@ impl Run {
     }
 
     /// Watches the convoy: every stored event with a number above `after` (0: from its start), then the
-    /// live ones. No stored event is ever missed, however slow the watcher is.
+    /// live ones. No stored event is ever missed, however slow the watcher is. Output of this run from before the
+    /// watch began is lost, which [`RunEvent::Lagged`] tells.
     pub fn subscribe(&self, after: u64) -> Subscription {
-        Subscription {
-            run: self.inner.clone(),
-            after,
-            page: Vec::new().into_iter(),
-            reached: self.inner.live.reached.subscribe(),
-            output: self.inner.live.output.subscribe(),
-            finish: self.inner.run.finish.clone(),
-        }
+        Subscription::new(self.inner.clone(), after)
     }
 
     /// Asks the run for something; it follows in a later turn. Texts are stored without the secrets in them.
@@ -206,57 +233,6 @@ impl Run {
             Some(Ok(outcome)) => Ok(outcome),
             Some(Err((kind, message))) => Err(Error::new(kind, message)),
             None => Err(closed()),
-        }
-    }
-}
-
-/// A watcher of a run. Keeps the run alive.
-#[derive(Debug)]
-pub struct Subscription {
-    run: Arc<RunInner>,
-    after: u64,
-    page: std::vec::IntoIter<EventRecord>,
-    reached: watch::Receiver<u64>,
-    output: broadcast::Receiver<(TaskId, AttemptNo, String)>,
-    finish: watch::Receiver<Option<Finish>>,
-}
-
-impl Subscription {
-    /// The next thing to see, or `None` after the last event of the run.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn next(&mut self) -> Result<Option<RunEvent>, Error> {
-        loop {
-            if let Some(record) = self.page.next() {
-                self.after = record.seq;
-                return Ok(Some(RunEvent::Recorded(Arc::new(record))));
-            }
-            // Order matters: what was recorded before the end is read after the end was seen.
-            let over = self.finish.borrow_and_update().is_some();
-            self.reached.borrow_and_update();
-            let (store, convoy) = (&self.run.store, &self.run.convoy);
-            let page = store.read_from(Some(convoy), self.after, PAGE).await;
-            self.page = page.map_err(super::driver::store_error)?.into_iter();
-            if self.page.len() > 0 {
-                continue;
-            }
-            if over {
-                return Ok(None);
-            }
-            tokio::select! {
-                biased;
-                _ = self.reached.changed() => {}
-                _ = self.finish.changed() => {}
-                live = self.output.recv() => match live {
-                    Ok((task, attempt, text)) => {
-                        return Ok(Some(RunEvent::Output { task, attempt, text }));
-                    }
-                    Err(broadcast::error::RecvError::Lagged(lost)) => return Ok(Some(RunEvent::Lagged(lost))),
-                    // The run holds a sender, so this is never closed while it can be watched.
-                    Err(broadcast::error::RecvError::Closed) => {}
-                },
-            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Performs actions by the segments of an attempt: the border between their types and the scheduler's.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ending;
+use tracing::{Instrument as _, Span};
+
+use super::landing::{advance, prepare, publish};
 use super::perform::{Perform, Reporter, Stop};
+use super::{ending, verify};
 use crate::agent::AgentOutcome as Said;
 use crate::attempt::{self, Context, Observer};
 use crate::error::{Error, ErrorKind};
@@ -13,14 +15,13 @@ use crate::event::{
     ReviewStarted, StepFinished, StepStarted, Work,
 };
 use crate::gate::Verdict;
-use crate::git::{Blocked, PublishMove, PublishPlan, Published};
 use crate::plan::Plan;
 use crate::review::Grant;
 use crate::schedule::{
-    Action, AdvanceReport, AgentEnd, CheckOrder, InputArtifact, PrepareReport, PublishOrder, PublishReport,
-    Report, SnapshotOrder, SnapshotReport, StartedReport, WorkOrder,
+    Action, AgentEnd, CheckOrder, InputArtifact, Report, SnapshotOrder, SnapshotReport, StartedReport,
+    WorkOrder,
 };
-use crate::state::{CutOff, Moving, Prepared, Session};
+use crate::state::{CutOff, Session};
 use crate::types::{AttemptNo, BoxFuture, Oid, TaskId, TaskIx};
 
 /// The real performer.
@@ -38,27 +39,58 @@ impl Perform for Segments {
         reporter: Reporter,
     ) -> BoxFuture<'static, Result<(), Error>> {
         let context = self.with_plan(plan);
-        Box::pin(async move {
+        let span = span_of(&context, &action);
+        let performed = async move {
             match action {
                 Action::Work(order) => work(&context, *order, &stop, &reporter).await,
                 Action::Snapshot(order) => snapshot(&context, *order, &stop, &reporter).await?,
                 Action::Check(order) => check(&context, *order, &stop, &reporter).await?,
                 Action::Prepare { task, attempt, work, tip } => {
-                    prepare(&context, task, attempt, work, tip, &reporter).await;
+                    prepare(&context, task, attempt, work, tip, &reporter).await?;
                 }
                 Action::Advance { task, attempt, prepared } => {
                     advance(&context, task, attempt, prepared, &reporter).await?;
                 }
                 Action::Publish(order) => publish(&context, order, &reporter).await?,
+                Action::Verify(order) => verify::perform(&context, order, &stop, &reporter).await?,
                 Action::End(order) => ending::perform(&context, order, &stop, &reporter).await?,
                 // The driver answers these itself.
                 Action::Stop { .. }
                 | Action::StopEnd { .. }
+                | Action::StopVerify { .. }
                 | Action::AskPlace { .. }
                 | Action::LeavePlace { .. } => {}
             }
             Ok(())
-        })
+        };
+        Box::pin(performed.instrument(span))
+    }
+}
+
+/// The span of a segment: what is told in it names the convoy, the task and the attempt.
+fn span_of(context: &Context, action: &Action) -> Span {
+    macro_rules! of_task {
+        ($name:literal, $task:expr, $attempt:expr) => {{
+            let (convoy, task) = (&context.convoy, context.plan.id($task));
+            tracing::info_span!($name, convoy = %convoy, task = %task, attempt = $attempt.0)
+        }};
+    }
+    let convoy = &context.convoy;
+    match action {
+        Action::Work(order) => of_task!("work", order.task, order.attempt),
+        Action::Snapshot(order) => of_task!("snapshot", order.task, order.attempt),
+        Action::Check(order) => of_task!("check", order.task, order.attempt),
+        Action::Prepare { task, attempt, .. } | Action::Advance { task, attempt, .. } => {
+            of_task!("land", *task, attempt)
+        }
+        Action::Publish(_) => tracing::info_span!("publish", convoy = %convoy),
+        Action::Verify(order) => tracing::info_span!("verify", convoy = %convoy, run = order.run),
+        Action::End(_) => tracing::info_span!("end", convoy = %convoy),
+        Action::Stop { .. }
+        | Action::StopEnd { .. }
+        | Action::StopVerify { .. }
+        | Action::AskPlace { .. }
+        | Action::LeavePlace { .. } => Span::none(),
     }
 }
 
@@ -100,6 +132,7 @@ impl Observer for Forward<'_> {
             account: started.account,
             model: started.model,
             worktree: started.worktree.to_string_lossy().into_owned(),
+            slot: started.slot,
             prompt_bytes: started.prompt_bytes,
             session: started.session,
         });
@@ -146,7 +179,11 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         feedback: order.feedback,
         failed_attempt: order.failed_attempt,
         cut_off: order.cut_off.map(cut_off),
-        conflict: order.conflict.map(|c| attempt::ConflictWork { tree: c.tree, files: c.files }),
+        conflict: order.conflict.map(|c| attempt::ConflictWork {
+            tree: c.tree,
+            files: c.files,
+            paths: c.paths,
+        }),
         inputs: order.inputs.into_iter().map(prompt_input).collect(),
     };
     let mut forward = Forward { task, id: context.plan.id(task), attempt, reporter };
@@ -271,8 +308,8 @@ async fn check(context: &Context, order: CheckOrder, stop: &Stop, reporter: &Rep
 }
 
 fn kept(session: Session) -> attempt::KeptSession {
-    let Session { id, agent, adapter, account } = session;
-    attempt::KeptSession { id, agent, adapter, account }
+    let Session { id, agent, adapter, account, slot } = session;
+    attempt::KeptSession { id, agent, adapter, account, slot }
 }
 
 fn cut_off(cut: CutOff) -> attempt::CutOff {
@@ -351,6 +388,7 @@ fn review_report(note: attempt::ReviewNote, tree: Option<Oid>) -> Report {
             tokens: reviewed.usage.total_tokens(),
             usage: reviewed.usage,
             model: reviewed.model,
+            could_not: reviewed.could_not,
             feedback_length: reviewed.text.len() as u64,
             passes: reviewed.panel.map(|(passes, _)| passes),
             blocks: reviewed.panel.map(|(_, blocks)| blocks),
@@ -362,103 +400,4 @@ fn review_report(note: attempt::ReviewNote, tree: Option<Oid>) -> Report {
             reason: reviewed.text,
         })),
     }
-}
-
-async fn prepare(
-    context: &Context,
-    task: TaskIx,
-    attempt: AttemptNo,
-    work: Work,
-    tip: Oid,
-    reporter: &Reporter,
-) {
-    let request = attempt::LandRequest { task, attempt, work: work.commit, tip };
-    let report = match attempt::prepare(context, request).await {
-        attempt::Landing::Prepared { commit, onto } => PrepareReport::Prepared(Prepared { commit, onto }),
-        attempt::Landing::Nothing => PrepareReport::Nothing,
-        attempt::Landing::Conflict { files, onto, tree } => PrepareReport::Conflict {
-            files: context.redactor.clean_list(&files, attempt::LISTED),
-            onto,
-            tree,
-        },
-        attempt::Landing::Failed(failure) => PrepareReport::Failed(failure),
-    };
-    reporter.report(task, attempt, Report::Prepared(report));
-}
-
-async fn advance(
-    context: &Context,
-    task: TaskIx,
-    attempt: AttemptNo,
-    prepared: Prepared,
-    reporter: &Reporter,
-) -> Result<(), Error> {
-    let landed = attempt::advance(context, &prepared.commit, &prepared.onto).await;
-    let landed = landed.map_err(|error| {
-        Error::new(
-            ErrorKind::Repository,
-            "a commit could not be landed, or nobody knows whether it did; mend the repository, then resume",
-        )
-        .because(error)
-    })?;
-    let report = match landed {
-        None => AdvanceReport::Landed,
-        Some(tip) => AdvanceReport::Moved { tip },
-    };
-    reporter.report(task, attempt, Report::Advanced(report));
-    Ok(())
-}
-
-async fn publish(context: &Context, order: PublishOrder, reporter: &Reporter) -> Result<(), Error> {
-    let report = match order {
-        PublishOrder::Plan { tip, known } => {
-            let planned = attempt::publish_plan(context, &tip, &known).await;
-            match planned.map_err(|e| git_error("look at the branch", e))? {
-                PublishPlan::UpToDate { tip: commit } => PublishReport::UpToDate { commit, tip },
-                PublishPlan::Move(step) => is_planned(context, tip, step),
-                PublishPlan::Blocked(blocked) => is_blocked(context, tip, blocked),
-            }
-        }
-        PublishOrder::Move { moving, recover } => {
-            let step = PublishMove {
-                branch: context.branch.clone(),
-                from: moving.from.clone(),
-                to: moving.to.clone(),
-                checkout: moving.checkout.clone().map(PathBuf::from),
-                lock: moving.lock.clone().map(PathBuf::from),
-            };
-            let moved = attempt::publish(context, &step, recover).await;
-            match moved.map_err(|e| git_error("move the branch", e))? {
-                Published::Done => PublishReport::Done(moving),
-                Published::Moved => PublishReport::Moved { tip: moving.tip },
-                Published::Blocked(blocked) => is_blocked(context, moving.tip, blocked),
-            }
-        }
-    };
-    reporter.publish(report);
-    Ok(())
-}
-
-/// A plan as it is recorded, which is text.
-fn is_planned(context: &Context, tip: Oid, step: PublishMove) -> PublishReport {
-    let text = |path: Option<PathBuf>| path.map(|path| path.into_os_string().into_string()).transpose();
-    match (text(step.checkout), text(step.lock)) {
-        (Ok(checkout), Ok(lock)) => {
-            PublishReport::Planned(Moving { from: step.from, to: step.to, tip, checkout, lock })
-        }
-        (Err(path), _) | (_, Err(path)) => {
-            let reason = format!(
-                "the branch is checked out in {path:?}, whose name is no UTF-8: rename that folder, or check \
-                 out another branch there"
-            );
-            PublishReport::Blocked { tip, reason: context.redactor.clean(&reason), paths: Vec::new() }
-        }
-    }
-}
-
-fn is_blocked(context: &Context, tip: Oid, blocked: Blocked) -> PublishReport {
-    let paths = context.redactor.clean_list(&blocked.paths, attempt::LISTED);
-    // The reason without its paths: they stand beside it, bounded.
-    let reason = Blocked { reason: blocked.reason, paths: Vec::new() }.to_string();
-    PublishReport::Blocked { tip, reason: context.redactor.clean(&reason), paths }
 }

@@ -1,5 +1,6 @@
 //! One attempt at a task, whole: what was asked, what was said, what was done, how it was judged.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use super::host::Parts;
 use super::stored::{Loaded, load_from};
 use crate::attempt::Dirs;
 use crate::error::{Error, ErrorKind};
-use crate::event::{Event, EventRecord, TaskEvent, Work};
+use crate::event::{ConvoyEvent, Event, EventRecord, TaskEvent, Work};
 use crate::git::GitError;
 use crate::secret::Redactor;
 use crate::store::StoredConvoy;
@@ -76,6 +77,9 @@ pub struct AttemptView {
     /// The end of what the agent printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<KeptText>,
+    /// Why there is no log and no prompt although there were: all logs together were over their quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs_removed: Option<String>,
     /// The files with what setup and gates, and the reviewers, printed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_logs: Vec<PathBuf>,
@@ -178,6 +182,23 @@ pub(super) async fn find(
     Ok(Found { loaded, stored, task: ix, attempt, newest })
 }
 
+/// The events of an attempt, and those of the runs of `merge.verify` that its work was in.
+fn events_of(all: Vec<EventRecord>, ix: TaskIx, id: &TaskId, attempt: AttemptNo) -> Vec<EventRecord> {
+    let (mut now, mut runs) = (None, BTreeSet::new());
+    let mut of = |record: &EventRecord| match &record.event {
+        Event::Task { task, attempt: number, .. } if *task == ix => {
+            now = number.or(now);
+            *number == Some(attempt)
+        }
+        Event::Convoy(ConvoyEvent::VerifyStarted(run)) => {
+            now == Some(attempt) && run.tasks.contains(id) && runs.insert(run.run)
+        }
+        Event::Convoy(ConvoyEvent::VerifyResult(result)) => runs.contains(&result.run),
+        Event::Task { .. } | Event::Convoy(_) | Event::Publish(_) => false,
+    };
+    all.into_iter().filter(|record| of(record)).collect()
+}
+
 /// Everything that is known of an attempt.
 pub(super) async fn show(
     parts: &Parts,
@@ -189,8 +210,7 @@ pub(super) async fn show(
     let state = loaded.state;
     let plan = state.plan().clone();
     let redactor = redactor_for(parts, &plan);
-    let of = |record: &EventRecord| matches!(&record.event, Event::Task { task, attempt: Some(n), .. } if *task == ix && *n == attempt);
-    let events: Vec<EventRecord> = stored.events.into_iter().filter(of).collect();
+    let events = events_of(stored.events, ix, task, attempt);
     let began_at = events.first().map_or(state.created_at(), |record| record.time);
     let mut view = AttemptView {
         convoy_id: convoy.clone(),
@@ -210,6 +230,7 @@ pub(super) async fn show(
         checkout: None,
         prompt: None,
         log: None,
+        logs_removed: None,
         other_logs: Vec::new(),
         diff: None,
         diff_missing: None,
@@ -237,6 +258,10 @@ pub(super) async fn show(
     });
     let gone = |error| Error::new(ErrorKind::Internal, "a log could not be read").because(error);
     (view.prompt, view.log) = reading.await.map_err(gone)??;
+    if view.prompt.is_none() && view.log.is_none() {
+        let note = start_of(&dirs.logs_removed(), MOST_PROMPT, &redactor_for(parts, &plan))?;
+        view.logs_removed = note.map(|note| note.text.trim_end().to_owned());
+    }
     Ok(view)
 }
 

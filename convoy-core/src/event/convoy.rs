@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::area;
+use super::{VerifyResult, VerifyStarted, area};
 use crate::spec::{Concurrency, Task};
 use crate::types::{
     AdapterLimit, BreakerState, ConvoyStatus, Measure, Oid, TaskId, TaskIx, Timestamp, Totals, Usage,
@@ -163,6 +163,9 @@ area! {
             /// What the asker calls the request.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             idempotency_key: Option<String>,
+            /// What the asker knows the answer by.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            request_id: Option<String>,
         },
         /// What a person asked for is not possible; nothing follows from it.
         RequestRefused = "request_refused" {
@@ -227,6 +230,10 @@ area! {
             /// The state now: `closed`.
             state: BreakerState,
         },
+        /// The commands of `merge.verify` begin on the tip with more work merged onto it.
+        VerifyStarted = "verify_started" (VerifyStarted),
+        /// They have judged it, or were stopped.
+        VerifyResult = "verify_result" (Box<VerifyResult>),
         /// The gates of the convoy begin on the merged result.
         GatesStarted = "convoy_gates_started" {
             /// Which time they run, from 1.

@@ -20,6 +20,8 @@ mod review;
 pub mod schema;
 mod step;
 mod task;
+mod text;
+mod verify;
 
 pub use self::convoy::{ConvoyEvent, End, RunOptions, Started, TaskSource};
 pub use self::drift::DriftResult;
@@ -31,6 +33,7 @@ pub use self::request::{Request, RequestKind};
 pub use self::review::{Dispute, ReviewRecord, ReviewStarted};
 pub use self::step::{StepFinished, StepStarted};
 pub use self::task::{AgentOutcome, AttemptKind, DeadLetter, TaskEvent, Work};
+pub use self::verify::{VerifyOutcome, VerifyResult, VerifyStarted};
 
 use crate::types::{AttemptNo, TaskId, TaskIx};
 

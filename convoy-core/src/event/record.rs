@@ -209,7 +209,13 @@ mod tests {
             ),
             task(TaskEvent::Cancelled {}, None),
             task(
-                TaskEvent::Conflict { attempt: 1, conflicting_files: vec![], onto: oid('a'), tree: oid('b') },
+                TaskEvent::Conflict {
+                    attempt: 1,
+                    conflicting_files: vec![],
+                    onto: oid('a'),
+                    tree: oid('b'),
+                    conflicts: vec![],
+                },
                 Some(3),
             ),
         ]

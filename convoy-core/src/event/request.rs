@@ -88,8 +88,8 @@ pub enum RequestKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
-    /// Take a person's commit as the work of a task that nobody works on: it is checked and landed like an
-    /// agent's. [`Engine::accept`](crate::engine::Engine::accept) makes this from a revision.
+    /// Take a person's commit as the work of a task that waits: it is checked and landed like an agent's.
+    /// [`Engine::accept`](crate::engine::Engine::accept) makes this from a revision.
     Accept {
         /// The task.
         task: TaskId,

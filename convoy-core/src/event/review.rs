@@ -36,6 +36,9 @@ pub struct ReviewRecord {
     /// The reviewer's model, where one is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// There is no judgement: the reviewers could not make one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub could_not: bool,
     /// Length of what the reviewers said, in bytes.
     #[serde(default)]
     pub feedback_length: u64,

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::spec::Approve;
 use crate::types::{
-    Artifact, BreakerState, Failure, Oid, SessionId, TaskId, TaskIx, TaskStatus, Timestamp, Usage,
+    Artifact, BreakerState, Failure, Oid, PathConflict, SessionId, TaskId, TaskIx, TaskStatus, Timestamp,
+    Usage,
 };
 
 /// Why an attempt is made.
@@ -99,6 +100,9 @@ area! {
             model: Option<String>,
             /// The worktree.
             worktree: String,
+            /// The slot that its files are in, where worktrees are used again: a session is continued only there.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            slot: Option<u32>,
             /// Length of the whole prompt in bytes.
             prompt_bytes: u64,
             /// `fresh`, `continued`, or `fresh: ` and why the kept session was not continued.
@@ -202,8 +206,18 @@ area! {
         Prepared = "merge_prepared" {
             /// The landing commit.
             commit: Oid,
-            /// The tip that it was made for.
+            /// The tip that it was made for, or the landing commit that it lands on top of.
             onto: Oid,
+            /// The commit that the integration ref moves to, where that is not this one: the landing commit of the
+            /// last of those that land together.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            lands_with: Option<Oid>,
+        },
+        /// The merged tree fails with the work as the only one that is new. Everybody who waits goes first; then it
+        /// is tried again.
+        SetAside = "merge_set_aside" {
+            /// The tree that failed.
+            tree: Oid,
         },
         /// The prepared landing commit no longer fits, because the integration ref moved.
         Unprepared = "merge_unprepared" {
@@ -227,6 +241,10 @@ area! {
             onto: Oid,
             /// The merged tree with the markers.
             tree: Oid,
+            /// What the matter is with each path and what the sides have there, bounded; empty when git could not
+            /// be asked.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            conflicts: Vec<PathConflict>,
         },
         /// The conflict stays unresolved.
         ConflictFailed = "merge_conflict_failed" {

@@ -75,10 +75,8 @@ fn run_by<'a>(words: &[&'a str], manifests: &Manifests) -> Run<'a> {
     if program == "cd" {
         return names.first().map_or(Run::Nothing, |folder| Run::In(folder));
     }
-    if SHELLS.contains(&program)
-        && let Some(at) = arguments.iter().position(|word| is_command_option(word))
-    {
-        return run_by(&arguments[at + 1..], manifests);
+    if SHELLS.contains(&program) {
+        return run_by_shell(arguments, manifests);
     }
     if PACKAGE_RUNNERS.contains(&program) {
         let called = package_scripts(&names, manifests);
@@ -89,16 +87,29 @@ fn run_by<'a>(words: &[&'a str], manifests: &Manifests) -> Run<'a> {
     if ["make", "gmake"].contains(&program) {
         return Run::Commands(make_rules(&names, manifests));
     }
-    if SHELLS.contains(&program) || RUNNERS.contains(&program) {
+    if RUNNERS.contains(&program) {
         return names.first().map_or(Run::Nothing, |script| Run::Script(script));
     }
     // What has no slash is looked for in PATH.
     if program.contains('/') { Run::Script(program) } else { Run::Nothing }
 }
 
-/// `-c`, also together with others.
-fn is_command_option(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| rest.ends_with('c') && !rest.starts_with('-'))
+/// What a shell runs: the command behind `-c`, which may stand together with other letters, or the script that its
+/// first argument is. What follows a script are arguments of that.
+fn run_by_shell<'a>(arguments: &[&'a str], manifests: &Manifests) -> Run<'a> {
+    let mut at = 0;
+    while let Some(word) = arguments.get(at) {
+        match word.strip_prefix(['-', '+']) {
+            Some(letters) if !letters.starts_with('-') && letters.ends_with('c') => {
+                return run_by(&arguments[at + 1..], manifests);
+            }
+            // The name of an option follows, as in `-euo pipefail`.
+            Some(letters) if !letters.starts_with('-') && letters.ends_with(['o', 'O']) => at += 2,
+            Some(_) => at += 1,
+            None => return Run::Script(word),
+        }
+    }
+    Run::Nothing
 }
 
 /// The scripts of package.json that `npm test`, `npm run x`, `yarn x` and the like run.
@@ -167,6 +178,9 @@ mod tests {
             ("./check data", &["check"]),
             ("check data; grep 'a b' c; echo x", &[]),
             ("bash -euc 'sh a.sh && ./b.sh'", &["a.sh", "b.sh"]),
+            ("bash -euo pipefail -c 'sh a.sh'", &["a.sh"]),
+            ("bash -euo pipefail a.sh", &["a.sh"]),
+            ("bash scripts/test.sh -c ci", &["scripts/test.sh"]),
             ("if ! timeout -k 5 60 python3 -u t/run.py; then exit 1; fi", &["t/run.py"]),
             ("(cd sub/../other && sh t.sh) || exit 1", &["other/t.sh", "t.sh"]),
             ("/bin/true; ~/x.sh; ../out.sh; $HOME/x.sh; sh", &[]),

@@ -4,6 +4,7 @@ use super::call::Call;
 use super::commit_text::Commits;
 use super::diff::{ChangedPath, FileKind};
 use super::error::GitError;
+use super::fast::{History, Piece};
 use super::repository::{Repository, show_path};
 use crate::types::Oid;
 
@@ -28,6 +29,17 @@ pub enum Added<'a> {
     Text(&'a [u8]),
 }
 
+impl<'a> From<&'a Piece> for Added<'a> {
+    fn from(piece: &'a Piece) -> Self {
+        match piece {
+            Piece::Commit(id) => Self::Commit(id),
+            Piece::File(path) => Self::File(path),
+            Piece::Lines(first) => Self::Lines(*first),
+            Piece::Text(text) => Self::Text(text),
+        }
+    }
+}
+
 impl Repository {
     /// Hands every line that `to` has and `from` has not to `each`, in order, also those of binary files and of
     /// links. `paths` are what [`changed_between`](Self::changed_between) says of the two. Of a file of more than 64
@@ -40,6 +52,13 @@ impl Repository {
         each: &mut (dyn FnMut(Added<'_>) + Send),
     ) -> Result<(), GitError> {
         let large = self.large(paths).await?;
+        let (one, other) = (from.clone(), to.clone());
+        if large.is_empty()
+            && let Some(pieces) = self.try_fast_diff("diff-tree", move |at| at.added(&one, &other)).await?
+        {
+            pieces.iter().for_each(|piece| each(piece.into()));
+            return Ok(());
+        }
         let mut call = self
             .patch_call()
             // Paths to be left out have to be patterns of their own kind.
@@ -77,6 +96,18 @@ impl Repository {
         to: &Oid,
         each: &mut (dyn FnMut(Added<'_>) + Send),
     ) -> Result<bool, GitError> {
+        let (one, other) = (from.clone(), to.clone());
+        let fast = self.try_fast_diff("rev-list", move |at| at.added_before(&one, &other));
+        if let Some(History { commits: told, added }) = fast.await? {
+            let mut commits = Commits::default();
+            for (id, text) in told {
+                commits.push(format!("{id} commit {}\n", text.len()).as_bytes(), each);
+                commits.push(&text, each);
+                commits.push(b"\n", each);
+            }
+            added.iter().for_each(|piece| each(piece.into()));
+            return Ok(true);
+        }
         // What is said of parents in a file beside the commits is nothing to go by.
         let call = self.call("rev-list").global("-c").global("core.commitGraph=false");
         let call = call.args(["--topo-order", to.as_str()]);
@@ -111,6 +142,8 @@ impl Repository {
             .global("-c")
             .global("core.bigFileThreshold=512m")
             .args(["-r", "-M", "-p", "-U0", "--text", "--no-color", "--no-ext-diff", "--no-textconv"])
+            // Which of two ways of telling a change is the better one is nothing for somebody's settings.
+            .args(["--indent-heuristic", "--diff-algorithm=myers"])
             .args(["--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", "--ignore-submodules=none"])
     }
 
@@ -296,7 +329,13 @@ fn unquote(quoted: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::testing::Scratch;
+    use crate::git::testing::{Scratch, both_backends};
+
+    both_backends! {
+        every_added_line_is_told_with_its_place_and_nothing_else,
+        a_file_that_is_too_large_to_compare_is_added_as_a_whole,
+        what_a_later_commit_took_away_is_still_told_of_its_history,
+    }
 
     /// What was added, as `path:line text` with the text's own line ends.
     async fn added(s: &Scratch, from: &Oid, to: &Oid) -> Vec<String> {
@@ -315,7 +354,6 @@ mod tests {
         all
     }
 
-    #[tokio::test]
     async fn every_added_line_is_told_with_its_place_and_nothing_else() {
         let s = Scratch::new().await;
         s.write("edit", "1\n2\n3\n4\n5\n").write("gone", "x\n").write("old", &"same\n".repeat(20));
@@ -338,7 +376,6 @@ mod tests {
         assert_eq!(found, wanted);
     }
 
-    #[tokio::test]
     async fn a_file_that_is_too_large_to_compare_is_added_as_a_whole() {
         let s = Scratch::new().await;
         let file = std::fs::File::create(s.root.join("large *")).expect("creates");
@@ -360,7 +397,6 @@ mod tests {
         assert_eq!(total, LARGE + 1 + 5 + 2);
     }
 
-    #[tokio::test]
     async fn what_a_later_commit_took_away_is_still_told_of_its_history() {
         let s = Scratch::new().await;
         s.write("a", "1\n");

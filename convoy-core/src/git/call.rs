@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::error::GitError;
 use crate::process::{self, Limits, Next, ProcessError, Sink, Status, Stream, Tail};
+use crate::types::Isolation;
 
 /// Settings that every call overrides, each with what it would do otherwise.
 const PINNED: &[&str] = &[
@@ -28,6 +30,8 @@ const PINNED: &[&str] = &[
     // Would make mixed line endings an error, or an unreadable file a silent gap, when work is recorded.
     "core.safecrlf=false",
     "add.ignoreErrors=false",
+    // Would leave the larger part of an index in a file of its own, which no copy of the index has.
+    "core.splitIndex=false",
     // Messages are handed over as UTF-8.
     "i18n.commitEncoding=UTF-8",
     // Paths in messages stay readable; answers are always read NUL-separated.
@@ -58,6 +62,8 @@ pub(super) struct Program {
     pub(super) env: BTreeMap<OsString, OsString>,
     pub(super) timeout: Duration,
     pub(super) lock_wait: Duration,
+    /// How many were started.
+    pub(super) started: AtomicU64,
 }
 
 /// What a call works on.
@@ -73,11 +79,13 @@ pub(super) enum Place {
     Files(Files),
 }
 
-/// A worktree: the git directory of its own, and its folder.
+/// A worktree: the git directory that we use of it, and its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Files {
     pub(super) git_dir: PathBuf,
     pub(super) root: PathBuf,
+    /// What it shares with the repository.
+    pub(super) isolation: Isolation,
 }
 
 impl Files {
@@ -304,10 +312,11 @@ impl Program {
     }
 
     fn command(&self, call: &Call) -> process::Command {
+        self.started.fetch_add(1, Ordering::Relaxed);
         let (cwd, place) = match &call.place {
             Place::Folder(path) => (path, vec![]),
             Place::GitDir(dir) => (dir, vec![option("--git-dir=", dir)]),
-            Place::Files(Files { git_dir, root }) => {
+            Place::Files(Files { git_dir, root, .. }) => {
                 (root, vec![option("--git-dir=", git_dir), option("--work-tree=", root)])
             }
         };

@@ -24,7 +24,9 @@ enum At {
     /// Within the line in front of a commit.
     #[default]
     Front,
-    /// Within a header of it that may name a tree or a parent.
+    /// Within one of the headers in front, which name its tree and its parents.
+    Id,
+    /// Within a header behind those: git looks for neither there, whatever it says.
     Header,
     /// Within a header that is too long for that.
     LongHeader,
@@ -43,7 +45,7 @@ impl Commits {
                     self.at = At::Front;
                     1
                 }
-                At::Header | At::LongHeader | At::Message => {
+                At::Id | At::Header | At::LongHeader | At::Message => {
                     let left = usize::try_from(self.left).unwrap_or(usize::MAX);
                     let taken = self.content(&chunk[..chunk.len().min(left)], each);
                     self.left -= taken as u64;
@@ -71,7 +73,7 @@ impl Commits {
                 Some((id, Ok(size))) if size > 0 => {
                     each(Added::Header(id));
                     self.found.push((id.to_owned(), None));
-                    (self.left, self.at) = (size, At::Header);
+                    (self.left, self.at) = (size, At::Id);
                 }
                 _ => self.broken = Some(line),
             }
@@ -104,16 +106,18 @@ impl Commits {
     fn header(&mut self, each: &mut (dyn FnMut(Added<'_>) + Send)) {
         let line = std::mem::take(&mut self.line);
         let Some((id, parent)) = self.found.last_mut() else { return };
+        let in_front = self.at == At::Id;
         if line == b"\n" {
             each(Added::Message(id));
             self.at = At::Message;
-        } else if let Some(named) = id_in(&line, "parent ") {
+        } else if let Some(named) = id_in(&line, "parent ").filter(|_| in_front) {
             parent.get_or_insert(named);
             each(Added::Text(b"\n"));
-        } else if id_in(&line, "tree ").is_some() {
+        } else if in_front && id_in(&line, "tree ").is_some() {
             each(Added::Text(b"\n"));
         } else {
             each(Added::Text(&line));
+            self.at = At::Header;
         }
     }
 }
@@ -143,7 +147,9 @@ mod tests {
         let long = "x".repeat(200);
         let first =
             format!("tree {one}\nparent {two}\nparent {one}\nauthor a\nnote {long}\n more\n\nsay\n\nit\0\n");
-        let commits = [first.as_str(), "tree short\nauthor b\n\n", "author c"];
+        // git takes what stands behind another header for no parent.
+        let forged = format!("tree {one}\nauthor d\nparent {two}\ntree {two}\n\nd");
+        let commits = [first.as_str(), "tree short\nauthor b\n\n", "author c", &forged];
         let text: String = commits
             .iter()
             .zip(1..)
@@ -160,13 +166,15 @@ mod tests {
             text.as_bytes().chunks(size).for_each(|chunk| commits.push(chunk, &mut each));
             let wanted = format!(
                 "[c1]\n\n\nauthor a\nnote {long}\n more\n[message of c1]say\n\nit\0\n\
-                 [c2]tree short\nauthor b\n[message of c2][c3]author c"
+                 [c2]tree short\nauthor b\n[message of c2][c3]author c\
+                 [c4]\nauthor d\nparent {two}\ntree {two}\n[message of c4]d"
             );
+            assert_eq!(commits.found[3], ("c4".to_owned(), None), "{size}");
             assert_eq!(all, wanted, "{size}");
             assert_eq!(commits.found[0], ("c1".to_owned(), Some(two.clone())), "{size}");
             assert_eq!(
                 (commits.found.len(), &commits.found[2].1, commits.broken),
-                (3, &None, None),
+                (4, &None, None),
                 "{size}"
             );
         }

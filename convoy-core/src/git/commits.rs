@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
-use super::repository::{Identity, Repository};
+use super::repository::Repository;
+use super::sync::sync;
 use crate::types::Oid;
 
 /// What a commit holds.
@@ -41,6 +42,10 @@ impl Repository {
         if ancestor == commit {
             return Ok(true);
         }
+        let (one, other) = (ancestor.clone(), commit.clone());
+        if let Some(is) = self.try_fast("merge-base", move |at| at.is_ancestor(&one, &other)).await? {
+            return Ok(is);
+        }
         let call = self.call("merge-base").args(["--is-ancestor", ancestor.as_str(), commit.as_str()]);
         let answer = self.run(call).await?;
         match answer.code {
@@ -52,6 +57,10 @@ impl Repository {
 
     /// The best common ancestor; `None` when there is none.
     pub async fn merge_base(&self, a: &Oid, b: &Oid) -> Result<Option<Oid>, GitError> {
+        let (one, other) = (a.clone(), b.clone());
+        if let Some(base) = self.try_fast("merge-base", move |at| at.merge_base(&one, &other)).await? {
+            return Ok(base);
+        }
         let answer = self.run(self.call("merge-base").args([a.as_str(), b.as_str()])).await?;
         match answer.code {
             0 => answer.oid().map(Some),
@@ -62,6 +71,11 @@ impl Repository {
 
     /// The tree of a commit.
     pub async fn tree_of(&self, commit: &Oid) -> Result<Oid, GitError> {
+        let wanted = commit.clone();
+        let tree = self.try_fast("rev-parse", move |at| at.peel(&wanted, git2::ObjectType::Tree)).await?;
+        if let Some(tree) = tree {
+            return Ok(tree);
+        }
         let call = self.call("rev-parse").args(["-q", "--verify"]).arg(format!("{commit}^{{tree}}"));
         let answer = self.run(call).await?;
         match answer.code {
@@ -73,36 +87,25 @@ impl Repository {
 
     /// What a commit holds.
     pub async fn commit_info(&self, commit: &Oid) -> Result<CommitInfo, GitError> {
-        let answer = self.ok(self.call("cat-file").args(["commit", commit.as_str()])).await?;
-        parse_commit(&answer.stdout).ok_or_else(|| GitError::unexpected("cat-file", &answer.stdout))
+        let text = self.commit_text(commit).await?;
+        parse_commit(&text).ok_or_else(|| GitError::unexpected("cat-file", &text))
     }
 
-    /// Writes a commit, its message ended by a line end, made by `identity` or else by whoever is configured. No hook runs, nothing is signed.
-    pub async fn commit_tree(
-        &self,
-        tree: &Oid,
-        parents: &[Oid],
-        message: &str,
-        identity: Option<&Identity>,
-    ) -> Result<Oid, GitError> {
-        let author = identity.unwrap_or(&self.inner.author);
-        let committer = identity.unwrap_or(&self.inner.committer);
-        let mut call = self.call("commit-tree").arg(tree.as_str());
-        for parent in parents {
-            call = call.args(["-p", parent.as_str()]);
+    /// A commit as it is stored.
+    pub(super) async fn commit_text(&self, commit: &Oid) -> Result<Vec<u8>, GitError> {
+        let wanted = commit.clone();
+        if let Some(text) = self.try_fast("cat-file", move |at| at.commit_text(&wanted)).await? {
+            return Ok(text);
         }
-        let call = call
-            .args(["-F", "-"])
-            .env("GIT_AUTHOR_NAME", &author.name)
-            .env("GIT_AUTHOR_EMAIL", &author.email)
-            .env("GIT_COMMITTER_NAME", &committer.name)
-            .env("GIT_COMMITTER_EMAIL", &committer.email);
-        let message = format!("{}\n", message.trim_end());
-        self.ok(call.stdin(message)).await?.oid()
+        Ok(self.ok(self.call("cat-file").args(["commit", commit.as_str()])).await?.stdout)
     }
 
     /// Writes an object with this content and gives its id.
     pub async fn write_blob(&self, content: &[u8]) -> Result<Oid, GitError> {
+        let bytes = content.to_vec();
+        if let Some(id) = self.try_fast("hash-object", move |at| at.write_blob(&bytes)).await? {
+            return Ok(id);
+        }
         self.ok(self.call("hash-object").args(["-w", "--stdin"]).durable().stdin(content)).await?.oid()
     }
 
@@ -123,6 +126,10 @@ impl Repository {
     /// Syncs to the disk every object that `commit` reaches and `known` does not. Costs a listing of these
     /// objects and one flush for each (0.2 ms on a local disk), plus one for each folder they are in.
     pub async fn sync_objects(&self, commit: &Oid, known: &Oid) -> Result<(), GitError> {
+        let (one, other) = (commit.clone(), known.clone());
+        if let Some(synced) = self.try_fast("rev-list", move |at| at.sync_objects(&one, &other)).await? {
+            return synced;
+        }
         let not = format!("^{known}");
         // Missing objects can only be ones that a partial clone left with its origin: nothing to sync.
         let call = self.call("rev-list").args(["--objects", "--no-object-names", "--missing=allow-any"]);
@@ -150,13 +157,13 @@ fn parse_commit(raw: &[u8]) -> Option<CommitInfo> {
 }
 
 /// Syncs the loose objects among `ids`. Packed ones were synced by git when the pack was made.
-fn sync_loose(store: &Path, ids: &str) -> Result<(), GitError> {
+pub(super) fn sync_loose(store: &Path, ids: &str) -> Result<(), GitError> {
     let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
     for id in ids.lines().filter(|id| id.len() > 2 && id.is_ascii()) {
         let folder = store.join(&id[..2]);
         let file = folder.join(&id[2..]);
         match std::fs::File::open(&file) {
-            Ok(open) => open.sync_all().map_err(GitError::io("sync", &file))?,
+            Ok(open) => sync(&open, &file).map_err(GitError::io("sync", &file))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(GitError::io("open", &file)(error)),
         }
@@ -164,7 +171,7 @@ fn sync_loose(store: &Path, ids: &str) -> Result<(), GitError> {
     }
     folders.insert(store.to_owned());
     for folder in folders {
-        let synced = std::fs::File::open(&folder).and_then(|open| open.sync_all());
+        let synced = std::fs::File::open(&folder).and_then(|open| sync(&open, &folder));
         synced.map_err(GitError::io("sync", &folder))?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use super::call::{Answer, Call};
 use super::error::GitError;
@@ -86,6 +87,11 @@ impl Repository {
 
     /// What differs from one commit or tree to another, renames recognised.
     pub async fn changed_between(&self, from: &Oid, to: &Oid) -> Result<Vec<ChangedPath>, GitError> {
+        let (one, other) = (from.clone(), to.clone());
+        let fast = self.try_fast_diff("diff-tree", move |at| at.changed_between(&one, &other));
+        if let Some(found) = fast.await? {
+            return Ok(found);
+        }
         let call = self
             .compare("diff-tree")
             .args(["-r", "-z", "-M", "--raw", "--numstat", "--no-ext-diff", "--no-textconv"])
@@ -124,6 +130,11 @@ impl Repository {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
+        let wanted = (tree.clone(), paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+        let found = self.try_fast("grep", move |at| at.conflict_markers(&wanted.0, &wanted.1)).await?;
+        if let Some(marked) = found {
+            return Ok(marked);
+        }
         let mut marked = Vec::new();
         // An argument list has an end.
         for some in paths.chunks(500) {
@@ -152,6 +163,10 @@ impl Repository {
         if paths.is_empty() {
             return Ok(BTreeMap::new());
         }
+        let (wanted, names) = (commit.clone(), paths.iter().map(ToString::to_string).collect::<Vec<_>>());
+        if let Some(found) = self.try_fast("ls-tree", move |at| at.entries_at(&wanted, &names)).await? {
+            return Ok(found);
+        }
         let call = self.call("ls-tree").args(["-z", "--full-tree", commit.as_str(), "--"]).args(paths);
         let answer = self.ok(call).await?;
         let entry = |field: &[u8]| {
@@ -167,6 +182,10 @@ impl Repository {
     /// The content of a file of a commit, from its start at most `max` bytes; `None` when there is no file at that
     /// path. The path is a name, relative to the root.
     pub async fn file_at(&self, commit: &Oid, path: &str, max: usize) -> Result<Option<Vec<u8>>, GitError> {
+        let (wanted, name) = (commit.clone(), path.to_owned());
+        if let Some(found) = self.try_fast("cat-file", move |at| at.file_at(&wanted, &name, max)).await? {
+            return Ok(found);
+        }
         let mut entries = self.entries_at(commit, &[path]).await?;
         let Some((FileKind::File | FileKind::Executable, id)) = entries.remove(path) else { return Ok(None) };
         let mut content = Vec::new();
@@ -182,6 +201,10 @@ impl Repository {
     /// # Errors
     /// [`GitError::TooMuch`] when it has more than `max` bytes.
     pub async fn blob(&self, id: &Oid, max: usize) -> Result<Vec<u8>, GitError> {
+        let wanted = id.clone();
+        if let Some(found) = self.try_fast("cat-file", move |at| at.blob(&wanted, max)).await? {
+            return found.ok_or_else(|| GitError::TooMuch { what: "cat-file".to_owned(), max });
+        }
         Ok(self.ok(self.call("cat-file").args(["blob", id.as_str()]).max(max)).await?.stdout)
     }
 }
@@ -227,9 +250,16 @@ fn parse_changes(answer: &Answer) -> Option<Vec<ChangedPath>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::testing::Scratch;
+    use crate::git::testing::{Scratch, both_backends};
 
-    #[tokio::test]
+    both_backends! {
+        every_kind_of_change_is_told,
+        attributes_that_somebody_leaves_in_the_git_directory_hide_no_change,
+        a_file_of_a_commit_is_read_by_its_name_and_only_so_far,
+        what_others_landed_meanwhile_does_not_count,
+        conflict_markers_are_found_only_where_they_start_a_line_of_the_given_paths,
+    }
+
     async fn every_kind_of_change_is_told() {
         let s = Scratch::new().await;
         s.write("keep", "same\n")
@@ -265,7 +295,6 @@ mod tests {
         assert!(matches!(s.repo.blob(&blob, 3).await, Err(GitError::TooMuch { max: 3, .. })));
     }
 
-    #[tokio::test]
     async fn attributes_that_somebody_leaves_in_the_git_directory_hide_no_change() {
         let s = Scratch::new().await;
         if s.repo.inner.version < ATTR_SOURCE {
@@ -281,7 +310,6 @@ mod tests {
         assert_eq!(text.matches("-1\n+2\n").count(), 2, "{text}");
     }
 
-    #[tokio::test]
     async fn a_file_of_a_commit_is_read_by_its_name_and_only_so_far() {
         let s = Scratch::new().await;
         s.write("dir/a *", "content").write("dir/a b", "other").link("link", "dir");
@@ -294,7 +322,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
     async fn what_others_landed_meanwhile_does_not_count() {
         let s = Scratch::new().await;
         s.write("a", "1\n");
@@ -312,7 +339,6 @@ mod tests {
         assert_eq!(all.len(), 2, "{all:?}");
     }
 
-    #[tokio::test]
     async fn conflict_markers_are_found_only_where_they_start_a_line_of_the_given_paths() {
         let s = Scratch::new().await;
         let marked = "x\n<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n";

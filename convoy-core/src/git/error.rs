@@ -10,7 +10,9 @@ use crate::process::ProcessError;
 #[non_exhaustive]
 pub enum GitError {
     /// The git program is not there.
-    #[error("git was not found as {program:?}: install git 2.38 or newer, or name its path in the options")]
+    #[error(
+        "git was not found as {program:?}: install git 2.38 or newer, put its folder on the PATH of the environment that the engine was given, or name its path in the options"
+    )]
     Missing {
         /// What was looked for.
         program: PathBuf,
@@ -36,6 +38,17 @@ pub enum GitError {
         path: PathBuf,
         /// The repository around it.
         parent: PathBuf,
+    },
+    /// It cannot be told from here where the files of the main worktree are.
+    #[error(
+        "{path:?} does not tell where the main worktree of the repository in {git_dir:?} is: open it from its main worktree, the \
+         folder whose .git leads there or that its core.worktree names"
+    )]
+    NoMainWorktree {
+        /// The folder that it was to be opened from.
+        path: PathBuf,
+        /// The git directory.
+        git_dir: PathBuf,
     },
     /// The repository lies on a network file system.
     #[error(
@@ -64,6 +77,12 @@ pub enum GitError {
     WorktreeInTheWay {
         /// The place.
         path: PathBuf,
+    },
+    /// Worktrees of this repository cannot have a git directory of their own.
+    #[error("a worktree with a git directory of its own cannot be made: {why}: use linked ones")]
+    CannotSeparate {
+        /// Why.
+        why: &'static str,
     },
     /// No worktree of this repository is at the path.
     #[error("{path:?} is no worktree of this repository: make it again")]
@@ -101,6 +120,15 @@ pub enum GitError {
         /// Where they are, relative to the root.
         paths: Vec<String>,
     },
+    /// The program that signs commits failed.
+    #[error(
+        "a commit could not be signed, as commit.gpgSign asks: {detail}: see that the signing program works without \
+         asking (unlock its key in an agent), or set commit.gpgSign to false in this repository"
+    )]
+    NotSigned {
+        /// The end of what it said.
+        detail: String,
+    },
     /// Two commits have no common ancestor.
     #[error("{ours} and {theirs} have no common history: they cannot be merged")]
     UnrelatedHistories {
@@ -126,7 +154,9 @@ pub enum GitError {
         stderr: String,
     },
     /// git answered something that this version cannot read.
-    #[error("git answered {what} in an unknown form: {found:?}")]
+    #[error(
+        "git answered {what} in an unknown form, as no git 2.38 or newer does: {found:?}; look what program it is"
+    )]
     Unexpected {
         /// The command, without its arguments.
         what: String,
@@ -149,6 +179,14 @@ pub enum GitError {
         what: String,
         /// The limit.
         after: Duration,
+    },
+    /// The work was given up in the middle, by a panic.
+    #[error(
+        "{what} went wrong inside of this program: choose the reference backend for git, and report this"
+    )]
+    Defect {
+        /// The command of git that does the same.
+        what: String,
     },
     /// git could not be run.
     #[error("git could not be run")]

@@ -33,9 +33,12 @@ impl Repository {
 
 #[cfg(test)]
 mod tests {
-    use crate::git::testing::Scratch;
+    use crate::git::testing::{Scratch, both_backends};
 
-    #[tokio::test]
+    both_backends! {
+        the_folder_is_ignored_once_and_the_rest_of_the_file_stays,
+    }
+
     async fn the_folder_is_ignored_once_and_the_rest_of_the_file_stays() {
         let s = Scratch::new().await;
         s.write(".git/info/exclude", "# mine\n*.o").write(".state/x", "1").write("sub/.state/x", "1");

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
@@ -11,6 +11,21 @@ use super::error::GitError;
 /// Whether anything is at a path, also a dangling link.
 pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// The content of a file of at most so many bytes. Anything else in its place, such as a link, or a pipe that would be
+/// waited for, is an error.
+pub(super) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > most {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut content = Vec::new();
+    file.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// A free name beside `path`: `before`, the last part of the path, `after`, and a number.
@@ -74,29 +89,10 @@ pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<(), GitError> 
 }
 
 /// Deletes a folder and everything in it, also folders that were made read-only. One that is not there is done.
-pub(super) async fn delete_tree(path: &Path) -> Result<(), GitError> {
+pub(crate) async fn delete_tree(path: &Path) -> Result<(), GitError> {
     let owned = path.to_owned();
-    let deleted = tokio::task::spawn_blocking(move || match fs::remove_dir_all(&owned) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            make_writable(&owned)?;
-            fs::remove_dir_all(&owned)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(&owned),
-        other => other,
-    });
+    let deleted = tokio::task::spawn_blocking(move || super::gone::delete(&owned));
     deleted.await.unwrap_or_else(|e| Err(io::Error::other(e))).map_err(GitError::io("delete", path))
-}
-
-fn make_writable(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            make_writable(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// A copy of an index, to work on without the lock of the original. Removed when dropped.
@@ -107,18 +103,22 @@ impl IndexCopy {
     /// Copies the index of a git directory, if it has one, to `index.<name>` beside it. What a crash left there
     /// is replaced.
     pub(super) fn of(git_dir: &Path, name: &str) -> Result<Self, GitError> {
-        let original = git_dir.join("index");
+        Self::copy(&git_dir.join("index"), git_dir, name)
+    }
+
+    /// As [`of`](Self::of), of an index that lies elsewhere.
+    pub(super) fn copy(original: &Path, git_dir: &Path, name: &str) -> Result<Self, GitError> {
         let copy = Self::empty(git_dir, name);
         let at = copy.path();
         let run = || {
-            fs::copy(&original, at)?;
+            fs::copy(original, at)?;
             // git tells by the index's own time which entries may have changed unseen within one tick.
-            let time = fs::metadata(&original)?.modified()?;
+            let time = fs::metadata(original)?.modified()?;
             fs::File::options().write(true).open(at)?.set_modified(time)
         };
         match run() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(GitError::io("copy", &original)(error))
+                Err(GitError::io("copy", original)(error))
             }
             _ => Ok(copy),
         }
@@ -156,6 +156,8 @@ impl Drop for IndexCopy {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[tokio::test]

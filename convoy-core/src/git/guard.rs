@@ -16,6 +16,8 @@ const FILES: &[&str] = &[
     "info/grafts",
     "info/sparse-checkout",
     "objects/info/alternates",
+    // Commits named in it have no parents for whoever looks for them.
+    "shallow",
     // git takes the git directory for the files' root when it is told of no other.
     ".gitattributes",
 ];
@@ -248,8 +250,16 @@ pub(super) fn content(path: &Path) -> Vec<u8> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    both_backends! {
+        every_way_to_configure_a_repository_is_seen_and_settings_are_told_by_key,
+        settings_behind_a_link_are_read_and_a_link_that_is_new_or_leads_elsewhere_is_told,
+        hooks_are_watched_wherever_git_looks_for_them,
+        a_hook_that_is_what_a_commit_has_is_told_from_others,
+        nothing_that_takes_the_place_of_a_file_keeps_the_look_waiting,
+    }
+
     use super::*;
-    use crate::git::testing::Scratch;
+    use crate::git::testing::{Scratch, both_backends};
 
     async fn touched(s: &Scratch, before: &Fingerprint) -> Vec<String> {
         let now = s.repo.fingerprint().await.expect("looks");
@@ -263,7 +273,6 @@ mod tests {
         told.map(text).collect()
     }
 
-    #[tokio::test]
     async fn every_way_to_configure_a_repository_is_seen_and_settings_are_told_by_key() {
         let s = Scratch::new().await;
         s.commit("one").await;
@@ -297,7 +306,6 @@ mod tests {
         assert_eq!(touched(&s, &before).await, wanted);
     }
 
-    #[tokio::test]
     async fn settings_behind_a_link_are_read_and_a_link_that_is_new_or_leads_elsewhere_is_told() {
         let s = Scratch::new().await;
         let (link, mine) = (s.root.join(".git/config.worktree"), s.outside().join("mine"));
@@ -319,7 +327,6 @@ mod tests {
         assert_eq!(touched(&s, &none).await, ["config.worktree"], "too long to be read");
     }
 
-    #[tokio::test]
     async fn hooks_are_watched_wherever_git_looks_for_them() {
         let s = Scratch::new().await;
         let own = s.root.join(".git/hooks");
@@ -349,7 +356,6 @@ mod tests {
         assert_eq!(touched(&s, &before).await, [elsewhere.join("pre-push").to_str().expect("UTF-8")]);
     }
 
-    #[tokio::test]
     async fn a_hook_that_is_what_a_commit_has_is_told_from_others() {
         let s = Scratch::new().await;
         s.write("h/a", "a\n").write("h/gone", "x\n").executable("h/a");
@@ -372,7 +378,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
     async fn nothing_that_takes_the_place_of_a_file_keeps_the_look_waiting() {
         let s = Scratch::new().await;
         let hook = s.root.join(".git/hooks/pre-push");

@@ -101,10 +101,14 @@ pub(super) fn is_within(path: &[u8], of: &[PathBuf]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::git::testing::{Scratch, options};
+    use crate::git::testing::{Scratch, both_backends, options};
     use crate::git::{GitOptions, Repository};
 
-    #[tokio::test]
+    both_backends! {
+        the_users_own_rules_come_before_the_repositorys_wherever_they_are,
+        the_first_rules_are_those_that_count,
+    }
+
     async fn the_users_own_rules_come_before_the_repositorys_wherever_they_are() {
         let s = Scratch::new().await;
         s.write(".git/info/exclude", "*.o").write("mine", "\u{feff}*.log\n");
@@ -130,7 +134,6 @@ mod tests {
         assert_eq!(rules(&env).await, "\n");
     }
 
-    #[tokio::test]
     async fn the_first_rules_are_those_that_count() {
         let s = Scratch::new().await;
         s.write(".git/info/exclude", "*.o");

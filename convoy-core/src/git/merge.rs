@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::call::Answer;
+use super::conflict;
 use super::error::GitError;
 use super::open::Version;
 use super::repository::{Repository, path_of, show_path};
-use crate::types::Oid;
+use crate::types::{Oid, PathConflict};
 
 /// What a merge gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum MergeResult {
         paths: Vec<String>,
         /// The same paths as the file system has them.
         os_paths: Vec<PathBuf>,
+        /// What the matter is with each of `os_paths`, in the same order.
+        conflicts: Vec<PathConflict>,
     },
 }
 
@@ -32,19 +35,37 @@ pub enum MergeResult {
 pub(super) const ATTR_SOURCE: Version = Version(2, 41);
 
 impl Repository {
-    /// Merges `theirs` into `ours` as `git merge` would, but without touching a file. Renames are followed; the
-    /// merge drivers that the user configured run. Attributes are those of `ours`; with a git older than 2.41
-    /// only the repository's own (`info/attributes`) and the user's count.
+    /// Merges `theirs` into `ours` as `git merge` would, but without touching a file. Where neither side can hold a
+    /// rename and both changed other paths, the trees are put together here; everywhere else git merges. Renames are
+    /// followed; the merge drivers that the user configured run. Attributes are those of `ours`; with a git older
+    /// than 2.41 only the repository's own (`info/attributes`) and the user's count.
     ///
     /// # Errors
     /// [`GitError::UnrelatedHistories`]; any other failure of git. A failure is never a conflict, nor the other
     /// way round.
     pub async fn merge(&self, ours: &Oid, theirs: &Oid) -> Result<MergeResult, GitError> {
+        let (one, other) = (ours.clone(), theirs.clone());
+        if let Some(tree) = self.try_fast("merge-tree", move |at| at.splice(&one, &other)).await? {
+            return Ok(MergeResult::Clean { tree });
+        }
+        self.merge_by_git(None, ours, theirs).await
+    }
+
+    /// The same by the git program, with a base if one is named (which needs git 2.40).
+    pub(super) async fn merge_by_git(
+        &self,
+        base: Option<&Oid>,
+        ours: &Oid,
+        theirs: &Oid,
+    ) -> Result<MergeResult, GitError> {
         let mut call = self.call("merge-tree");
         if self.inner.version >= ATTR_SOURCE {
             call = call.global(format!("--attr-source={ours}"));
         }
-        let call = call.args(["--write-tree", "-z", "--name-only", "--messages"]);
+        let mut call = call.args(["--write-tree", "-z", "--messages"]);
+        if let Some(base) = base {
+            call = call.arg(format!("--merge-base={base}"));
+        }
         let answer = self.run(call.args([ours.as_str(), theirs.as_str()])).await?;
         let unexpected = || GitError::unexpected("merge-tree", &answer.stdout);
         match answer.code {
@@ -63,34 +84,31 @@ fn first_oid(answer: &Answer) -> Option<Oid> {
     Oid::new(std::str::from_utf8(answer.fields().next()?).ok()?).ok()
 }
 
-/// The tree, the conflicted files, an empty field, then messages: a count, that many paths, a kind, a text.
-/// Conflicts between directories name no file in the first list, so the messages count too.
 fn parse_conflict(answer: &Answer) -> Option<MergeResult> {
     let tree = first_oid(answer)?;
-    let mut fields = answer.fields().skip(1);
-    let mut found: Vec<&[u8]> = fields.by_ref().take_while(|field| !field.is_empty()).collect();
-    while let Some(count) = fields.next() {
-        let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
-        let named: Vec<&[u8]> = fields.by_ref().take(count).collect();
-        let kind = fields.next()?;
-        fields.next()?;
-        if kind.starts_with(b"CONFLICT") {
-            found.extend(named);
-        }
-    }
-    let mut paths: Vec<String> = found.iter().copied().map(show_path).collect();
+    let found = conflict::parse(answer.fields().skip(1))?;
+    let mut paths: Vec<String> = found.keys().map(|path| show_path(path)).collect();
     paths.sort();
     paths.dedup();
-    found.sort_unstable();
-    found.dedup();
-    let os_paths = found.into_iter().map(path_of).collect();
-    (!paths.is_empty()).then_some(MergeResult::Conflicted { tree, paths, os_paths })
+    let os_paths = found.keys().map(|path| path_of(path)).collect();
+    let conflicts = found.into_values().collect();
+    (!paths.is_empty()).then_some(MergeResult::Conflicted { tree, paths, os_paths, conflicts })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::testing::Scratch;
+    use crate::git::testing::{Scratch, both_backends};
+    use crate::types::ConflictKind;
+
+    both_backends! {
+        independent_changes_merge_cleanly_and_touch_no_file,
+        every_kind_of_conflict_names_its_paths,
+        markers_are_found_in_a_file_whose_name_is_no_text,
+        a_folder_split_by_a_rename_is_a_conflict_with_paths,
+        submodules_conflict_by_path_and_histories_must_be_related,
+        attributes_are_those_of_our_side,
+    }
 
     type Side = fn(&Scratch) -> &Scratch;
 
@@ -107,7 +125,6 @@ mod tests {
         (left.clone(), s.repo.merge(&left, &right).await.expect("merges"))
     }
 
-    #[tokio::test]
     async fn independent_changes_merge_cleanly_and_touch_no_file() {
         let s = Scratch::new().await;
         let (_, result) = merged(
@@ -122,31 +139,71 @@ mod tests {
         assert_eq!(s.git(&["status", "--porcelain"]).await, "");
     }
 
-    #[tokio::test]
     async fn every_kind_of_conflict_names_its_paths() {
-        let cases: [(&str, Side, Side, &[&str]); 7] = [
-            ("content", |s| s.write("a ü", "o\n"), |s| s.write("a ü", "t\n"), &["a ü"]),
-            ("deleted", |s| s.remove("b"), |s| s.write("b", "t\n"), &["b"]),
-            ("binary", |s| s.write("bin", "o\0"), |s| s.write("bin", "t\0"), &["bin"]),
-            ("both new", |s| s.write("n\nl", "o\n"), |s| s.write("n\nl", "t\n"), &["n\nl"]),
-            ("renamed twice", |s| s.rename("b", "o"), |s| s.rename("b", "t"), &["b", "o", "t"]),
-            ("file and folder", |s| s.write("n", "o\n"), |s| s.write("n/x", "t\n"), &["n"]),
-            ("mode", |s| s.write("l", "1\n"), |s| s.link("l", "b"), &["l"]),
+        use ConflictKind as K;
+        type Expected = &'static [(&'static str, ConflictKind)];
+        let cases: [(Side, Side, Expected); 12] = [
+            (|s| s.write("a ü", "o\n"), |s| s.write("a ü", "t\n"), &[("a ü", K::Content)]),
+            (|s| s.remove("b"), |s| s.write("b", "t\n"), &[("b", K::ModifyDelete)]),
+            (|s| s.write("b", "o\n"), |s| s.remove("b"), &[("b", K::ModifyDelete)]),
+            (|s| s.write("bin", "o\0"), |s| s.write("bin", "t\0"), &[("bin", K::Binary)]),
+            (|s| s.write("n\nl", "o\n"), |s| s.write("n\nl", "t\n"), &[("n\nl", K::AddAdd)]),
+            (
+                |s| s.rename("b", "o"),
+                |s| s.rename("b", "t"),
+                &[("b", K::RenameRename), ("o", K::RenameRename), ("t", K::RenameRename)],
+            ),
+            (|s| s.rename("b", "o"), |s| s.remove("b"), &[("o", K::RenameDelete)]),
+            (|s| s.write("n", "o\n"), |s| s.write("n/x", "t\n"), &[("n", K::FileDirectory)]),
+            (|s| s.write("l", "1\n"), |s| s.link("l", "b"), &[("l", K::Mode)]),
+            (|s| s.link("l", "x"), |s| s.link("l", "b"), &[("l", K::AddAdd)]),
+            (|s| s.rename("a ü", "n"), |s| s.rename("dir/x", "n"), &[("n", K::AddAdd)]),
+            (
+                |s| s.write("a ü", "one\n2\n3\n4\n5\n").rename("a ü", "n"),
+                |s| s.write("a ü", "uno\n2\n3\n4\n5\n").write("n", "t\n"),
+                &[("n", K::RenameCollision)],
+            ),
         ];
-        for (name, ours, theirs, expected) in cases {
+        for (number, (ours, theirs, expected)) in cases.into_iter().enumerate() {
             let s = Scratch::new().await;
-            let (_, result) = merged(&s, ours, theirs).await;
-            let MergeResult::Conflicted { tree, paths, .. } = result else { panic!("{name}: {result:?}") };
-            for path in expected {
-                assert!(paths.iter().any(|p| p == path), "{name}: {path:?} not in {paths:?}");
+            let (left, result) = merged(&s, ours, theirs).await;
+            let MergeResult::Conflicted { tree, paths, os_paths, conflicts } = result else {
+                panic!("{number}: {result:?}")
+            };
+            for (path, kind) in expected {
+                assert!(paths.iter().any(|p| p == path), "{number}: {path:?} not in {paths:?}");
+                let found = conflicts.iter().find(|conflict| conflict.path == *path).expect("it is told");
+                assert_eq!(found.kind, *kind, "{number}: {conflicts:?}");
             }
-            if name == "content" {
+            assert_eq!(os_paths.len(), conflicts.len());
+            sides_are_those_of_the_commits(&s, &left, &conflicts).await;
+            if number == 0 {
                 assert_eq!(s.repo.conflict_markers(&tree, &paths).await.expect("looks"), paths);
             }
         }
     }
 
-    #[tokio::test]
+    /// Where a side has something at a path in conflict, and nothing was renamed, the commit of that side has it there.
+    async fn sides_are_those_of_the_commits(s: &Scratch, ours: &Oid, conflicts: &[PathConflict]) {
+        use ConflictKind as K;
+        let renamed = [K::RenameRename, K::RenameDelete, K::RenameCollision];
+        for conflict in conflicts.iter().filter(|conflict| !renamed.contains(&conflict.kind)) {
+            let [base, theirs] = ["HEAD~1", "HEAD"].map(ToOwned::to_owned);
+            let sides =
+                [(base, &conflict.base), (ours.to_string(), &conflict.ours), (theirs, &conflict.theirs)];
+            for (commit, side) in sides {
+                let Some(side) = side else { continue };
+                let listed = s.git(&["ls-tree", "-z", &commit, "--", &conflict.path]).await;
+                let wanted = format!("{} blob {}\t{}\0", side.mode, side.oid, conflict.path);
+                // A path of a file that a folder pushed aside is in no commit.
+                assert!(
+                    listed == wanted || conflict.path.contains('~'),
+                    "{commit}: {listed:?} is not {wanted:?}"
+                );
+            }
+        }
+    }
+
     async fn markers_are_found_in_a_file_whose_name_is_no_text() {
         use std::os::unix::ffi::OsStrExt as _;
         let s = Scratch::new().await;
@@ -166,21 +223,20 @@ mod tests {
             tips.push(s.repo.commit_tree(&tree, base, "side", None).await.expect("commits"));
         }
         let result = s.repo.merge(&tips[0], &tips[1]).await.expect("merges");
-        let MergeResult::Conflicted { tree, paths, os_paths } = result else { panic!("{result:?}") };
+        let MergeResult::Conflicted { tree, paths, os_paths, .. } = result else { panic!("{result:?}") };
         assert_eq!((paths, &os_paths), (vec!["odd \\xff".to_owned()], &vec![PathBuf::from(name)]));
         assert_eq!(s.repo.conflict_markers(&tree, &os_paths).await.expect("looks"), ["odd \\xff"]);
     }
 
-    #[tokio::test]
     async fn a_folder_split_by_a_rename_is_a_conflict_with_paths() {
         let s = Scratch::new().await;
         let split: Side = |s| s.rename("dir/x", "one/x").rename("dir/y", "two/y");
         let (_, result) = merged(&s, split, |s| s.write("dir/new", "n\n")).await;
-        let MergeResult::Conflicted { paths, .. } = result else { panic!("{result:?}") };
+        let MergeResult::Conflicted { paths, conflicts, .. } = result else { panic!("{result:?}") };
         assert!(paths.iter().any(|p| p.starts_with("dir")), "{paths:?}");
+        assert!(conflicts.iter().any(|c| c.kind == ConflictKind::DirectoryRename), "{conflicts:?}");
     }
 
-    #[tokio::test]
     async fn submodules_conflict_by_path_and_histories_must_be_related() {
         let s = Scratch::new().await;
         let base = s.write("a", "1\n").commit("base").await;
@@ -195,8 +251,9 @@ mod tests {
             sides.push(s.repo.resolve("HEAD").await.expect("resolves").expect("there"));
         }
         let result = s.repo.merge(&sides[0], &sides[1]).await.expect("merges");
-        let MergeResult::Conflicted { paths, .. } = result else { panic!("{result:?}") };
-        assert_eq!(paths, ["sub"]);
+        let MergeResult::Conflicted { paths, conflicts, .. } = result else { panic!("{result:?}") };
+        assert_eq!((paths, conflicts[0].kind), (vec!["sub".to_owned()], ConflictKind::Submodule));
+        assert_eq!(conflicts[0].ours.as_ref().map(|side| side.mode.as_str()), Some("160000"));
         s.git(&["checkout", "-q", "--orphan", "new"]).await;
         let orphan = s.commit("orphan").await;
         let error = s.repo.merge(&base, &orphan).await.expect_err("unrelated");
@@ -206,7 +263,6 @@ mod tests {
         assert!(matches!(error, GitError::Failed { .. }), "a failure is no conflict: {error}");
     }
 
-    #[tokio::test]
     async fn attributes_are_those_of_our_side() {
         let s = Scratch::new().await;
         s.write(".gitattributes", "log merge=union\n").write("log", "0\n");

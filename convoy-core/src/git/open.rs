@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::call::{Answer, Call, Place, Program};
 use super::error::GitError;
-use super::repository::{GitOptions, Identity, Inner, ObjectFormat, Repository, path_of};
+use super::fast::{Fast, probe};
+use super::plain::{Plain, Sheets};
+use super::repository::{Backend, GitOptions, Identity, Inner, ObjectFormat, Repository, path_of};
+use super::separate::Copied;
+use super::signing::Signing;
+use crate::types::Isolation;
 
 impl Repository {
     /// Opens the repository that `path` is in: a folder of its main or of a linked worktree, or a bare
@@ -14,7 +20,7 @@ impl Repository {
     ///
     /// # Errors
     /// No repository, no git program or one older than 2.38, a submodule, a network file system (recognised on
-    /// Linux).
+    /// Linux), a linked worktree of a repository whose git directory is not in its main worktree.
     pub async fn open(path: &Path, options: GitOptions) -> Result<Self, GitError> {
         let path = std::path::absolute(path).map_err(GitError::io("find", path))?;
         let path = tokio::fs::canonicalize(&path).await.map_err(GitError::io("find", &path))?;
@@ -23,6 +29,7 @@ impl Repository {
             env: Program::environment(&options.env),
             timeout: options.timeout,
             lock_wait: options.lock_wait,
+            started: AtomicU64::new(0),
         };
         let here = Place::Folder(path.clone());
         let version = version(&program, &here).await?;
@@ -40,8 +47,14 @@ impl Repository {
             "sha256" => ObjectFormat::Sha256,
             other => return Err(GitError::unexpected("rev-parse", other.as_bytes())),
         };
-        let [author, committer] =
-            identities(&program, &here, &options.env, &options.fallback_identity).await?;
+        let configured = configured(&program, &here).await?;
+        let [author, committer] = identities(&configured, &options.env, &options.fallback_identity);
+        let probed = match options.backend {
+            Backend::Auto => probe(&program, &common_dir, format, version).await?,
+            Backend::Reference => None,
+        };
+        let start = |probed| Fast::start(common_dir.clone(), options.timeout, probed);
+        let fast = probed.map(start).transpose().map_err(GitError::io("start threads for", &common_dir))?;
         let inner = Inner {
             program,
             version,
@@ -51,9 +64,16 @@ impl Repository {
             format,
             author,
             committer,
+            signing: Signing::of(&configured),
+            fast,
+            plain: Plain::default(),
+            copied: Copied::default(),
+            sheets: Sheets::default(),
+            pool: OnceLock::new(),
+            noted: Mutex::default(),
             registering: tokio::sync::Mutex::new(()),
         };
-        Ok(Self { inner: Arc::new(inner), cookie: options.cookie })
+        Ok(Self { inner: Arc::new(inner), cookie: options.cookie, isolation: Isolation::default() })
     }
 }
 
@@ -112,37 +132,66 @@ async fn main_worktree(
         return Ok(None);
     }
     let path = first.first().and_then(|field| field.strip_prefix(b"worktree "));
-    path.map(|path| Some(path_of(path))).ok_or_else(|| GitError::unexpected("worktree", &list.stdout))
+    let path = path.map(path_of).ok_or_else(|| GitError::unexpected("worktree", &list.stdout))?;
+    // git takes for it what the git directory is in, or the git directory itself, wherever the files are.
+    if is_main(program, &path, common_dir).await? {
+        return Ok(Some(path));
+    }
+    let Place::Folder(from) = here else { return Err(GitError::unexpected("worktree", &list.stdout)) };
+    Err(GitError::NoMainWorktree { path: from.clone(), git_dir: common_dir.to_owned() })
+}
+
+/// Whether a folder has files of the repository with this git directory, and no linked worktree's.
+async fn is_main(program: &Program, folder: &Path, common_dir: &Path) -> Result<bool, GitError> {
+    let here = Place::Folder(folder.to_owned());
+    for (question, expected) in [("--git-dir", common_dir), ("--show-toplevel", folder)] {
+        let answer = ask(program, &here, question).await?;
+        if answer.code != 0 || answer.path()? != expected {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What is configured of who makes commits and who signs them: keys and values, the one that counts last.
+async fn configured(program: &Program, here: &Place) -> Result<Vec<(String, String)>, GitError> {
+    let wanted = r"^((user|author|committer)\.(name|email)|user\.signingkey|commit\.gpgsign|gpg\..*)$";
+    let answer = program.run(Call::new(here, "config").args(["-z", "--get-regexp", wanted])).await?;
+    let entry = |field: &[u8]| {
+        let text = String::from_utf8_lossy(field).into_owned();
+        // A key that stands alone is switched on.
+        let (key, value) = text.split_once('\n').unwrap_or((&text, "true"));
+        (key.to_owned(), value.to_owned())
+    };
+    let mut entries: Vec<_> = answer.fields().map(entry).collect();
+    // The last value is the one that calls of this engine get.
+    if let Some(at) = entries.iter().rposition(|(key, _)| key == "commit.gpgsign") {
+        entries.remove(at);
+    }
+    Ok(entries)
 }
 
 /// Author and committer: the host's variables, else the configuration, else the fallback.
-async fn identities(
-    program: &Program,
-    here: &Place,
+fn identities(
+    configured: &[(String, String)],
     env: &BTreeMap<String, String>,
     fallback: &Identity,
-) -> Result<[Identity; 2], GitError> {
-    let call =
-        Call::new(here, "config").args(["-z", "--get-regexp", r"^(user|author|committer)\.(name|email)$"]);
-    let answer = program.run(call).await?;
-    let mut known = BTreeMap::new();
-    for field in answer.fields() {
-        if let Some((key, value)) = String::from_utf8_lossy(field).split_once('\n') {
-            known.insert(key.to_owned(), value.to_owned());
-        }
-    }
+) -> [Identity; 2] {
+    let known: BTreeMap<&str, &String> =
+        configured.iter().map(|(key, value)| (key.as_str(), value)).collect();
     let find = |role: &str, part: &str| {
         let variable = format!("GIT_{}_{}", role.to_uppercase(), part.to_uppercase());
-        let value = env.get(&variable).or_else(|| known.get(&format!("{role}.{part}")));
-        value.or_else(|| known.get(&format!("user.{part}"))).filter(|v| !v.trim().is_empty()).cloned()
+        let configured = |role: &str| known.get(format!("{role}.{part}").as_str()).copied();
+        let value = env.get(&variable).or_else(|| configured(role)).or_else(|| configured("user"));
+        value.filter(|value| !value.trim().is_empty()).cloned()
     };
-    Ok(["author", "committer"].map(|role| match (find(role, "name"), find(role, "email")) {
+    ["author", "committer"].map(|role| match (find(role, "name"), find(role, "email")) {
         (None, None) => fallback.clone(),
         (name, email) => Identity {
             name: name.unwrap_or_else(|| fallback.name.clone()),
             email: email.unwrap_or_else(|| fallback.email.clone()),
         },
-    }))
+    })
 }
 
 #[cfg(target_os = "linux")]

@@ -35,9 +35,12 @@ impl Repository {
 
 #[cfg(test)]
 mod tests {
-    use crate::git::testing::Scratch;
+    use crate::git::testing::{Scratch, both_backends};
 
-    #[tokio::test]
+    both_backends! {
+        a_patch_is_whole_or_said_to_be_cut,
+    }
+
     async fn a_patch_is_whole_or_said_to_be_cut() {
         let s = Scratch::new().await;
         s.write("a", "1\n2\n").write("bin", "a\0b");

@@ -1,7 +1,8 @@
 //! Refs: reading them, and moving them by compare-and-swap.
 
-use super::call::{Call, Place};
+use super::call::{Backoff, Call, Place};
 use super::error::GitError;
+use super::fast::{Fast, Tried, is_shared_name};
 use super::repository::Repository;
 use crate::types::Oid;
 
@@ -60,7 +61,24 @@ impl Repository {
         self.head_at(&Place::GitDir(self.inner.git_dir.clone())).await
     }
 
+    /// As [`head_at`](Self::head_at), by the fast backend.
+    async fn fast_head(&self, place: &Place) -> Result<Option<Head>, GitError> {
+        let git_dir = match place {
+            Place::Folder(_) => return Ok(None),
+            Place::GitDir(dir) => dir.clone(),
+            Place::Files(files) => files.git_dir.clone(),
+        };
+        let found = self.try_fast("symbolic-ref", move |at| at.head_on(&git_dir)).await?;
+        Ok(found.and_then(|(name, tip)| match (name, tip) {
+            (Some(name), tip) => Some(Head::Branch { name, tip }),
+            (None, tip) => tip.map(Head::Detached),
+        }))
+    }
+
     pub(super) async fn head_at(&self, place: &Place) -> Result<Head, GitError> {
+        if let Some(head) = self.fast_head(place).await? {
+            return Ok(head);
+        }
         let symbolic = self.run(Call::new(place, "symbolic-ref").args(["-q", "HEAD"])).await?;
         match symbolic.code {
             0 => {
@@ -79,6 +97,10 @@ impl Repository {
     /// The commit that a name, ref or id stands for; `None` when there is none. `HEAD` is that of the worktree
     /// that the repository was opened in.
     pub async fn resolve(&self, rev: &str) -> Result<Option<Oid>, GitError> {
+        let (git_dir, name) = (self.inner.git_dir.clone(), rev.to_owned());
+        if let Some(found) = self.try_fast("rev-parse", move |at| at.resolve(&git_dir, &name)).await? {
+            return Ok(found);
+        }
         let commit = format!("{rev}^{{commit}}");
         let place = Place::GitDir(self.inner.git_dir.clone());
         let call = Call::new(&place, "rev-parse").args(["-q", "--verify", "--end-of-options"]).arg(commit);
@@ -92,6 +114,10 @@ impl Repository {
 
     /// What a ref points at, whatever its kind; `None` when it does not exist.
     pub async fn ref_value(&self, name: &str) -> Result<Option<Oid>, GitError> {
+        let wanted = name.to_owned();
+        if let Some(found) = self.try_fast("rev-parse", move |at| at.ref_value(&wanted)).await? {
+            return Ok(found);
+        }
         let call = self.call("rev-parse").args(["-q", "--verify", "--end-of-options"]).arg(name);
         let answer = self.run(call).await?;
         match answer.code {
@@ -103,6 +129,10 @@ impl Repository {
 
     /// The ref that a symbolic ref leads to at last, which need not exist; `None` when it is not symbolic.
     pub async fn symbolic_target(&self, name: &str) -> Result<Option<String>, GitError> {
+        let wanted = name.to_owned();
+        if let Some(found) = self.try_fast("symbolic-ref", move |at| at.symbolic_target(&wanted)).await? {
+            return Ok(found);
+        }
         let answer = self.run(self.call("symbolic-ref").args(["-q", "--"]).arg(name)).await?;
         match answer.code {
             0 => answer.line().map(Some),
@@ -122,12 +152,19 @@ impl Repository {
             return Err(invalid());
         }
         let full = format!("refs/heads/{short}");
+        if self.fast().is_some() && is_shared_name(&full) {
+            return Ok(full);
+        }
         let answer = self.run(self.call("check-ref-format").arg(&full)).await?;
         if answer.code == 0 { Ok(full) } else { Err(invalid()) }
     }
 
     /// The refs at or under a prefix (`refs/a` or `refs/a/`, whole components), in the order of their names.
     pub async fn list_refs(&self, prefix: &str) -> Result<Vec<(String, Oid)>, GitError> {
+        let wanted = prefix.to_owned();
+        if let Some(refs) = self.try_fast("for-each-ref", move |at| at.list_refs(&wanted)).await? {
+            return Ok(refs);
+        }
         let call = self.call("for-each-ref").args(["--format=%(objectname) %(refname)", prefix]);
         let answer = self.ok(call).await?;
         let text = String::from_utf8_lossy(&answer.stdout);
@@ -171,6 +208,9 @@ impl Repository {
         edits: &[RefEdit],
         reason: &str,
     ) -> Result<RefUpdate, GitError> {
+        if let Some(update) = self.fast_update(edits).await? {
+            return Ok(update);
+        }
         let mut input = Vec::new();
         for edit in edits {
             let new = edit.new.as_ref().map_or_else(|| self.inner.format.zero(), ToString::to_string);
@@ -203,6 +243,23 @@ impl Repository {
         Err(answer.failure())
     }
 
+    /// As [`update_refs`](Self::update_refs), by the fast backend: refs that have no log.
+    async fn fast_update(&self, edits: &[RefEdit]) -> Result<Option<RefUpdate>, GitError> {
+        if self.fast().is_none_or(Fast::logs_all_refs) {
+            return Ok(None);
+        }
+        let mut backoff = Backoff::new(self.inner.program.lock_wait);
+        loop {
+            let edits = edits.to_vec();
+            match self.try_fast("update-ref", move |at| at.update_refs(&edits)).await? {
+                None => return Ok(None),
+                Some(Tried::Decided(update)) => return Ok(Some(update)),
+                Some(Tried::Held(_)) if backoff.wait().await => {}
+                Some(Tried::Held(path)) => return Err(GitError::Locked { path }),
+            }
+        }
+    }
+
     /// Removes the locks that git programs which were killed, or a power cut, left on refs under a prefix (whole
     /// components, such as `refs/a`). Whoever writes these refs must have ended.
     ///
@@ -210,6 +267,8 @@ impl Repository {
     /// [`GitError::Io`].
     pub fn remove_ref_locks(&self, prefix: &str) -> Result<(), GitError> {
         let mut folders = vec![self.inner.common_dir.join(prefix)];
+        // What is behind a link belongs to others.
+        folders.retain(|folder| !folder.is_symlink());
         while let Some(folder) = folders.pop() {
             let entries = match std::fs::read_dir(&folder) {
                 Ok(entries) => entries,

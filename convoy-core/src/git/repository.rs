@@ -1,14 +1,20 @@
 //! A repository, its options, and what is known of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::call::{Answer, Call, Place, Program};
 use super::error::GitError;
+use super::fast::Fast;
 use super::open::Version;
-use crate::types::Oid;
+use super::plain::{Plain, Sheets};
+use super::pool::Pool;
+use super::separate::Copied;
+use super::signing::Signing;
+use crate::types::{Isolation, Oid};
 
 /// How to work with a repository.
 #[derive(Debug, Clone)]
@@ -27,6 +33,20 @@ pub struct GitOptions {
     pub lock_wait: Duration,
     /// How long one call may take. Default: 10 minutes.
     pub timeout: Duration,
+    /// Who does git's work. Default: [`Backend::Auto`].
+    pub backend: Backend,
+}
+
+/// Who does git's work. The result is the same, only the speed differs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// This process does what it is certain to do as git would, for repositories of a kind that it knows; the git
+    /// program does the rest.
+    #[default]
+    Auto,
+    /// The git program does everything.
+    Reference,
 }
 
 impl Default for GitOptions {
@@ -38,6 +58,7 @@ impl Default for GitOptions {
             fallback_identity: Identity::new("Convoy", "convoy@localhost"),
             lock_wait: Duration::from_secs(5),
             timeout: Duration::from_secs(600),
+            backend: Backend::default(),
         }
     }
 }
@@ -79,11 +100,14 @@ impl ObjectFormat {
 
 /// A git repository. Cheap to clone; all clones share one lock for the entries of worktrees.
 ///
-/// Dropping the future of a call ends the program that it runs.
+/// Dropping the future of a call ends the program that it runs; what this process does itself ([`Backend::Auto`]) is
+/// completed unseen.
 #[derive(Debug, Clone)]
 pub struct Repository {
     pub(super) inner: Arc<Inner>,
     pub(super) cookie: Option<String>,
+    /// What worktrees that are made share with the repository.
+    pub(super) isolation: Isolation,
 }
 
 #[derive(Debug)]
@@ -96,6 +120,20 @@ pub(super) struct Inner {
     pub(super) format: ObjectFormat,
     pub(super) author: Identity,
     pub(super) committer: Identity,
+    /// How commits are signed that people read; `None` when that is not asked for.
+    pub(super) signing: Option<Signing>,
+    /// What this process does itself; `None` when the git program does everything.
+    pub(super) fast: Option<Fast>,
+    /// Whether files are the bytes that the repository holds, as far as nothing in its trees says otherwise.
+    pub(super) plain: Plain,
+    /// What git directories of worktrees' own are told of them.
+    pub(super) copied: Copied,
+    /// What is known of the files of worktrees.
+    pub(super) sheets: Sheets,
+    /// The worktrees that are used again, once that is asked for.
+    pub(super) pool: OnceLock<Pool>,
+    /// Which files worktrees had when they were filled, by their git directories; all: empty.
+    pub(super) noted: Mutex<HashMap<PathBuf, Vec<u8>>>,
     /// Held while the entry of a worktree is made or removed, and while git reads all entries: it gives up over one
     /// that is half made or that vanishes.
     pub(super) registering: tokio::sync::Mutex<()>,
@@ -132,10 +170,15 @@ impl Repository {
         &self.inner.committer
     }
 
+    /// How many programs were started for this repository since it was opened, opening it included.
+    pub fn programs_started(&self) -> u64 {
+        self.inner.program.started.load(Ordering::Relaxed)
+    }
+
     /// The same repository, opened once; what is started through this handle carries another mark.
     #[must_use]
     pub fn with_cookie(&self, cookie: impl Into<String>) -> Self {
-        Self { inner: Arc::clone(&self.inner), cookie: Some(cookie.into()) }
+        Self { cookie: Some(cookie.into()), ..self.clone() }
     }
 
     pub(super) fn place(&self) -> Place {

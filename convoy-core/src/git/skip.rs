@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use super::call::{Call, Files};
 use super::error::GitError;
@@ -35,7 +36,7 @@ impl Repository {
         let is_there = |path: &&[u8]| exists(&files.root.join(path_of(path)));
         let (mut unskip, mut away): (Vec<&[u8]>, Vec<&[u8]>) = skipped.partition(is_there);
         if !away.is_empty() {
-            match filled(files)? {
+            match self.filled(files)? {
                 Filled::All => {}
                 Filled::Some(had) => away.retain(|path| had.contains(*path)),
                 Filled::Unknown if self.is_sparse().await? => away.clear(),
@@ -63,7 +64,28 @@ impl Repository {
                 had.push(0);
             }
         }
-        replace_file(&note(files), &had)
+        replace_file(&note(files), &had)?;
+        self.inner.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(files.git_dir.clone(), had);
+        Ok(())
+    }
+
+    /// Which files a worktree had. What this process noted counts before the file: whoever works in the worktree may
+    /// write that.
+    fn filled(&self, files: &Files) -> Result<Filled, GitError> {
+        let noted =
+            self.inner.noted.lock().unwrap_or_else(PoisonError::into_inner).get(&files.git_dir).cloned();
+        let had = match noted {
+            Some(had) => had,
+            None => match fs::read(note(files)) {
+                Ok(had) => had,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Filled::Unknown),
+                Err(error) => return Err(GitError::io("read", &note(files))(error)),
+            },
+        };
+        if had.is_empty() {
+            return Ok(Filled::All);
+        }
+        Ok(Filled::Some(had.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect()))
     }
 
     /// Whether worktrees are made with a part of the files only, as the repository itself is configured: what a
@@ -79,14 +101,4 @@ impl Repository {
 /// The file with the note, among those that git keeps of the worktree.
 fn note(files: &Files) -> PathBuf {
     files.git_dir.join("convoy-filled")
-}
-
-fn filled(files: &Files) -> Result<Filled, GitError> {
-    let path = note(files);
-    match fs::read(&path) {
-        Ok(had) if had.is_empty() => Ok(Filled::All),
-        Ok(had) => Ok(Filled::Some(had.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Filled::Unknown),
-        Err(error) => Err(GitError::io("read", &path)(error)),
-    }
 }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::call::{Call, Files};
+use super::call::{Answer, Call, Files};
 use super::error::GitError;
 use super::files::{IndexCopy, exists};
 use super::ignore::{IgnoreFile, IgnoreRules, is_within};
 use super::refs::{Expected, RefUpdate};
 use super::repository::{Repository, path_of, show_path};
-use crate::types::Oid;
+use super::separate::Names;
+use crate::types::{Isolation, Oid};
 
 /// What to record.
 #[derive(Debug, Clone)]
@@ -26,6 +27,14 @@ pub struct SnapshotRequest {
     pub extra_parents: Vec<Oid>,
     /// The full name of the ref that keeps the snapshot. What it was before does not matter.
     pub keep_ref: String,
+}
+
+impl SnapshotRequest {
+    /// Makes a call of `rev-list` one that lists a commit since the base that changed an excluded path.
+    pub(super) fn changes_excluded(&self, call: Call, commit: &Oid) -> Call {
+        let call = call.args(["--max-count=1", "--full-history", commit.as_str()]);
+        call.arg(format!("^{}", self.base)).arg("--").args(&self.exclude)
+    }
 }
 
 /// What was recorded.
@@ -57,9 +66,23 @@ const UNFINISHED: &[(&str, &str)] = &[
     ("BISECT_START", "bisect"),
 ];
 
+/// The id and the path of an entry of an index.
+fn staged(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let tab = entry.iter().position(|byte| *byte == b'\t')?;
+    Some((entry[..tab].split(|byte| *byte == b' ').nth(1)?, &entry[tab + 1..]))
+}
+
+fn is_large(files: &Files, path: &[u8]) -> bool {
+    let found = std::fs::symlink_metadata(files.root.join(path_of(path)));
+    found.is_ok_and(|found| found.is_file() && found.len() > LARGEST)
+}
+
 impl Repository {
     /// The operation that is under way in a worktree.
     pub(super) async fn unfinished(&self, files: &Files) -> Result<Option<&'static str>, GitError> {
+        if files.isolation == Isolation::Separate {
+            return Self::own_unfinished(files, UNFINISHED);
+        }
         for (file, operation) in UNFINISHED {
             if exists(&files.git_dir.join(file)) {
                 return Ok(Some(operation));
@@ -93,7 +116,13 @@ impl Repository {
             let _ = std::fs::remove_file(files.git_dir.join(lock));
         }
         let base_tree = self.tree_of(&request.base).await?;
-        let head = self.worktree_head(&files).await?;
+        let head = match files.isolation {
+            Isolation::Linked => self.worktree_head(&files).await?,
+            Isolation::Separate => {
+                self.settle(&files, &request.base, Names::Stay).await?;
+                self.read_own(&files, request).await?
+            }
+        };
         let tree = self.record_tree(&files, request, head.as_ref()).await?;
         self.refuse_new_links(&base_tree, &tree).await?;
         let changed = tree != base_tree;
@@ -106,6 +135,10 @@ impl Repository {
 
     /// The commit and the tree of a worktree's HEAD; `None` for a branch without a commit.
     async fn worktree_head(&self, files: &Files) -> Result<Option<(Oid, Oid)>, GitError> {
+        let git_dir = files.git_dir.clone();
+        if let Some(head) = self.try_fast("rev-parse", move |at| at.head_and_tree(&git_dir)).await? {
+            return Ok(head);
+        }
         let mut ids = Vec::new();
         for kind in ["commit", "tree"] {
             let call = files.call("rev-parse").args(["-q", "--verify"]).arg(format!("HEAD^{{{kind}}}"));
@@ -126,10 +159,33 @@ impl Repository {
         request: &SnapshotRequest,
         head: Option<&(Oid, Oid)>,
     ) -> Result<Oid, GitError> {
-        let index = IndexCopy::of(&files.git_dir, "snapshot")?;
+        if self.unfinished(files).await?.is_none()
+            && let Some(tree) = self.record_plain(files, request).await?
+        {
+            return Ok(tree);
+        }
+        let start = head.map_or(&request.base, |(commit, _)| commit);
+        let index = IndexCopy::copy(&files.found_index(), &files.git_dir, "snapshot")?;
+        match self.record_by_index(files, request, start, &index).await {
+            // That index was written by whoever worked there, and git may be unable to read it. The files count.
+            Err(GitError::Failed { .. }) if files.isolation == Isolation::Separate => {
+                drop(index);
+                let index = IndexCopy::empty(&files.git_dir, "snapshot");
+                self.record_by_index(files, request, start, &index).await
+            }
+            recorded => recorded,
+        }
+    }
+
+    async fn record_by_index(
+        &self,
+        files: &Files,
+        request: &SnapshotRequest,
+        start: &Oid,
+        index: &IndexCopy,
+    ) -> Result<Oid, GitError> {
         let call = |what| files.call(what).index(index.path());
         if !exists(index.path()) {
-            let start = head.map_or(&request.base, |(commit, _)| commit);
             self.ok(call("read-tree").arg(start.as_str())).await?;
         }
         self.unskip(files, &call).await?;
@@ -142,10 +198,14 @@ impl Repository {
             let operation = operation.unwrap_or("merge");
             return Err(GitError::Unfinished { path: files.root.clone(), operation, unmerged });
         }
+        if !self.bring_staged(files, &call).await? {
+            // It names what is nowhere: every file is read instead.
+            self.ok(call("read-tree").arg(start.as_str())).await?;
+        }
         let untracked = self.untracked(files, &call, request).await?;
         // Entries may be marked as never changing; they are looked at all the same. Code 1: some changed.
         self.run(call("update-index").args(["-q", "--really-refresh"])).await?;
-        self.ok(call("add").args(["-u", "--sparse"])).await?;
+        self.add_changed(&call).await?;
         self.add_untracked(&call, untracked).await?;
         self.leave_out(&call, &request.exclude, &request.base).await?;
         self.ok(call("write-tree")).await?.oid()
@@ -163,32 +223,66 @@ impl Repository {
         let ignore = IgnoreFile::write(files, &request.ignore)?;
         let untracked = self.ok(ignore.heeded_by(call("ls-files").args(["-o", "-z"]))).await?;
         drop(ignore);
-        let kept_out = |path: &[u8]| is_within(path, &request.exclude);
-        let fields = untracked.fields().filter(|path| !kept_out(path));
-        let (folders, untracked): (Vec<_>, Vec<_>) = fields.partition(|path| path.ends_with(b"/"));
-        if !folders.is_empty() {
-            let paths = folders.iter().map(|path| show_path(&path[..path.len() - 1])).collect();
-            return Err(GitError::EmbeddedRepository { paths });
+        let untracked = self.recordable(request, &untracked)?;
+        let mut large: Vec<&[u8]> = untracked.iter().copied().filter(|path| is_large(files, path)).collect();
+        let tracked = self.ok(call("ls-files").args(["-s", "-z"])).await?;
+        for entry in tracked.fields() {
+            let Some((entry, path)) = staged(entry) else { continue };
+            if !is_within(path, &request.exclude)
+                && is_large(files, path)
+                && self.is_changed(files, call, entry, path).await?
+            {
+                large.push(path);
+            }
         }
-        let changed = self.ok(call("ls-files").args(["-m", "-z"])).await?;
-        let changed = changed.fields().filter(|path| !kept_out(path));
-        self.refuse_large(files, call, untracked.iter().copied().chain(changed)).await?;
+        self.refuse_large(call, &large).await?;
         Ok(untracked.into_iter().flat_map(|path| [path, &b"\0"[..]].concat()).collect())
     }
 
-    /// Files that are too large, unless a filter stores them elsewhere.
-    async fn refuse_large(
+    /// The listed untracked files without those that must not be recorded.
+    pub(super) fn recordable<'a>(
+        &self,
+        request: &SnapshotRequest,
+        listed: &'a Answer,
+    ) -> Result<Vec<&'a [u8]>, GitError> {
+        let fields = listed.fields().filter(|path| !is_within(path, &request.exclude));
+        let (folders, untracked): (Vec<_>, Vec<_>) = fields.partition(|path| path.ends_with(b"/"));
+        if folders.is_empty() {
+            return Ok(untracked);
+        }
+        let paths = folders.iter().map(|path| show_path(&path[..path.len() - 1])).collect();
+        Err(GitError::EmbeddedRepository { paths })
+    }
+
+    /// Whether a large file is not as the index has it. git compares contents where it knows no times, and that of a large
+    /// file takes long: it is asked only where its way of writing files, of which the widest takes four bytes for one, may
+    /// have made this file of what the index has.
+    async fn is_changed(
         &self,
         files: &Files,
         call: &impl Fn(&'static str) -> Call,
-        listed: impl Iterator<Item = &[u8]>,
+        id: &[u8],
+        path: &[u8],
+    ) -> Result<bool, GitError> {
+        let size = self.ok(self.call("cat-file").arg("-s").arg(path_of(id))).await?.stdout;
+        let length = std::fs::symlink_metadata(files.root.join(path_of(path))).map_or(0, |found| found.len());
+        let size: Option<u64> =
+            std::str::from_utf8(size.trim_ascii()).ok().and_then(|size| size.parse().ok());
+        if size.is_some_and(|size| size.saturating_mul(4) < length) {
+            return Ok(true);
+        }
+        let list = call("ls-files").global("--literal-pathspecs").args(["-m", "-z", "--"]);
+        Ok(!self.ok(list.arg(path_of(path))).await?.stdout.is_empty())
+    }
+
+    /// Refuses files that are too large, unless a filter stores them elsewhere.
+    async fn refuse_large(
+        &self,
+        call: &impl Fn(&'static str) -> Call,
+        large: &[&[u8]],
     ) -> Result<(), GitError> {
-        let is_large = |path: &&[u8]| {
-            let found = std::fs::symlink_metadata(files.root.join(path_of(path)));
-            found.is_ok_and(|found| found.is_file() && found.len() > LARGEST)
-        };
         let mut paths = Vec::new();
-        for path in listed.filter(is_large) {
+        for path in large {
             let attribute =
                 self.ok(call("check-attr").args(["-z", "filter", "--"]).arg(path_of(path))).await?;
             if attribute.fields().nth(2).is_none_or(|value| [&b"unspecified"[..], b"unset"].contains(&value))
@@ -198,6 +292,32 @@ impl Repository {
         }
         paths.dedup();
         if paths.is_empty() { Ok(()) } else { Err(GitError::TooLarge { paths }) }
+    }
+
+    /// Enters what became of the files that an index has. `git add -u` would look into every repository within the tree
+    /// by a git that heeds its settings, and those are of whoever worked there. Such a repository counts as the commit
+    /// that its HEAD is at.
+    async fn add_changed(&self, call: &impl Fn(&'static str) -> Call) -> Result<(), GitError> {
+        let list = call("diff-files").args(["-z", "--raw", "--no-renames", "--ignore-submodules=dirty"]);
+        let answer = self.ok(list).await?;
+        let mut fields = answer.fields();
+        let (mut gone, mut changed, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
+        while let (Some(head), Some(path)) = (fields.next(), fields.next()) {
+            match (head.get(1..7), head.get(8..14), head.last()) {
+                (_, _, Some(b'D')) => gone.extend([path, b"\0"].concat()),
+                (Some(old), Some(b"160000"), _) if old != b"160000" => repositories.push(show_path(path)),
+                _ => changed.extend([path, b"\0"].concat()),
+            }
+        }
+        if !repositories.is_empty() {
+            return Err(GitError::EmbeddedRepository { paths: repositories });
+        }
+        for (how, paths) in [("--force-remove", gone), ("--remove", changed)] {
+            if !paths.is_empty() {
+                self.ok(call("update-index").args([how, "-z", "--stdin"]).stdin(paths)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds files to an index that it does not have. git's own `add` would ask what is ignored now.
@@ -240,6 +360,15 @@ impl Repository {
 
     /// Links to commits of other repositories that the base does not have at the same path.
     async fn refuse_new_links(&self, base_tree: &Oid, tree: &Oid) -> Result<(), GitError> {
+        let paths = self.new_links(base_tree, tree).await?;
+        if paths.is_empty() { Ok(()) } else { Err(GitError::EmbeddedRepository { paths }) }
+    }
+
+    async fn new_links(&self, base_tree: &Oid, tree: &Oid) -> Result<Vec<String>, GitError> {
+        let (from, to) = (base_tree.clone(), tree.clone());
+        if let Some(paths) = self.try_fast("diff-tree", move |at| at.new_submodules(&from, &to)).await? {
+            return Ok(paths);
+        }
         let call = self.call("diff-tree").args(["-r", "-z", "--raw", "--no-renames"]);
         let answer = self.ok(call.args([base_tree.as_str(), tree.as_str()])).await?;
         let mut fields = answer.fields();
@@ -249,7 +378,7 @@ impl Repository {
                 paths.push(show_path(path));
             }
         }
-        if paths.is_empty() { Ok(()) } else { Err(GitError::EmbeddedRepository { paths }) }
+        Ok(paths)
     }
 
     /// The commit that holds `tree` and has the base as an ancestor, and whether the worktree's own commits had
@@ -292,8 +421,6 @@ impl Repository {
         if request.exclude.is_empty() || *commit == request.base {
             return Ok(false);
         }
-        let call = self.call("rev-list").args(["--max-count=1", "--full-history", commit.as_str()]);
-        let call = call.arg(format!("^{}", request.base)).arg("--").args(&request.exclude);
-        Ok(!self.ok(call).await?.stdout.is_empty())
+        Ok(!self.ok(request.changes_excluded(self.call("rev-list"), commit)).await?.stdout.is_empty())
     }
 }

@@ -1,5 +1,6 @@
 //! Scratch repositories for tests. Hermetic: no configuration but their own is read.
 
+pub(crate) use super::sync::record::below as synced_below;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -7,9 +8,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{GitOptions, Repository};
+use super::{Backend, GitOptions, Repository};
 use crate::process::{Command, Limits, capture};
-use crate::types::Oid;
+use crate::types::{Isolation, Oid};
 
 /// A repository with files in a folder that goes with it. Its branch is `main`.
 pub(crate) struct Scratch {
@@ -18,13 +19,114 @@ pub(crate) struct Scratch {
     pub(crate) repo: Repository,
 }
 
+tokio::task_local! {
+    /// Which backend the repositories of a test get.
+    static BACKEND: Backend;
+    /// What the worktrees of a test share with the repository.
+    static ISOLATION: Isolation;
+}
+
+/// Runs a test with one backend.
+pub(crate) async fn on(backend: Backend, test: impl Future<Output = ()>) {
+    BACKEND.scope(backend, test).await;
+}
+
+/// Runs a test with worktrees that have a git directory of their own.
+pub(crate) async fn separate(test: impl Future<Output = ()>) {
+    ISOLATION.scope(Isolation::Separate, test).await;
+}
+
+fn isolation() -> Isolation {
+    ISOLATION.try_with(|isolation| *isolation).unwrap_or_default()
+}
+
+/// Whether worktrees have a git directory of their own.
+pub(crate) fn is_separate() -> bool {
+    isolation() == Isolation::Separate
+}
+
+/// The git directory that somebody in a worktree works with.
+pub(crate) async fn git_dir(worktree: &Path) -> PathBuf {
+    let (ok, said) = try_git(worktree, &["rev-parse", "--absolute-git-dir"]).await;
+    assert!(ok, "{said}");
+    said.into()
+}
+
+/// Removes what makes a folder a worktree for whoever works there.
+pub(crate) fn remove_git(worktree: &Path) {
+    let git = worktree.join(".git");
+    if git.is_dir() { std::fs::remove_dir_all(git) } else { std::fs::remove_file(git) }.expect("removes");
+}
+
+/// As [`both_backends`], and once more with worktrees that have a git directory of their own: as
+/// `separate_reference::…` and `separate_fast::…`.
+macro_rules! both_isolations {
+    ($($test:ident),* $(,)?) => {
+        $crate::git::testing::both_backends! { $($test),* }
+        mod separate_reference {
+            $(#[tokio::test]
+            async fn $test() {
+                let test = $crate::git::testing::separate(super::$test());
+                $crate::git::testing::on($crate::git::Backend::Reference, test).await;
+            })*
+        }
+        mod separate_fast {
+            $(#[tokio::test]
+            async fn $test() {
+                let test = $crate::git::testing::separate(super::$test());
+                $crate::git::testing::on($crate::git::Backend::Auto, test).await;
+            })*
+        }
+    };
+}
+pub(crate) use both_isolations;
+
+/// Has every test that is named run with linked worktrees, and with those that have a git directory of their own.
+macro_rules! fast_isolations {
+    ($($test:ident),* $(,)?) => {
+        mod linked {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test().await;
+            })*
+        }
+        mod separate {
+            $(#[tokio::test]
+            async fn $test() {
+                $crate::git::testing::separate(super::$test()).await;
+            })*
+        }
+    };
+}
+pub(crate) use fast_isolations;
+
+/// Has every test that is named run with each backend: once as `reference::…`, once as `fast::…`.
+macro_rules! both_backends {
+    ($($test:ident),* $(,)?) => {
+        mod reference {
+            $(#[tokio::test]
+            async fn $test() {
+                $crate::git::testing::on($crate::git::Backend::Reference, super::$test()).await;
+            })*
+        }
+        mod fast {
+            $(#[tokio::test]
+            async fn $test() {
+                $crate::git::testing::on($crate::git::Backend::Auto, super::$test()).await;
+            })*
+        }
+    };
+}
+pub(crate) use both_backends;
+
 /// Options that read no configuration of the machine and wait for no lock.
 pub(crate) fn options() -> GitOptions {
     let env = env().into_iter().map(|(k, v)| (k.to_owned(), v));
-    GitOptions { env: env.collect(), lock_wait: Duration::ZERO, ..GitOptions::default() }
+    let backend = BACKEND.try_with(|backend| *backend).unwrap_or_default();
+    GitOptions { env: env.collect(), lock_wait: Duration::ZERO, backend, ..GitOptions::default() }
 }
 
-fn env() -> BTreeMap<&'static str, String> {
+pub(super) fn env() -> BTreeMap<&'static str, String> {
     // Where git was when the tests were built: nothing of the environment is read.
     let path = option_env!("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
     [("PATH", path), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("HOME", "/")]
@@ -67,6 +169,7 @@ impl Scratch {
             return None;
         }
         let repo = Repository::open(&root, options()).await.expect("opens");
+        let repo = repo.with_isolation(isolation());
         Some(Self { dir, root, repo })
     }
 

@@ -6,12 +6,21 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 
 use super::call::Files;
 use super::error::GitError;
-use super::files::{IndexCopy, delete_tree, exists, free_name, replace_file, set_aside};
+use super::files::{IndexCopy, delete_tree, exists, free_name, read_file, replace_file, set_aside};
+use super::keep::Keep;
 use super::repository::{Repository, path_of};
-use crate::types::Oid;
+use super::separate::{MARK, Names};
+use crate::types::{Isolation, Oid};
+
+/// Longest path that git keeps of a worktree, in bytes.
+const LONGEST_LINK: u64 = 64 * 1024;
 
 /// How the names of folders start that only wait to be deleted.
 const TRASH: &str = ".trash-";
@@ -28,6 +37,9 @@ pub struct WorktreeInfo {
     /// Whether this is the entry of a bare repository: no folder with files.
     pub bare: bool,
 }
+
+/// What stands in the name of a worktree that was moved aside, because its files are in no commit.
+pub(crate) const KEPT_ASIDE: &str = ".kept-";
 
 /// What there is of a worktree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,35 +59,76 @@ impl Repository {
     /// for the caller to say, with [`move_worktree_aside`](Self::move_worktree_aside) or
     /// [`remove_worktree`](Self::remove_worktree). When the files cannot be written nothing stays behind.
     pub async fn add_worktree(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
+        self.add_worktree_in(path, commit, None, None).await.map(drop)
+    }
+
+    /// As [`add_worktree`](Self::add_worktree); where worktrees are [used again](Self::use_worktrees_again), in the
+    /// slot `wanted` if that is free, and with what is to be kept if it was made with the same owner before. Gives the
+    /// slot.
+    ///
+    /// # Errors
+    /// As [`add_worktree`](Self::add_worktree).
+    pub async fn add_worktree_in(
+        &self,
+        path: &Path,
+        commit: &Oid,
+        wanted: Option<u32>,
+        keep: Option<&Keep>,
+    ) -> Result<Option<u32>, GitError> {
         let parent = path.parent().unwrap_or(path);
         tokio::fs::create_dir_all(parent).await.map_err(GitError::io("create", parent))?;
         let path = real(path).await?;
+        // What a crash left of one that was being removed.
+        if exists(&path) && !exists(&self.folder_of(&path).await?) {
+            self.release(&path).await?;
+        }
+        let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+        let empty = is_folder && std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+        if exists(&path) && !empty {
+            return Err(GitError::WorktreeInTheWay { path });
+        }
+        match self.lease(&path, commit, wanted, keep).await? {
+            Some(slot) => Ok(Some(slot)),
+            None => self.make(&path, commit).await.map(|()| None),
+        }
+    }
+
+    /// Makes a worktree at a real path at which nothing is but an empty folder.
+    pub(super) async fn make(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
         let place = {
             let _one_at_a_time = self.inner.registering.lock().await;
-            let empty = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
-            if exists(&path) && !empty {
-                return Err(GitError::WorktreeInTheWay { path });
-            }
-            if let Some(entry) = self.entry_of(&path).await? {
+            if let Some(entry) = self.entry_of(path).await? {
                 delete_tree(&entry).await?;
             }
-            self.register(&path, commit).await?;
-            self.worktree(&path).await?
+            self.register(path, commit).await?;
+            self.worktree(path).await?
         };
-        // The files are written outside the lock, so that worktrees fill up side by side.
-        let fill = place.call("read-tree").args(["--reset", "-u", commit.as_str()]);
-        let filled = match self.ok(fill).await {
-            Ok(_) => self.note_filled(&place).await,
-            Err(error) => Err(error),
+        let filled = async {
+            let place = self.separate(place, commit).await?;
+            // The files are written outside the lock, so that worktrees fill up side by side.
+            self.fill(&place, commit).await
         };
+        let filled = filled.await;
         if filled.is_err() {
-            self.remove_worktree(&path).await?;
+            self.discard(path).await?;
         }
         filled
     }
 
+    async fn fill(&self, place: &Files, commit: &Oid) -> Result<(), GitError> {
+        if !self.fill_plain(place, commit).await? {
+            self.ok(place.call("read-tree").args(["--reset", "-u", commit.as_str()])).await?;
+        }
+        self.note_filled(place).await?;
+        Self::tell_index(place)
+    }
+
     /// Makes the entry and the folder, without files.
     async fn register(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
+        // git gives a new worktree settings of its own where the main one has some.
+        if self.is_plain().await? {
+            return enter(&self.inner.common_dir, path, commit);
+        }
         let call = self.call("worktree").args(["add", "--detach", "--no-checkout"]);
         self.ok(call.arg(path).arg(commit.as_str())).await.map(drop)
     }
@@ -85,7 +138,7 @@ impl Repository {
         if !exists(path.parent().unwrap_or(path)) {
             return Ok(WorktreeState { exists: false, registered: self.entry_of(path).await?.is_some() });
         }
-        let path = real(path).await?;
+        let path = self.folder_of(path).await?;
         let registered = self.entry_of(&path).await?.is_some();
         Ok(WorktreeState { exists: exists(&path), registered })
     }
@@ -125,11 +178,17 @@ impl Repository {
             return self.forget(path).await;
         }
         let path = real(path).await?;
+        if self.release(&path).await? { Ok(()) } else { self.discard(&path).await }
+    }
+
+    /// Deletes what is at a real path, and the entry of the worktree.
+    pub(super) async fn discard(&self, path: &Path) -> Result<(), GitError> {
         let mut trash = None;
-        if exists(&path) {
-            trash = Some(set_aside(&path, &path, TRASH)?);
+        self.inner.sheets.forget(path);
+        if exists(path) {
+            trash = Some(set_aside(path, path, TRASH)?);
         }
-        self.forget(&path).await?;
+        self.forget(path).await?;
         if let Some(trash) = trash {
             // The worktree is gone. What cannot be deleted, because it is another user's for example, is in
             // nobody's way there, and `empty_trash` tells of it.
@@ -147,8 +206,9 @@ impl Repository {
     /// Renames a worktree to a free name beside it (`<name>.kept-1` and so on) and gives the new path. All its
     /// files stay, and it stays a worktree, so that what only its HEAD reaches is kept too.
     pub async fn move_worktree_aside(&self, path: &Path) -> Result<PathBuf, GitError> {
-        let path = real(path).await?;
-        let aside = free_name(&path, "", ".kept-")?;
+        let (name, path) = (real(path).await?, self.folder_of(path).await?);
+        self.inner.sheets.forget(&path);
+        let aside = free_name(&name, "", KEPT_ASIDE)?;
         let entry = self.entry_of(&path).await?;
         tokio::fs::rename(&path, &aside).await.map_err(GitError::io("move", &path))?;
         if let Some(entry) = entry {
@@ -156,6 +216,8 @@ impl Repository {
             link.push("\n");
             replace_file(&entry.join("gitdir"), link.as_encoded_bytes())?;
         }
+        // Now that the entry is that of the new path: the slot that it was in is made anew when it is wanted again.
+        self.release(&name).await?;
         Ok(aside)
     }
 
@@ -163,14 +225,22 @@ impl Repository {
     /// stays. Local changes are lost; untracked files stay unless the tree has the path.
     pub async fn reset_to_tree(&self, worktree: &Path, tree: &Oid) -> Result<(), GitError> {
         let place = self.worktree(worktree).await?;
-        self.ok(place.call("read-tree").args(["--reset", "-u", tree.as_str()])).await?;
-        self.note_filled(&place).await
+        if !self.reset_plain(&place, tree).await? {
+            self.ok(place.call("read-tree").args(["--reset", "-u", tree.as_str()])).await?;
+        }
+        self.note_filled(&place).await?;
+        Self::tell_index(&place)
     }
 
     /// Puts back the files of `commit` that differ in a worktree, whatever is staged, and gives their paths.
-    /// Files that the commit does not have are left alone. Index and HEAD do not change.
+    /// Files that the commit does not have are left alone. Index and HEAD do not change;
+    /// but a git directory of the worktree's own is put right, and loses all names but HEAD, which is then on a commit.
     pub async fn restore_tracked(&self, worktree: &Path, commit: &Oid) -> Result<Vec<String>, GitError> {
         let place = self.worktree(worktree).await?;
+        self.settle(&place, commit, Names::Go).await?;
+        if let Some(paths) = self.put_back_plain(&place, commit).await? {
+            return Ok(paths);
+        }
         let index = IndexCopy::of(&place.git_dir, "restore")?;
         let call = |what| place.call(what).index(index.path());
         self.ok(call("read-tree").args(["--reset", commit.as_str()])).await?;
@@ -186,16 +256,32 @@ impl Repository {
         Ok(paths)
     }
 
+    /// Where the files of the worktree at a path are: there, or in the slot that it stands for.
+    ///
+    /// # Errors
+    /// When the folder that it is in does not exist.
+    pub async fn folder_of(&self, path: &Path) -> Result<PathBuf, GitError> {
+        let path = real(path).await?;
+        Ok(self.inner.pool.get().and_then(|pool| pool.find(&path)).unwrap_or(path))
+    }
+
     /// The place of calls on a worktree, main or linked.
     pub(super) async fn worktree(&self, path: &Path) -> Result<Files, GitError> {
-        let path = real(path).await?;
+        let path = self.folder_of(path).await?;
         if self.inner.main_worktree.as_ref() == Some(&path) {
-            return Ok(Files { git_dir: self.inner.common_dir.clone(), root: path });
+            return Ok(Files {
+                git_dir: self.inner.common_dir.clone(),
+                root: path,
+                isolation: Isolation::Linked,
+            });
         }
         match self.entry_of(&path).await? {
             // A link in its place could lead to anybody's files.
             Some(git_dir) if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) => {
-                Ok(Files { git_dir, root: path })
+                // What is in its folder, or not any more, does not tell.
+                let isolation =
+                    if exists(&git_dir.join(MARK)) { Isolation::Separate } else { Isolation::Linked };
+                Ok(Files { git_dir, root: path, isolation })
             }
             _ => Err(GitError::NotAWorktree { path }),
         }
@@ -213,7 +299,7 @@ impl Repository {
         for entry in entries {
             let entry = entry.map_err(GitError::io("list", &folder))?.path();
             // One that is half made or half removed has no such file, and is nobody's.
-            let Ok(link) = std::fs::read(entry.join("gitdir")) else { continue };
+            let Ok(link) = read_file(&entry.join("gitdir"), LONGEST_LINK) else { continue };
             let link = path_of(link.trim_ascii_end());
             let absolute = if link.is_absolute() { link } else { tidy(&entry.join(link)) };
             if absolute == wanted {
@@ -228,9 +314,47 @@ impl Repository {
         let _one_at_a_time = self.inner.registering.lock().await;
         let Some(entry) = self.entry_of(path).await? else { return Ok(()) };
         // Other convoys have a lock of their own, or are another process: they may do the same at this moment.
+        self.inner.noted.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry);
         let aside = set_aside(&entry, &self.inner.common_dir.join("worktrees"), TRASH)?;
         delete_tree(&aside).await
     }
+}
+
+/// Makes the entry and the folder of a worktree as `git worktree add --detach --no-checkout` does, without a moment at
+/// which others see a part of the entry.
+fn enter(common: &Path, path: &Path, commit: &Oid) -> Result<(), GitError> {
+    let entries = common.join("worktrees");
+    std::fs::create_dir_all(&entries).map_err(GitError::io("create", &entries))?;
+    let new = common.join(format!("{TRASH}{}", ulid::Ulid::generate()));
+    let mut link = path.join(".git").into_os_string();
+    link.push("\n");
+    let make = || {
+        std::fs::create_dir(&new)?;
+        std::fs::write(new.join("commondir"), "../..\n")?;
+        std::fs::write(new.join("gitdir"), link.as_encoded_bytes())?;
+        std::fs::write(new.join("HEAD"), format!("{commit}\n"))
+    };
+    make().map_err(GitError::io("create", &new))?;
+    // Letters that a ref may have, as git does.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    for number in 0..10_000 {
+        let entry = entries.join(if number == 0 { name.clone() } else { format!("{name}{number}") });
+        match rustix::fs::renameat_with(CWD, &new, CWD, &entry, RenameFlags::NOREPLACE) {
+            // A folder without an entry would be nobody's, should this end here.
+            Ok(()) => {
+                std::fs::create_dir_all(path).map_err(GitError::io("create", path))?;
+                let mut link = b"gitdir: ".to_vec();
+                link.extend_from_slice(entry.as_os_str().as_encoded_bytes());
+                link.push(b'\n');
+                let file = path.join(".git");
+                return std::fs::write(&file, link).map_err(GitError::io("write", &file));
+            }
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(GitError::io("create", &entry)(error.into())),
+        }
+    }
+    Err(GitError::io("find a free name in", &entries)(io::ErrorKind::AlreadyExists.into()))
 }
 
 /// The path with its folder resolved, as git stores it; its last part need not exist.

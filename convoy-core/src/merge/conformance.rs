@@ -2,7 +2,7 @@
 
 use super::queue::{Advance, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled};
 use crate::git::{Expected, RefUpdate, Repository};
-use crate::types::Oid;
+use crate::types::{MergeStrategy, Oid};
 
 /// Checks the whole contract of an implementation that lands on refs of this repository. Makes commits there
 /// and refs under `refs/conformance/`; an empty scratch repository is the right one.
@@ -16,6 +16,7 @@ pub async fn conformance(repository: &Repository, queue: &dyn MergeQueue) {
     Case::start(repository, queue, "conflict").await.a_conflict_is_told_and_changes_nothing().await;
     Case::start(repository, queue, "nothing").await.what_is_reached_already_is_nothing_to_land().await;
     Case::start(repository, queue, "fence").await.a_smaller_lease_number_is_refused().await;
+    Case::start(repository, queue, "train").await.several_on_top_of_each_other_land_at_once().await;
     Case::start(repository, queue, "gone").await.a_ref_that_is_gone_is_not_made_again().await;
 }
 
@@ -52,9 +53,15 @@ impl<'a> Case<'a> {
     }
 
     async fn prepare(&self, work: &Oid) -> PrepareOutcome {
+        let tip = self.tip().await;
+        self.prepare_onto(tip, work).await
+    }
+
+    async fn prepare_onto(&self, tip: Oid, work: &Oid) -> PrepareOutcome {
         let message = "Land it\n\nTask: some task\nAttempt: 1\n".to_owned();
         let integration_ref = self.name.clone();
-        let request = PrepareRequest { integration_ref, tip: self.tip().await, work: work.clone(), message };
+        let (work, strategy) = (work.clone(), MergeStrategy::Merge);
+        let request = PrepareRequest { integration_ref, tip, work, message, strategy };
         self.queue.prepare(&request).await.expect("preparing works")
     }
 
@@ -111,6 +118,19 @@ impl<'a> Case<'a> {
         let changes = self.repository.changed_between(&self.base, &again.commit).await.expect("changes");
         let paths: Vec<_> = changes.iter().map(|c| c.path.as_str()).collect();
         assert_eq!(paths, ["one", "two"], "both pieces of work are there");
+    }
+
+    async fn several_on_top_of_each_other_land_at_once(&self) {
+        let one = self.prepared(&self.work(&self.base, &[("one", "1\n")]).await).await;
+        let work = self.work(&self.base, &[("two", "2\n")]).await;
+        let PrepareOutcome::Prepared(two) = self.prepare_onto(one.commit.clone(), &work).await else {
+            panic!("{}: a landing commit on top of one that has not landed", self.name)
+        };
+        assert_eq!((&two.onto, self.tip().await), (&one.commit, self.base.clone()));
+        let both = Prepared { onto: one.onto.clone(), ..two };
+        assert_eq!(self.advance(&both, 1).await, Advance::Advanced);
+        assert_eq!(self.tip().await, both.commit);
+        assert_eq!((self.settle(&one).await, self.settle(&both).await), (Settled::Landed, Settled::Landed));
     }
 
     async fn of_many_at_once_exactly_one_lands(&self) {

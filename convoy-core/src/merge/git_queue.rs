@@ -1,11 +1,19 @@
 //! Landing on a git repository.
 
-use super::queue::{Advance, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled};
+use super::queue::{
+    Advance, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled, WORK_TRAILER,
+};
 use crate::git::{Expected, GitError, MergeResult, RefEdit, RefUpdate, Repository};
-use crate::types::{BoxFuture, Oid};
+use crate::types::{BoxFuture, MergeStrategy, Oid};
 
 /// Lands on a ref of a git repository.
 ///
+/// # Forms
+/// All forms end in the same tree, that of the merge, and conflict alike. A rebase of work that is no line of commits,
+/// or whose commits do not lead to that tree one by one, is one commit, as a squash. The last commit of a squash or
+/// rebase has the trailer `Convoy-Work` with the id of the work, by which it is found again.
+///
+/// # Leases
 /// The greatest lease number seen is kept beside the ref, in `<ref>-fence`, and changes in one transaction with
 /// it. Both are written durably; a landing costs one flush per new object and ref.
 #[derive(Debug, Clone)]
@@ -21,8 +29,8 @@ impl GitMergeQueue {
 
     async fn try_prepare(&self, request: &PrepareRequest) -> Result<PrepareOutcome, GitError> {
         let repository = &self.repository;
-        let PrepareRequest { integration_ref, tip, work, message } = request;
-        if repository.is_ancestor(work, tip).await? {
+        let PrepareRequest { tip, work, .. } = request;
+        if repository.is_ancestor(work, tip).await? || self.landed_before(request).await? {
             return Ok(PrepareOutcome::NothingToLand);
         }
         let tree = match repository.merge(tip, work).await? {
@@ -31,10 +39,44 @@ impl GitMergeQueue {
                 return Ok(PrepareOutcome::Conflict { tree, paths, onto: tip.clone() });
             }
         };
-        let commit = repository.commit_tree(&tree, &[tip.clone(), work.clone()], message, None).await?;
+        let Some(commit) = self.landing(request, &tree).await? else {
+            return Ok(PrepareOutcome::NothingToLand);
+        };
         repository.sync_objects(&commit, tip).await?;
-        let (onto, integration_ref) = (tip.clone(), integration_ref.clone());
+        let (onto, integration_ref) = (tip.clone(), request.integration_ref.clone());
         Ok(PrepareOutcome::Prepared(Prepared { commit, onto, integration_ref }))
+    }
+
+    /// Whether the tip holds a landing of this very commit, in a form that does not have it among its ancestors.
+    async fn landed_before(&self, request: &PrepareRequest) -> Result<bool, GitError> {
+        let PrepareRequest { tip, work, strategy, .. } = request;
+        if *strategy == MergeStrategy::Merge {
+            return Ok(false);
+        }
+        let Some(base) = self.repository.merge_base(tip, work).await? else { return Ok(false) };
+        let found = self.repository.commit_with_trailer(tip, &base, WORK_TRAILER, work.as_str()).await?;
+        Ok(found.is_some())
+    }
+
+    /// Writes the landing of work that merges to this tree; `None` when it changes nothing.
+    async fn landing(&self, request: &PrepareRequest, tree: &Oid) -> Result<Option<Oid>, GitError> {
+        let PrepareRequest { tip, work, message, strategy, .. } = request;
+        let repository = &self.repository;
+        if *strategy == MergeStrategy::Merge {
+            return repository.commit_landing(tree, &[tip.clone(), work.clone()], message).await.map(Some);
+        }
+        if repository.tree_of(tip).await? == *tree {
+            return Ok(None);
+        }
+        // The work itself is no ancestor of its landing, so the landing names it.
+        let message = format!("{}\n{WORK_TRAILER}: {work}\n", message.trim_end());
+        if *strategy == MergeStrategy::Rebase {
+            let trailers = message.trim_end().rsplit_once("\n\n").map_or("", |(_, last)| last);
+            if let Some(commit) = repository.replay(tip, work, tree, trailers).await? {
+                return Ok(Some(commit));
+            }
+        }
+        repository.commit_landing(tree, std::slice::from_ref(tip), &message).await.map(Some)
     }
 
     async fn try_advance(&self, prepared: &Prepared, fence: u64) -> Result<Result<Advance, u64>, GitError> {
@@ -97,6 +139,10 @@ fn failed(action: &'static str) -> impl FnOnce(GitError) -> MergeError {
 }
 
 impl MergeQueue for GitMergeQueue {
+    fn lands_as(&self, _strategy: MergeStrategy) -> bool {
+        true
+    }
+
     fn prepare<'a>(
         &'a self,
         request: &'a PrepareRequest,
@@ -124,37 +170,6 @@ impl MergeQueue for GitMergeQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::git::testing::Scratch;
-    use crate::merge::conformance;
-
-    #[tokio::test]
-    async fn the_git_queue_keeps_the_contract() {
-        for format in ["sha1", "sha256"] {
-            let s = Scratch::with(&[&format!("--object-format={format}")]).await;
-            conformance(&s.repo, &GitMergeQueue::new(s.repo.clone())).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_a_power_cut_took_has_not_landed() {
-        let s = Scratch::new().await;
-        let onto = s.commit("base").await;
-        let integration_ref = "refs/x/landing".to_owned();
-        s.git(&["update-ref", &integration_ref, onto.as_str()]).await;
-        let lost = Prepared { commit: Oid::new("7".repeat(40)).expect("valid"), onto, integration_ref };
-        let queue = GitMergeQueue::new(s.repo.clone());
-        assert_eq!(queue.settle(&lost).await.expect("settles"), Settled::NotLanded);
-    }
-
-    #[tokio::test]
-    async fn a_failure_of_git_is_neither_a_conflict_nor_a_landing() {
-        let s = Scratch::new().await;
-        let tip = s.commit("base").await;
-        let work = Oid::new("7".repeat(40)).expect("valid");
-        let request = PrepareRequest { integration_ref: "refs/x/l".into(), tip, work, message: "m".into() };
-        let error = GitMergeQueue::new(s.repo.clone()).prepare(&request).await.expect_err("no such commit");
-        assert!(matches!(error, MergeError::Failed { .. }), "{error}");
-    }
-}
+mod power;
+#[cfg(test)]
+mod tests;

@@ -11,4 +11,5 @@ mod queue;
 #[cfg(any(test, feature = "testing"))]
 pub use self::conformance::conformance;
 pub use self::git_queue::GitMergeQueue;
+pub(crate) use self::queue::WORK_TRAILER;
 pub use self::queue::{Advance, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled};

@@ -5,25 +5,33 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{BoxFuture, Oid};
+use crate::types::{BoxFuture, MergeStrategy, Oid};
 
 /// What is to land, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrepareRequest {
     /// The full name of the ref on which work lands. It belongs to the engine; no person works on it.
     pub integration_ref: String,
-    /// The commit to land onto: what the ref was when the caller looked.
+    /// The commit to land onto: what the ref was when the caller looked, or a landing commit that was prepared onto
+    /// that, and so on.
     pub tip: Oid,
     /// The commit that was checked.
     pub work: Oid,
     /// The whole message of the landing commit, trailers included.
     pub message: String,
+    /// The form of the landing; one that [`MergeQueue::lands_as`] took.
+    pub strategy: MergeStrategy,
 }
+
+/// The trailer of a landing that does not have the work among its ancestors: the id of the work.
+pub(crate) const WORK_TRAILER: &str = "Convoy-Work";
 
 /// A landing commit that was made and has not been landed. It goes into the event log before it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
-    /// The landing commit. Its parents are `onto` and the work, in this order.
+    /// The landing commit. Its parents are `onto` and the work, in this order, when the work lands as a merge; else it
+    /// descends from `onto` alone. Where several land at once it is the last of them, and `onto` is what the first of
+    /// them was made for.
     pub commit: Oid,
     /// The commit that the ref must be at when it lands.
     pub onto: Oid,
@@ -76,13 +84,17 @@ pub enum Settled {
 #[non_exhaustive]
 pub enum MergeError {
     /// Somebody with a newer lease has landed work: this engine must stop.
-    #[error("another engine has taken over (lease {newer}, this one has {held}): stop this one")]
+    #[error("work was landed with a newer lease ({newer}, this engine has {held})")]
     Fenced {
         /// The number of the caller's lease.
         held: u64,
         /// The number of the newer one.
         newer: u64,
     },
+    /// The engine ends, and nobody waits for the answer any more. What was asked for may have happened: it is asked for
+    /// again when the convoy is resumed. From an engine that goes on it is an error as any other.
+    #[error("the engine ends, and the merge queue has not answered")]
+    Stopped,
     /// The medium failed.
     #[error("could not {action}")]
     Failed {
@@ -99,10 +111,19 @@ pub enum MergeError {
 /// [`settle`](Self::settle) tells what is still to be done. One landing per ref is under way at a time, but an
 /// implementation must not rely on it.
 ///
+/// The engine looks up what `prepare` and `advance` answered before it records it, so that a fault of an
+/// implementation is an error and never work that is lost.
+///
 /// What every implementation guarantees is checked by `merge::conformance` (feature `testing`).
 pub trait MergeQueue: Send + Sync + fmt::Debug {
+    /// Whether work can land in this form. Convoys that ask for another one are refused. Not overridden: merges alone.
+    fn lands_as(&self, strategy: MergeStrategy) -> bool {
+        strategy == MergeStrategy::Merge
+    }
+
     /// Merges the work onto the tip, without touching files or refs, and writes the landing commit: always a
-    /// commit of its own with the parents (tip, work), also where a fast-forward would do. When this returns
+    /// commit of its own with the parents (tip, work), also where a fast-forward would do, or for another
+    /// [strategy](PrepareRequest::strategy) one or more commits on the tip with the same files. When this returns
     /// `Prepared`, everything that the commit reaches will survive a power cut.
     ///
     /// Preparing twice is harmless; a prepared commit that never lands is garbage.

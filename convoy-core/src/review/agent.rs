@@ -64,7 +64,7 @@ impl AgentReviewer {
         let prompt = if session.is_some() { again } else { format!("{whole}\n\n{again}") };
         let second = self.ask(request, prompt, session, &watch, usage).await?;
         answer::read(&second.result_text, &request.nonce)
-            .map_err(|trouble| format!("the answer of the reviewer cannot be read, asked twice: {trouble}; what it printed is in its log, see `convoy show`"))
+            .map_err(|trouble| format!("the answer of the reviewer cannot be read, asked twice: {trouble}; what it printed is in its log"))
     }
 
     /// Looks whether the adapter can review at all.
@@ -75,8 +75,9 @@ impl AgentReviewer {
         let (name, can) = (self.adapter.name(), self.adapter.capabilities());
         if !can.read_only {
             return Err(format!(
-                "adapter {name} cannot be kept from writing, so it cannot review: add `read_only` to its profile, \
-                 or set `reviewer_adapter`"
+                "adapter {name} cannot be kept from writing, so it cannot review: name another adapter in \
+                 `reviewer_adapter`, add `read_only` to its profile (of one that is code of the host: to its \
+                 capabilities), or give the engine a review runner"
             ));
         }
         if self.model.is_some() && !can.model {
@@ -113,10 +114,13 @@ impl AgentReviewer {
             timeout,
             idle: None,
             grace: self.grace,
+            task: Some(request.task.clone()),
+            attempt: None,
             worker: request.worker.clone(),
             cancel: request.cancel.clone(),
         };
         let report = self.adapter.execute(agent_request, &mut ToLog(&*request.log)).await;
+        let report = report.after(request.cancel.is_cancelled());
         usage.add(&report.usage);
         match report.outcome {
             AgentOutcome::Succeeded => Ok(report),

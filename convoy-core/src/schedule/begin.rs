@@ -77,9 +77,11 @@ impl Scheduler {
                 self.end_early(task, now, turn).map(drop)
             }
             Stage::Pending { .. } => self.skip_hopeless(task, now, turn),
-            Stage::Queued { prepared: Some(prepared), .. } if prepared.commit == *self.state.tip() => {
-                // That it landed is recorded; only its end is missing.
-                self.done(task, Some(prepared.commit), now, turn)
+            Stage::Queued { prepared: Some(prepared), lands_with, .. }
+                if lands_with.as_ref().unwrap_or(&prepared.commit) == self.state.tip() =>
+            {
+                // That the ref moved is recorded; only the end of this task is missing.
+                self.landed(task, prepared.commit, now, turn)
             }
             Stage::Failed { status: TaskStatus::Disputed } => self.write_dispute(task, now, turn),
             Stage::Failed { .. } => self.write_dead_letter(task, now, turn),

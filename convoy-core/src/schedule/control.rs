@@ -32,11 +32,14 @@ impl Scheduler {
                 self.stop_all(true, turn);
                 Ok(())
             }
-            RequestKind::Inject { tasks, source, idempotency_key } => {
-                self.inject(Injection { tasks, origin: source, idempotency_key, actor }, now, turn)
-            }
+            RequestKind::Inject { tasks, source, idempotency_key } => self.inject(
+                Injection { tasks, origin: source, idempotency_key, actor, request_id },
+                now,
+                turn,
+            ),
             RequestKind::RefuseInjection { reason, source, idempotency_key } => {
-                let event = ConvoyEvent::InjectionRefused { reason, source, actor, idempotency_key };
+                let event =
+                    ConvoyEvent::InjectionRefused { reason, source, actor, idempotency_key, request_id };
                 self.emit(Event::Convoy(event), now, turn)
             }
             RequestKind::Approve { task, tree, reason } => {
@@ -56,25 +59,44 @@ impl Scheduler {
                 self.queues.publish_again = true;
                 Ok(())
             }
-            RequestKind::ResolveDeadLetter { dlq_id, resolution } => {
-                let of = |ix: &TaskIx| {
-                    let letter = self.state.task(*ix).dead_letter.as_ref();
-                    letter.is_some_and(|(id, _)| *id == dlq_id)
-                };
-                match self.state.plan().indices().find(of) {
-                    Some(task) => self.resolve_dead_letter(task, actor, resolution, now, turn),
-                    None => Ok(()),
-                }
-            }
+            RequestKind::ResolveDeadLetter { dlq_id, resolution } => match self.task_of_letter(&dlq_id) {
+                Some(task) => self.resolve_dead_letter(task, actor, resolution, now, turn),
+                None => Ok(()),
+            },
             RequestKind::ResolveDispute { dispute_id, resolution } => {
                 self.resolve_dispute(&dispute_id, &actor, &resolution, now, turn)
             }
-            // It is so already, or the convoy is over: nothing to do.
+            RequestKind::Pause if over => self.too_late("pause", actor, request_id, now, turn),
+            RequestKind::Unpause if over => self.too_late("unpause", actor, request_id, now, turn),
+            RequestKind::Cancel if over && self.state.status() != ConvoyStatus::Cancelled => {
+                self.too_late("cancel", actor, request_id, now, turn)
+            }
+            // It is so already, or the run ends anyway: nothing to do.
             RequestKind::Pause
             | RequestKind::Unpause
             | RequestKind::Cancel
             | RequestKind::Interrupt { .. } => Ok(()),
         }
+    }
+
+    fn task_of_letter(&self, dlq_id: &str) -> Option<TaskIx> {
+        let letter = |ix: &TaskIx| self.state.task(*ix).dead_letter.as_ref();
+        self.state.plan().indices().find(|ix| letter(ix).is_some_and(|(id, _)| id == dlq_id))
+    }
+
+    /// Refuses what a convoy that has ended, and is only published, can no longer do.
+    fn too_late(
+        &mut self,
+        request: &str,
+        actor: String,
+        request_id: Option<String>,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<(), IllegalEvent> {
+        let reason = format!("the convoy is over ({}); nothing is left to {request}", self.state.status());
+        let request = request.to_owned();
+        let event = ConvoyEvent::RequestRefused { request, task: None, reason, actor, request_id };
+        self.emit(Event::Convoy(event), now, turn)
     }
 
     fn cancel(&mut self, actor: String, now: Timestamp, turn: &mut Turn) -> Result<(), IllegalEvent> {
@@ -113,9 +135,12 @@ impl Scheduler {
         Ok(())
     }
 
-    fn stop_all(&self, resumable: bool, turn: &mut Turn) {
+    fn stop_all(&mut self, resumable: bool, turn: &mut Turn) {
         if self.queues.ending {
             turn.actions.push(Action::StopEnd { resumable });
+        }
+        for run in self.queues.train.runs() {
+            turn.actions.push(Action::StopVerify { run });
         }
         let checking = self.queues.checking.iter().copied();
         let mut tasks: Vec<TaskIx> = self.queues.holders().chain(checking).collect();

@@ -1,7 +1,8 @@
 //! The end of a convoy: what follows once no task is open.
 
+use super::at_end::{EndOrder, EndReport, HookReport};
 use super::handle::{Scheduler, Turn};
-use super::input::{Action, EndOrder, EndReport, HookReport};
+use super::input::Action;
 use crate::event::{ConvoyEvent, End, Event, TaskSource};
 use crate::spec::{GuardCheck, Task};
 use crate::state::{EndStage, FailedGate, IllegalEvent};
@@ -20,7 +21,7 @@ impl Scheduler {
     /// Takes the end one stage further, when nothing else is left to do. While the convoy is paused no gate
     /// starts. Says whether that may have made more possible: tasks were added, say.
     pub(super) fn end(&mut self, now: Timestamp, turn: &mut Turn) -> Result<bool, IllegalEvent> {
-        let busy = self.queues.open() > 0 || self.queues.ending || !self.queues.checking.is_empty();
+        let busy = self.queues.open() > 0 || self.queues.ending || self.queues.judged() > 0;
         if busy || self.state.ended().is_some() {
             return Ok(false);
         }

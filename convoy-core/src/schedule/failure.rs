@@ -100,6 +100,7 @@ impl Scheduler {
                 conflicting_files: conflict.files,
                 onto: conflict.onto,
                 tree: conflict.tree,
+                conflicts: conflict.paths,
             };
             return self.emit_task(task, event, now, turn);
         }
@@ -136,7 +137,9 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let already_stopped = self.state.stopped_by().is_some();
         let gate = match &failure.kind {
-            FailureKind::Gate(name) => Some(name.clone()),
+            FailureKind::Gate(name) | FailureKind::Verify(name) | FailureKind::RedTip(name) => {
+                Some(name.clone())
+            }
             _ => None,
         };
         let hook = match &failure.kind {
@@ -291,7 +294,7 @@ fn told(failure: &Failure) -> String {
 fn exhausted_status(kind: &FailureKind) -> TaskStatus {
     match kind {
         FailureKind::Timeout => TaskStatus::TimedOut,
-        FailureKind::Gate(_) => TaskStatus::GateFailed,
+        FailureKind::Gate(_) | FailureKind::Verify(_) | FailureKind::RedTip(_) => TaskStatus::GateFailed,
         FailureKind::Hook(_) => TaskStatus::HookFailed,
         FailureKind::ReviewBlocked => TaskStatus::ReviewBlocked,
         _ => TaskStatus::Failed,
@@ -302,7 +305,7 @@ fn exhausted_status(kind: &FailureKind) -> TaskStatus {
 fn reason(status: TaskStatus, kind: &FailureKind) -> String {
     match kind {
         _ if status == TaskStatus::Disputed => status.as_str().to_owned(),
-        FailureKind::Gate(_) => "gate-failed".to_owned(),
+        FailureKind::Gate(_) | FailureKind::Verify(_) | FailureKind::RedTip(_) => "gate-failed".to_owned(),
         FailureKind::Hook(_) => "hook-failed".to_owned(),
         other => other.to_string(),
     }

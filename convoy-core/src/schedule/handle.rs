@@ -136,6 +136,7 @@ impl Scheduler {
                 Ok(())
             }
             Input::Publish(report) => self.publish_report(report, now, turn),
+            Input::Verify { run, report } => self.verify_report(run, report, now, turn),
             Input::End(report) => self.end_report(report, now, turn),
             Input::Place { adapter } => {
                 self.queues.place_came(&adapter);
@@ -229,6 +230,7 @@ impl Scheduler {
                     account: s.account,
                     model: s.model,
                     worktree: s.worktree,
+                    slot: s.slot,
                     prompt_bytes: s.prompt_bytes,
                     session: s.session,
                 };

@@ -20,6 +20,8 @@ pub(super) struct Injection {
     pub(super) origin: String,
     pub(super) idempotency_key: Option<String>,
     pub(super) actor: String,
+    /// What the actor knows the answer by.
+    pub(super) request_id: Option<String>,
 }
 
 impl Scheduler {
@@ -30,12 +32,13 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
-        let Injection { tasks, origin, idempotency_key, actor } = injection;
+        let Injection { tasks, origin, idempotency_key, actor, request_id } = injection;
         if idempotency_key.as_ref().is_some_and(|key| self.state.has_idempotency_key(key)) {
             return Ok(());
         }
         if let Some(reason) = self.refusal(&tasks) {
-            let event = ConvoyEvent::InjectionRefused { reason, source: origin, actor, idempotency_key };
+            let event =
+                ConvoyEvent::InjectionRefused { reason, source: origin, actor, idempotency_key, request_id };
             return self.emit(Event::Convoy(event), now, turn);
         }
         let task_count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);

@@ -1,11 +1,15 @@
 //! What the scheduler is told, and what it asks for: two closed lists.
 
+use super::at_end::{EndOrder, EndReport};
+use super::train::{VerifyOrder, VerifyReport};
 use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, DriftResult, GateResult, HookResult, RepositoryGuard,
     Request, ReviewRecord, ReviewStarted, StepFinished, StepStarted, Work,
 };
 use crate::state::{Conflict, CutOff, Moving, Passed, Prepared, Session};
-use crate::types::{Artifact, AttemptNo, Failure, Oid, ReviewLevel, SessionId, TaskId, TaskIx, Usage};
+use crate::types::{
+    Artifact, AttemptNo, Failure, Oid, PathConflict, ReviewLevel, SessionId, TaskId, TaskIx, Usage,
+};
 
 /// Something that happened in the world.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,13 @@ pub enum Input {
     },
     /// The user's branch.
     Publish(PublishReport),
+    /// A run of `merge.verify`.
+    Verify {
+        /// Its number.
+        run: u32,
+        /// What became of it.
+        report: VerifyReport,
+    },
     /// The end of the convoy.
     End(EndReport),
     /// A place that was asked for is there: an attempt of this adapter may work. It belongs to the convoy until
@@ -110,6 +121,8 @@ pub struct StartedReport {
     pub model: Option<String>,
     /// The worktree.
     pub worktree: String,
+    /// The slot that its files are in, where worktrees are used again.
+    pub slot: Option<u32>,
     /// Length of the prompt in bytes.
     pub prompt_bytes: u64,
     /// `fresh`, `continued`, or `fresh: ` and why.
@@ -162,6 +175,15 @@ pub enum SnapshotReport {
 pub enum PrepareReport {
     /// It is written.
     Prepared(Prepared),
+    /// It is written, and its tree is to be verified before anything moves there.
+    Candidate {
+        /// The landing commit.
+        prepared: Prepared,
+        /// Its tree.
+        tree: Oid,
+        /// The tree of what it was made on.
+        onto_tree: Oid,
+    },
     /// The tip already holds the work.
     Nothing,
     /// The work conflicts with the tip.
@@ -172,6 +194,8 @@ pub enum PrepareReport {
         onto: Oid,
         /// The merged tree with the markers.
         tree: Oid,
+        /// What is known of each path.
+        conflicts: Vec<PathConflict>,
     },
     /// It failed for another reason.
     Failed(Failure),
@@ -220,69 +244,6 @@ pub enum PublishReport {
     },
 }
 
-/// What the end of the convoy says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EndReport {
-    /// A gate of the convoy ended.
-    Gate {
-        /// The round.
-        round: u32,
-        /// What it said.
-        result: GateReport,
-    },
-    /// All gates of the convoy were run.
-    GatesOver {
-        /// The round.
-        round: u32,
-    },
-    /// A hook ended.
-    HookOver {
-        /// Its position.
-        index: u32,
-        /// What it did.
-        result: HookReport,
-    },
-    /// The guard has looked at what is left.
-    Guarded {
-        /// What it found.
-        found: Vec<String>,
-    },
-    /// What was under way was stopped before it had an answer.
-    Stopped,
-}
-
-/// What a gate said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateReport {
-    /// The command.
-    pub gate: String,
-    /// Whether it passed.
-    pub passed: bool,
-    /// Its exit code.
-    pub exit_code: Option<i32>,
-    /// How long it ran.
-    pub duration_ms: u64,
-    /// The ends of its output.
-    pub output: String,
-    /// Files of the merged result that it had changed.
-    pub changed_files: Vec<String>,
-}
-
-/// What a hook did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookReport {
-    /// What happened; `None`: it did what it is for.
-    pub error: Option<String>,
-    /// Its exit code.
-    pub exit_code: Option<i32>,
-    /// How long it ran.
-    pub duration_ms: u64,
-    /// The ends of what it printed.
-    pub output: String,
-    /// What its agent consumed.
-    pub usage: Usage,
-}
-
 /// Something that is to be done once the events of the turn are durable. Its result comes back as an
 /// [`Input`].
 #[derive(Debug, Clone, PartialEq)]
@@ -304,9 +265,11 @@ pub enum Action {
         attempt: AttemptNo,
         /// The work.
         work: Work,
-        /// The tip to land on.
+        /// The tip to land on; with `merge.verify` it may be a landing commit on top of the tip.
         tip: Oid,
     },
+    /// Run the commands of `merge.verify`. Answers with [`Input::Verify`].
+    Verify(VerifyOrder),
     /// Move the integration ref to the landing commit, or find that it holds it already. Answers with
     /// `Advanced`.
     Advance {
@@ -335,6 +298,11 @@ pub enum Action {
     StopEnd {
         /// Whether the convoy can be resumed afterwards.
         resumable: bool,
+    },
+    /// End the processes of this run of `merge.verify`; it then answers that it was stopped.
+    StopVerify {
+        /// Its number.
+        run: u32,
     },
     /// End the processes of this task's segment in flight; it then answers as if it had ended.
     Stop {
@@ -443,27 +411,6 @@ pub enum PublishOrder {
         moving: Moving,
         /// Whether an earlier try may have been cut off in between.
         recover: bool,
-    },
-}
-
-/// A stage of the end of the convoy.
-#[derive(Debug, Clone, PartialEq)]
-pub enum EndOrder {
-    /// Run all gates of the convoy. Answers with a `Gate` each and at last `GatesOver`, or `Stopped`.
-    Gates {
-        /// Which time they run.
-        round: u32,
-        /// What is judged.
-        commit: Oid,
-    },
-    /// Remove the worktrees that nobody needs, and tell what is left all the same. Answers with `Guarded`.
-    Guard,
-    /// Run a hook. Answers with `HookOver` or `Stopped`.
-    Hook {
-        /// Its position.
-        index: u32,
-        /// The merged result.
-        commit: Oid,
     },
 }
 

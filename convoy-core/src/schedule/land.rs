@@ -4,7 +4,7 @@ use super::handle::{Scheduler, Turn};
 use super::input::{Action, AdvanceReport, PrepareReport, PublishOrder, PublishReport};
 use crate::event::{Event, PublishEvent, TaskEvent};
 use crate::state::{IllegalEvent, Moving, Prepared, Stage};
-use crate::types::{AttemptNo, Failure, FailureKind, Oid, TaskIx, Timestamp};
+use crate::types::{AttemptNo, Failure, FailureKind, TaskIx, Timestamp};
 
 /// How often an agent is asked to resolve a conflict of one task.
 pub(super) const CONFLICT_TRIES: u32 = 2;
@@ -40,15 +40,21 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
         match report {
+            PrepareReport::Candidate { prepared, tree, onto_tree } => {
+                self.candidate(task, prepared, (tree, onto_tree), now, turn)
+            }
+            // Onto work that has not landed and may not: it is tried again on the tip.
+            PrepareReport::Nothing | PrepareReport::Conflict { .. } if self.is_coupled_onto_others() => {
+                self.stays_apart(task, now, turn)
+            }
             PrepareReport::Prepared(Prepared { commit, onto }) => {
-                self.emit_task(task, TaskEvent::Prepared { commit, onto }, now, turn)?;
+                let lands_with = None;
+                self.emit_task(task, TaskEvent::Prepared { commit, onto, lands_with }, now, turn)?;
                 self.land_step(task, turn);
                 Ok(())
             }
             PrepareReport::Nothing => self.done(task, None, now, turn),
-            PrepareReport::Conflict { files, onto, tree } => {
-                self.conflict(task, files, onto, tree, now, turn)
-            }
+            PrepareReport::Conflict { .. } => self.conflict(task, report, now, turn),
             PrepareReport::Failed(failure) => self.failed(task, failure, now, turn),
         }
     }
@@ -61,6 +67,9 @@ impl Scheduler {
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
+        if self.state.verifies() {
+            return self.train_arrived(&prepared.commit, report, now, turn);
+        }
         let commit = prepared.commit;
         match report {
             AdvanceReport::Landed => {
@@ -78,15 +87,15 @@ impl Scheduler {
     fn conflict(
         &mut self,
         task: TaskIx,
-        files: Vec<String>,
-        onto: Oid,
-        tree: Oid,
+        report: PrepareReport,
         now: Timestamp,
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
+        let PrepareReport::Conflict { files, onto, tree, conflicts } = report else { return Ok(()) };
         let met = self.state.task(task).conflicts;
         if met < CONFLICT_TRIES {
-            let event = TaskEvent::Conflict { attempt: met + 1, conflicting_files: files, onto, tree };
+            let event =
+                TaskEvent::Conflict { attempt: met + 1, conflicting_files: files, onto, tree, conflicts };
             self.emit_task(task, event, now, turn)?;
             return self.end_early(task, now, turn).map(drop);
         }

@@ -6,6 +6,7 @@
 //! decision costs what it changes, not what exists.
 
 mod artifacts;
+mod at_end;
 mod begin;
 mod breaker;
 mod budget;
@@ -22,15 +23,18 @@ mod people;
 mod places;
 mod queues;
 mod start;
+mod train;
 
+pub use self::at_end::{EndOrder, EndReport, GateReport, HookReport};
 pub use self::failure::backoff;
 pub use self::handle::{Scheduler, Turn};
 pub use self::inject::MOST_INJECTED;
 pub use self::input::{
-    Action, AdvanceReport, AgentEnd, CheckOrder, EndOrder, EndReport, GateReport, HookReport, Input,
-    InputArtifact, PrepareReport, PublishOrder, PublishReport, Report, SnapshotOrder, SnapshotReport, Stale,
-    StartedReport, WorkOrder,
+    Action, AdvanceReport, AgentEnd, CheckOrder, Input, InputArtifact, PrepareReport, PublishOrder,
+    PublishReport, Report, SnapshotOrder, SnapshotReport, Stale, StartedReport, WorkOrder,
 };
+
+pub use self::train::{VerifyOrder, VerifyReport};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -47,9 +47,9 @@ impl Scheduler {
         turn: &mut Turn,
     ) -> Result<(), IllegalEvent> {
         let why_not = match self.state.plan().find(&id) {
-            None => "the convoy has no such task; `convoy status` lists them".to_owned(),
+            None => "the convoy has no such task; its status lists them".to_owned(),
             Some(_) if self.state.ended().is_some() => {
-                "the convoy has ended; `convoy retry` takes tasks up again".to_owned()
+                "the convoy has ended; a retry takes tasks up again".to_owned()
             }
             Some(_) if self.state.is_cancelling() => "the convoy was cancelled".to_owned(),
             Some(task) => match self.granted(task, &wish, &person, now, turn)? {
@@ -158,8 +158,8 @@ impl Scheduler {
             "" => format!("{actor} skipped it"),
             reason => format!("{actor} skipped it: {reason}"),
         };
-        let lands =
-            self.queues.landing == Some(task) || matches!(stage, Stage::Queued { prepared: Some(_), .. });
+        let prepares = self.queues.landing == Some(task);
+        let lands = prepares && !self.state.verifies() || stage.target().is_some();
         if stage.kind().is_final() || lands {
             let status = stage.status();
             return Ok(Err(format!("it cannot be skipped any more: it is {status}")));
@@ -170,6 +170,10 @@ impl Scheduler {
             if !self.state.is_interrupting() {
                 turn.actions.push(Action::Stop { task, resumable: false });
             }
+            return Ok(Ok(()));
+        }
+        if prepares {
+            // It is being merged onto others in memory: its end follows.
             return Ok(Ok(()));
         }
         self.end_early(task, now, turn).map(|_| Ok(()))

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::input::Action;
 use super::places::Places;
+use super::train::{Place, Rank, Train};
 use crate::spec::Approve;
 use crate::state::{Admission, RunState, Stage, StageKind};
 use crate::types::{AdapterLimit, TaskIx, Timestamp};
@@ -56,13 +57,15 @@ pub(super) struct Queues {
     /// Tasks with a budget of their own whose agents may have used something.
     spenders: BTreeSet<TaskIx>,
     checks: VecDeque<TaskIx>,
-    landings: BTreeSet<(u64, TaskIx)>,
+    landings: BTreeSet<(Rank, TaskIx)>,
     /// Tasks that could run if a person let them.
     to_ask: BTreeSet<TaskIx>,
     /// Tasks with a check under way.
     pub(super) checking: HashSet<TaskIx>,
     /// The task that lands now.
     pub(super) landing: Option<TaskIx>,
+    /// What waits to land, merged onto the tip, and what is verified of it.
+    pub(super) train: Train,
     /// Whether the user's branch is being looked at or moved.
     pub(super) publishing: bool,
     /// Whether a stage of the end is under way.
@@ -98,6 +101,7 @@ impl Queues {
             to_ask: BTreeSet::new(),
             checking: HashSet::new(),
             landing: None,
+            train: Train::default(),
             publishing: false,
             ending: false,
             // Of one that has ended only when that is asked for: other things are asked of it, too.
@@ -121,6 +125,7 @@ impl Queues {
         Self {
             checking: self.checking.clone(),
             landing: self.landing,
+            train: self.train.clone(),
             publishing: self.publishing,
             ending: self.ending,
             publish_again: self.publish_again,
@@ -186,8 +191,8 @@ impl Queues {
             }
             Stage::Working { .. } | Stage::Snapshotting { .. } => self.hold(ix),
             Stage::Checking { .. } => self.checks.push_back(ix),
-            Stage::Queued { order, .. } => {
-                self.landings.insert((*order, ix));
+            Stage::Queued { order, aside, .. } => {
+                self.landings.insert((Place { order: *order, aside: *aside }.rank(), ix));
             }
             Stage::Settling { .. }
             | Stage::AwaitingApproval { .. }
@@ -401,12 +406,31 @@ impl Queues {
 
     /// The next task to land, taken out of the queue.
     pub(super) fn take_landing(&mut self, state: &RunState) -> Option<TaskIx> {
-        while let Some((order, ix)) = self.landings.pop_first() {
-            if matches!(&state.task(ix).stage, Stage::Queued { order: o, .. } if *o == order) {
+        while let Some((rank, ix)) = self.landings.pop_first() {
+            if place(state, ix).is_some_and(|place| place.rank() == rank) {
                 return Some(ix);
             }
         }
         None
+    }
+
+    /// Work that was set aside has another place among what waits to land.
+    pub(super) fn set_aside(&mut self, state: &RunState, ix: TaskIx) {
+        self.enter(state, ix);
+    }
+
+    /// What waits to land, or is landing, in its order.
+    pub(super) fn line(&mut self, state: &RunState) -> impl Iterator<Item = (Place, TaskIx)> {
+        let is_there = |(rank, ix): &(Rank, TaskIx)| place(state, *ix).filter(|place| place.rank() == *rank);
+        while self.landings.first().is_some_and(|entry| is_there(entry).is_none()) {
+            self.landings.pop_first();
+        }
+        self.landings.iter().filter_map(move |entry| Some((is_there(entry)?, entry.1)))
+    }
+
+    /// Checks and runs of `merge.verify` that are under way.
+    pub(super) fn judged(&self) -> usize {
+        self.checking.len() + self.train.under_way()
     }
 
     /// Agents that run now.
@@ -436,6 +460,14 @@ impl Queues {
 /// Whether a person must let a task run, and has not.
 fn asks_first(state: &RunState, ix: TaskIx) -> bool {
     state.plan().spec_of(ix).approve == Some(Approve::BeforeRun) && !state.task(ix).run_approved
+}
+
+/// Where in the line work is that waits to land.
+fn place(state: &RunState, ix: TaskIx) -> Option<Place> {
+    match &state.task(ix).stage {
+        Stage::Queued { order, aside, .. } => Some(Place { order: *order, aside: *aside }),
+        _ => None,
+    }
 }
 
 fn locks_of(state: &RunState) -> Vec<Vec<usize>> {

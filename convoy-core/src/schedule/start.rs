@@ -18,6 +18,10 @@ impl Scheduler {
         if self.state.is_interrupting() || self.state.ended().is_some() && self.state.is_published() {
             return Ok(());
         }
+        if self.state.verifies() {
+            // What becomes of work that waits to land may make other work ready.
+            self.train_next(now, turn)?;
+        }
         self.queues.expire(&self.state, now);
         self.watch_budget(now, turn)?;
         if !self.is_held() {
@@ -41,11 +45,13 @@ impl Scheduler {
             }
             self.announce_swarm(now, turn)?;
         }
-        while self.queues.checking.len() < self.state.slot_limit() as usize {
+        while self.queues.judged() < self.state.slot_limit() as usize {
             let Some(task) = self.queues.take_check(&self.state) else { break };
             self.check(task, turn);
         }
-        self.land_next(turn);
+        if !self.state.verifies() {
+            self.land_next(turn);
+        }
         self.publish_next(turn);
         // A task that was added at the end is work like any other, and one stage may follow another at once.
         if self.end(now, turn)? { self.pump(now, turn) } else { Ok(()) }

@@ -29,5 +29,5 @@ mod tests;
 
 pub use self::config::ScanConfig;
 pub use self::escapes::EscapeFilter;
-pub use self::redactor::{Finding, Redactor, StreamRedactor};
+pub use self::redactor::{Finding, Redactor, SHORTEST_VALUE, StreamRedactor};
 pub use self::text::{has_marker, looks_secret, looks_secret_variable, printable};

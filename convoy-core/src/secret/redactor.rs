@@ -17,7 +17,7 @@ const MOST_ENTRIES: usize = 200;
 pub(super) const REGISTERED: &str = "registered";
 /// Values shorter than this many bytes are not registered: replacing every `1` or `yes` would make
 /// texts unreadable and hide nothing.
-const SHORTEST_VALUE: usize = 4;
+pub const SHORTEST_VALUE: usize = 4;
 /// Lines shorter than this many bytes of a value with several lines are not looked for alone.
 const SHORTEST_LINE: usize = 8;
 /// Longer values are looked for in pieces of this many bytes.

@@ -9,6 +9,7 @@ use super::artifact::{canonical_inputs, canonical_outputs};
 use super::built_in;
 use super::guard::Guard;
 use super::hook::{Hook, HookType};
+use super::merge::Merge;
 use super::model::{
     Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted, OnFailure,
     OutputFormat, PromptVia, Spec, Task, UsageMode,
@@ -63,9 +64,16 @@ pub fn canonical(spec: &Spec) -> String {
     put("hooks", spec.hooks.iter().map(hook).collect());
     put("locks", json!(spec.locks));
     put("env", env(&spec.env));
-    put("worktree", json!({"setup": spec.worktree.setup, "copy": spec.worktree.copy}));
+    let worktree = &spec.worktree;
+    put("worktree", json!({"setup": worktree.setup, "copy": worktree.copy, "keep": worktree.keep}));
+    put("merge", merge(&spec.merge));
     put("tasks", spec.tasks.iter().map(task).collect());
     format!("{:#}\n", Value::Object(top))
+}
+
+fn merge(merge: &Merge) -> Value {
+    let Merge { strategy, verify, batch } = merge;
+    json!({"strategy": strategy.as_str(), "verify": verify, "batch": batch})
 }
 
 /// What the engine's own tasks are made of; the tasks of the file have all of it written out.

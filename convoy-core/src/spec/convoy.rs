@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::built_in::Written;
 use super::guard::guard;
 use super::hook::{HookMoment, hooks};
+use super::merge::merge;
 use super::model::{
     Budget, CircuitBreaker, Concurrency, EnvValue, OnExceeded, OnExhausted, OnFailure, Retry, Spec,
     UnsupportedField, Worktree, drift_threshold,
@@ -18,7 +19,7 @@ use super::tree::{Node, Value};
 use super::value::{Item, Record, Val};
 use super::{cross, profile};
 use crate::secret::looks_secret_variable;
-use crate::types::Cost;
+use crate::types::{Cost, Isolation};
 
 /// Makes the typed spec and collects what is wrong between fields.
 pub(super) struct Maker {
@@ -91,6 +92,7 @@ impl Maker {
             locks: locks(record),
             env: self.env(record.map("env"), &Path::Key(&Path::Root, "env")),
             worktree: worktree(record.record("worktree")),
+            merge: merge(record.record("merge")),
             reviews: review::settings(record.record("defaults")),
             gates: record.texts("gates").unwrap_or_default(),
             gate_retries: record.count("gate_retries").unwrap_or(0),
@@ -241,6 +243,11 @@ fn worktree(record: Option<&Record>) -> Worktree {
     Worktree {
         setup: record.texts("setup").unwrap_or_default(),
         copy: copy.iter().map(|path| normalise(path)).collect(),
+        keep: record.texts("keep").unwrap_or_default(),
+        isolation: match record.text("isolation") {
+            Some("separate") => Isolation::Separate,
+            _ => Isolation::Linked,
+        },
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) fn top_level(record: &Record, problems: &mut Problems) {
         );
     }
     hooks(record, &Path::Root, &["post_convoy"], problems);
+    if let Some(merge) = record.record("merge") {
+        batch(merge, problems);
+    }
     if let Some(watch) = record.record("watch") {
         triggers(watch, problems);
     }
@@ -32,6 +35,16 @@ pub(super) fn task(record: &Record, path: &Path<'_>, problems: &mut Problems) {
     hooks(record, path, &["pre_task", "post_task"], problems);
     steps(record, path, problems);
     templates(record, path, problems);
+}
+
+/// Without commands nothing is verified, alone or together.
+fn batch(merge: &Record, problems: &mut Problems) {
+    let verifies = merge.texts("verify").is_some_and(|commands| !commands.is_empty());
+    if let (Some(slot), false) = (merge.slot("batch"), verifies || merge.int("batch") == Some(1)) {
+        let path = Path::Key(&Path::Root, "merge");
+        let message = "has no effect without `verify`";
+        problems.push(Problem::warning(slot.key_pos, Path::Key(&path, "batch"), message));
+    }
 }
 
 fn hooks(record: &Record, path: &Path<'_>, levels: &[&str], problems: &mut Problems) {

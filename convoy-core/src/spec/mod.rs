@@ -17,6 +17,7 @@ mod hook;
 mod host;
 mod inactive;
 mod inject;
+mod merge;
 mod model;
 mod near;
 mod places;
@@ -44,6 +45,7 @@ pub use self::hook::{Hook, HookMoment, HookType};
 pub use self::host::{HostKind, HostName, host_names, host_names_of};
 pub use self::inactive::inactive_defaults;
 pub use self::inject::{Injected, injected_tasks};
+pub use self::merge::Merge;
 pub use self::model::{
     Approve, Budget, CircuitBreaker, CliProfile, Concurrency, EnvValue, FieldMap, OnExceeded, OnExhausted,
     OnFailure, OutputFormat, PromptVia, Retry, Spec, Task, TerminalField, UnsupportedField, UsageMode,

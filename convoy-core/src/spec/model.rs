@@ -9,9 +9,10 @@ use super::artifact::{Input, Output};
 use super::built_in::BuiltInGates;
 use super::guard::Guard;
 use super::hook::Hook;
+use super::merge::Merge;
 use super::review::{ReviewMode, ReviewSettings};
 use super::step::{OnStepFailure, Step};
-use crate::types::{Cost, TaskId};
+use crate::types::{Cost, Isolation, TaskId};
 
 /// A valid convoy file with its defaults applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Spec {
     pub env: BTreeMap<String, EnvValue>,
     /// How worktrees are prepared.
     pub worktree: Worktree,
+    /// How work lands.
+    #[serde(default)]
+    pub merge: Merge,
     /// How work is reviewed.
     #[serde(default)]
     pub reviews: ReviewSettings,
@@ -271,6 +275,12 @@ pub struct Worktree {
     pub setup: Vec<String>,
     /// Untracked files or folders of the user's checkout that are copied in, relative to its root.
     pub copy: Vec<String>,
+    /// Globs of ignored files that stay in a worktree for the next task of the convoy.
+    #[serde(default)]
+    pub keep: Vec<String>,
+    /// What worktrees share with the repository.
+    #[serde(default)]
+    pub isolation: Isolation,
 }
 
 /// A command line agent program. Arguments go to the program as they are, never through a shell.

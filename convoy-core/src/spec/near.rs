@@ -13,7 +13,8 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// Names that people write for fields of ours although they are not near them.
-const OTHER_WORDS: [(&str, &str); 11] = [
+/// Being ignored would leave work unjudged, or begin it too early.
+const OTHER_WORDS: &[(&str, &str)] = &[
     ("after", "depends_on"),
     ("dependencies", "depends_on"),
     ("dependency", "depends_on"),
@@ -25,6 +26,25 @@ const OTHER_WORDS: [(&str, &str); 11] = [
     ("max_retry", "max_retries"),
     ("retries", "max_retries"),
     ("parallel", "concurrency"),
+    ("approval", "approve"),
+    ("approvals", "approve"),
+    ("manual_approval", "approve"),
+    ("needs_approval", "approve"),
+    ("require_approval", "approve"),
+    ("requires_approval", "approve"),
+    ("acceptance", "gates"),
+    ("check", "gates"),
+    ("checks", "gates"),
+    ("quality_gates", "gates"),
+    ("test", "gates"),
+    ("tests", "gates"),
+    ("validate", "gates"),
+    ("validation", "gates"),
+    ("verify", "gates"),
+    ("code_review", "review"),
+    ("needs_review", "review"),
+    ("require_review", "review"),
+    ("requires_review", "review"),
 ];
 
 /// The candidate that is meant by this other word for it.
@@ -82,9 +102,16 @@ mod tests {
 
     #[test]
     fn other_words_stand_for_the_key_where_there_is_one() {
-        let known = ["max_retries", "depends_on"];
-        let cases =
-            [("max_retry", known.first()), ("needs", known.get(1)), ("parallel", None), ("mine", None)];
+        let known = ["max_retries", "depends_on", "approve", "gates", "review"];
+        let cases = [
+            ("max_retry", known.first()),
+            ("needs", known.get(1)),
+            ("needs_approval", known.get(2)),
+            ("checks", known.get(3)),
+            ("requires_review", known.get(4)),
+            ("parallel", None),
+            ("mine", None),
+        ];
         for (word, wanted) in cases {
             assert_eq!(meant(word, known), wanted.copied(), "{word}");
         }

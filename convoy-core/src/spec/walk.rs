@@ -258,8 +258,6 @@ impl Walker {
 fn is_off(off: Off, val: &Val) -> bool {
     match (off, val) {
         (Off::False, Val::Bool(b)) => !b,
-        (Off::Is(word), Val::Text(text)) => word == text,
-        (Off::Number(off), Val::Int(int)) => off == *int,
         (Off::Empty, Val::List(items)) => items.is_empty(),
         (Off::Empty, Val::Map(entries)) => entries.is_empty(),
         (Off::Empty, Val::Record(record)) => record.slots.is_empty(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::budget::Spending;
+use super::budget::{Spending, asks_agents};
 use super::note::note;
 use super::people;
 use super::publish::{BlockedPublish, Moving};
@@ -61,7 +61,7 @@ impl RunState {
 
     fn apply_convoy(&mut self, event: &ConvoyEvent, time: Timestamp) -> Result<(), IllegalEvent> {
         let illegal = Err(IllegalEvent::Convoy { event: event.type_name() });
-        let over = self.ended.is_some();
+        let (over, slots) = (self.ended.is_some(), self.slot_limit());
         match event {
             // The first event made this state; a second one is damage.
             ConvoyEvent::Started(_) => return illegal,
@@ -72,6 +72,7 @@ impl RunState {
                 self.resume_spending(time);
                 self.grant_budgets(time);
                 self.parking.forgive();
+                self.verification.resumed();
                 self.tasks.iter_mut().for_each(|task| task.review.under_way = None);
             }
             ConvoyEvent::Paused { .. } if !over => self.paused = true,
@@ -117,6 +118,7 @@ impl RunState {
                 self.ended = Some(*end);
                 self.finished_at = Some(time);
             }
+            _ if !over && self.verification.apply(event, time, slots) => {}
             _ if !over && self.ending.apply(event) => self.hook_of_end(event),
             _ => return illegal,
         }
@@ -130,11 +132,11 @@ impl RunState {
         else {
             return;
         };
-        if !usage.is_empty() {
+        let hook = self.plan.spec().hooks.get(*index as usize);
+        if !usage.is_empty() || hook.is_some_and(|hook| asks_agents(hook.kind)) {
             self.spending.spend(usage);
             self.calls.count(usage);
         }
-        let hook = self.plan.spec().hooks.get(*index as usize);
         if hook.is_some_and(|hook| hook.kind == HookType::Review) {
             self.reviewed_for(usage);
         }
@@ -184,6 +186,7 @@ impl RunState {
         self.stopped_by = None;
         self.parking.forgive();
         self.breakers.forgive();
+        self.verification.forgive();
         self.ending = self.ending.retried();
         Ok(())
     }
@@ -235,8 +238,10 @@ impl RunState {
             }
             before = std::mem::replace(&mut task.stage, stage);
         }
+        let task_target = task.stage.target().cloned();
         let held = task.artifacts_held();
         note(task, &before, event);
+        let reviewing = task.review.under_way;
         task.review.note(event, &task.stage, task.attempts);
         self.artifacts_held = (self.artifacts_held + task.artifacts_held()).saturating_sub(held);
         if let (Some(_), Some(role)) = (&self.plan.spec().circuit_breaker, &task.agent) {
@@ -246,10 +251,11 @@ impl RunState {
             self.breakers.release(ix, None);
         }
         self.note_provider(ix, &before, event, time);
-        self.count_spending(ix, event, &before, time);
+        self.count_spending(ix, event, (&before, reviewing), time);
         match event {
             TaskEvent::Hook(hook) if hook.kind == HookType::Review => self.reviewed_for(&hook.usage),
-            TaskEvent::Landed { commit } => self.tip = commit.clone(),
+            // Those that land together move the ref as one.
+            TaskEvent::Landed { commit } => self.tip = task_target.unwrap_or_else(|| commit.clone()),
             TaskEvent::Unprepared { tip, .. } => self.tip = tip.clone(),
             TaskEvent::ReviewVerdict(record) => self.reviewed_for(&record.usage),
             TaskEvent::Failed { stops: true, .. } => self.stopped_by = self.stopped_by.or(Some(ix)),
@@ -319,7 +325,7 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
             Stage::Checking { work } | Stage::AwaitingApproval { work: Some(work), .. },
         ) => {
             *next_order += 1;
-            Some(Some(Stage::Queued { work: work.clone(), order: *next_order, prepared: None }))
+            Some(Some(Stage::queued(work, *next_order, None)))
         }
         (TaskEvent::Retried { failure: None, .. }, Stage::Settling { .. }) if task.conflict.is_some() => {
             Some(Some(Stage::Conflicted))
@@ -346,7 +352,7 @@ fn next_stage(task: &TaskState, event: &TaskEvent, next_order: &mut u64) -> Opti
         (TaskEvent::BreakerFallback { .. } | TaskEvent::BreakerBlocked { .. }, _) => stay(kind == K::Pending),
         (TaskEvent::SkipRequested { .. }, _) => stay(may_end),
         (TaskEvent::ConflictFailed { .. }, _) => stay(may_end && matches!(kind, K::Queued | K::Settling)),
-        _ => told(task, event),
+        _ => told(task, event).or_else(|| set_aside(&task.stage, event, *next_order)),
     }
 }
 
@@ -384,16 +390,33 @@ fn told(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
     }
 }
 
+/// The part of [`next_stage`] that concerns work that failed alone in `merge.verify`. `newest`: the newest position
+/// in the queue.
+fn set_aside(stage: &Stage, event: &TaskEvent, newest: u64) -> Option<Option<Stage>> {
+    match (event, stage) {
+        (TaskEvent::SetAside { .. }, Stage::Queued { work, order, aside, prepared: None, .. })
+            if aside.is_none_or(|aside| aside < newest) =>
+        {
+            Some(Some(Stage::queued(work, *order, Some(newest))))
+        }
+        _ => None,
+    }
+}
+
 /// The part of [`next_stage`] that concerns landing.
 fn landing_stage(task: &TaskState, event: &TaskEvent) -> Option<Option<Stage>> {
     let stay = |ok: bool| ok.then_some(None);
     match (event, &task.stage) {
-        (TaskEvent::Prepared { commit, onto }, Stage::Queued { work, order, prepared: None }) => {
+        (
+            TaskEvent::Prepared { commit, onto, lands_with },
+            Stage::Queued { work, order, aside, prepared: None, .. },
+        ) => {
             let prepared = Some(Prepared { commit: commit.clone(), onto: onto.clone() });
-            Some(Some(Stage::Queued { work: work.clone(), order: *order, prepared }))
+            let (work, order, aside, lands_with) = (work.clone(), *order, *aside, lands_with.clone());
+            Some(Some(Stage::Queued { work, order, aside, prepared, lands_with }))
         }
-        (TaskEvent::Unprepared { .. }, Stage::Queued { work, order, prepared: Some(_) }) => {
-            Some(Some(Stage::Queued { work: work.clone(), order: *order, prepared: None }))
+        (TaskEvent::Unprepared { .. }, Stage::Queued { work, order, aside, prepared: Some(_), .. }) => {
+            Some(Some(Stage::queued(work, *order, *aside)))
         }
         (TaskEvent::Landed { commit }, Stage::Queued { prepared: Some(p), .. }) => stay(p.commit == *commit),
         (TaskEvent::Conflict { .. }, Stage::Queued { prepared: None, .. }) => Some(Some(Stage::Conflicted)),

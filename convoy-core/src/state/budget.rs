@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::run::RunState;
 use super::stage::Stage;
 use crate::event::TaskEvent;
-use crate::spec::{Budget, OnExceeded};
-use crate::types::{Measure, ReviewLevel, ReviewVerdict, TaskId, TaskIx, Timestamp, Usage};
+use crate::spec::{Budget, HookType, OnExceeded};
+use crate::types::{Measure, ReviewLevel, TaskId, TaskIx, Timestamp, Usage};
 
 /// What was consumed since the start, or since a person took the convoy up again.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ pub struct BudgetView {
 /// out is too low: show it as `at least`, and as unknown where nobody said anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct AgentCalls {
-    /// All calls: of attempts, reviews, hooks and ratings. A call that was cut off counts.
+    /// All calls: of attempts, reviews (a panel is three), hooks and ratings. A call that was cut off counts.
     pub total: u32,
     /// Those that did not say how many tokens they consumed.
     pub without_tokens: u32,
@@ -65,9 +65,14 @@ pub struct AgentCalls {
 impl AgentCalls {
     /// One more call, which said this.
     pub(super) fn count(&mut self, usage: &Usage) {
-        self.total += 1;
-        self.without_tokens += u32::from(usage.total_tokens().is_none());
-        self.without_cost += u32::from(usage.cost_usd.is_none());
+        self.count_all(1, usage);
+    }
+
+    /// So many more calls, which said this together.
+    fn count_all(&mut self, calls: u32, usage: &Usage) {
+        self.total += calls;
+        self.without_tokens += if usage.total_tokens().is_none() { calls } else { 0 };
+        self.without_cost += if usage.cost_usd.is_none() { calls } else { 0 };
     }
 }
 
@@ -167,40 +172,68 @@ fn reached(limits: Vec<BudgetView>) -> Option<BudgetView> {
     limits.into_iter().find(|of| !of.exceeded && of.used.is_some_and(|used| used >= of.limit))
 }
 
-/// What an agent used that ended, where the event says that one did. `before` is the stage that it met.
-fn consumed<'a>(event: &'a TaskEvent, before: &Stage) -> Option<&'a Usage> {
+/// What an agent used that ended, where the event says that one did. `before` is the stage that it met, `reviewing` the
+/// review that was being made.
+fn consumed<'a>(event: &'a TaskEvent, before: &Stage, reviewing: Option<ReviewLevel>) -> Option<&'a Usage> {
     match event {
         // Without a call of the agent there is nothing that it did not say.
         TaskEvent::AgentEnded { usage, .. } => {
             let called = matches!(before, Stage::Working { started: true, .. });
             Some(usage).filter(|usage| called || !usage.is_empty())
         }
-        TaskEvent::Hook(hook) => Some(&hook.usage).filter(|usage| !usage.is_empty()),
+        TaskEvent::Hook(hook) => {
+            Some(&hook.usage).filter(|usage| asks_agents(hook.kind) || !usage.is_empty())
+        }
         TaskEvent::DriftChecked(drift) => Some(&drift.usage).filter(|_| drift.asked),
         TaskEvent::ReviewVerdict(review) => {
             // Where nobody was asked there is nothing that was not said.
-            let asked = review.verdict != ReviewVerdict::Skipped
-                && review.level != ReviewLevel::AutoPass
-                && !review.reused
-                && !review.budget_exceeded;
-            Some(&review.usage).filter(|usage| asked || !usage.is_empty())
+            Some(&review.usage).filter(|usage| reviewing.is_some() || !usage.is_empty())
         }
         _ => None,
     }
 }
 
+/// Members of a panel of reviewers.
+const PANEL: u32 = 3;
+
+/// How many calls of agents an event tells of.
+fn calls_of(event: &TaskEvent, reviewing: Option<ReviewLevel>) -> u32 {
+    match event {
+        TaskEvent::ReviewVerdict(review)
+            if review.passes.is_some() || reviewing == Some(ReviewLevel::Panel) =>
+        {
+            PANEL
+        }
+        _ => 1,
+    }
+}
+
+/// Whether a hook of this type is an agent's, or a reviewer's.
+pub(super) fn asks_agents(hook: HookType) -> bool {
+    matches!(hook, HookType::Agent | HookType::Review)
+}
+
 impl RunState {
-    /// Counts what an event of a task says of what was used. `before` is the stage that it met.
-    pub(super) fn count_spending(&mut self, ix: TaskIx, event: &TaskEvent, before: &Stage, time: Timestamp) {
+    /// Counts what an event of a task says of what was used. `met` is the stage that it met, and the review that was
+    /// being made.
+    pub(super) fn count_spending(
+        &mut self,
+        ix: TaskIx,
+        event: &TaskEvent,
+        met: (&Stage, Option<ReviewLevel>),
+        time: Timestamp,
+    ) {
+        let (before, reviewing) = met;
         let begins = matches!(event, TaskEvent::Assigned { .. } | TaskEvent::Accepted { .. });
         let task = &mut self.tasks[ix.index()];
         if begins && task.spending.is_none() && self.plan.spec_of(ix).budget.is_some() {
             task.spending = Some(Box::new(Spending::begun(time)));
         }
-        if let Some(usage) = consumed(event, before) {
+        if let Some(usage) = consumed(event, before, reviewing) {
             self.spending.spend(usage);
-            self.calls.count(usage);
-            task.calls.count(usage);
+            let calls = calls_of(event, reviewing);
+            self.calls.count_all(calls, usage);
+            task.calls.count_all(calls, usage);
             if let Some(spending) = &mut task.spending {
                 spending.spend(usage);
             }

@@ -17,6 +17,7 @@ mod review;
 mod run;
 mod stage;
 mod verdicts;
+mod verify;
 mod view;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use self::review::TaskReview;
 pub use self::run::RunState;
 pub use self::stage::{Conflict, CutOff, Prepared, Session, Stage, StageKind, TaskState, allowed};
 pub use self::verdicts::{Passed, Verdicts};
+pub use self::verify::{Red, Verification, Verifying};
 pub use self::view::{ArtifactView, ConvoyView, TaskView, view};

@@ -10,14 +10,17 @@ use crate::types::{FailureKind, SessionId};
 fn note_end(task: &mut TaskState, outcome: &AgentOutcome, id: Option<SessionId>) {
     let limited =
         matches!(outcome, AgentOutcome::Failed { failure } if failure.kind == FailureKind::RateLimit);
+    task.perhaps_cut_off = None;
     if id.is_none() && limited && task.session.is_some() {
-        // Its provider did not let it begin: all is as before it.
+        // Its provider did not let it begin, and all is as before it; or it went on with the session that is kept and
+        // was cut off, which shows in its files.
+        task.perhaps_cut_off = task.attempt();
         return;
     }
     task.session = match (id, &task.agent, &task.adapter) {
         (Some(id), Some(agent), Some((adapter, account))) => {
             let (agent, adapter, account) = (agent.clone(), adapter.clone(), account.clone());
-            Some(Session { id, agent, adapter, account })
+            Some(Session { id, agent, adapter, account, slot: task.slot })
         }
         _ => None,
     };
@@ -34,7 +37,8 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.agent = Some(agent.clone());
             task.rated = None;
         }
-        TaskEvent::Started { adapter, account, .. } => {
+        TaskEvent::Started { adapter, account, slot, .. } => {
+            task.slot = *slot;
             task.started += 1;
             task.adapter = Some((adapter.clone(), account.clone()));
         }
@@ -57,6 +61,10 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.files_changed = *files_changed;
             task.gate_results = 0;
             let newest = task.attempt();
+            let worked = failure.is_some() || work.as_ref().is_some_and(|work| work.changed);
+            if let Some(attempt) = task.perhaps_cut_off.take().filter(|of| worked && Some(*of) == newest) {
+                task.cut_off = Some(CutOff { attempt, work: None, lost: None });
+            }
             if let Some(cut) = task.cut_off.as_mut().filter(|cut| Some(cut.attempt) == newest) {
                 cut.work.clone_from(work);
                 cut.lost = failure.as_ref().map(|failure| failure.message.clone());
@@ -66,7 +74,7 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
                 task.conflict = None;
             }
         }
-        TaskEvent::Conflict { attempt, conflicting_files, onto, tree } => {
+        TaskEvent::Conflict { attempt, conflicting_files, onto, tree, conflicts } => {
             task.conflicts = *attempt;
             if let Stage::Queued { work, .. } = before {
                 task.conflict = Some(Conflict {
@@ -74,6 +82,7 @@ pub(super) fn note(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
                     onto: onto.clone(),
                     tree: tree.clone(),
                     files: conflicting_files.clone(),
+                    paths: conflicts.clone(),
                 });
             }
         }
@@ -88,6 +97,7 @@ fn note_result(task: &mut TaskState, before: &Stage, event: &TaskEvent) {
             task.taken.retain(|other| other.name != artifact.name);
             task.taken.push(artifact.clone());
         }
+        TaskEvent::Landed { commit } => task.commit = Some(commit.clone()),
         TaskEvent::Done { commit, no_changes, .. } => {
             task.artifacts = std::mem::take(&mut task.taken);
             if commit.is_some() {

@@ -9,6 +9,7 @@ use super::ending::Ending;
 use super::parking::Parking;
 use super::publish::Publish;
 use super::stage::{Stage, TaskState};
+use super::verify::Verification;
 use crate::event::{End, Started};
 use crate::plan::Plan;
 use crate::spec::{Concurrency, Input};
@@ -47,6 +48,7 @@ pub struct RunState {
     pub(super) last_time: Timestamp,
     pub(super) review_tokens: u64,
     pub(super) ending: Ending,
+    pub(super) verification: Verification,
 }
 
 impl PartialEq for RunState {
@@ -75,6 +77,7 @@ impl PartialEq for RunState {
             && self.last_time == other.last_time
             && self.review_tokens == other.review_tokens
             && self.ending == other.ending
+            && self.verification == other.verification
     }
 }
 
@@ -112,6 +115,7 @@ impl RunState {
             last_time: created_at,
             review_tokens: 0,
             ending: Ending::default(),
+            verification: Verification::new(),
         }
     }
 

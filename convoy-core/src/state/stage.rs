@@ -5,7 +5,9 @@ use super::judged::Judged;
 use super::review::TaskReview;
 use super::verdicts::Verdicts;
 use crate::event::{AgentOutcome, Work};
-use crate::types::{Artifact, AttemptNo, Failure, Oid, SessionId, TaskIx, TaskStatus, Timestamp, Usage};
+use crate::types::{
+    Artifact, AttemptNo, Failure, Oid, PathConflict, SessionId, TaskIx, TaskStatus, Timestamp, Usage,
+};
 
 /// Where a task is.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +55,13 @@ pub enum Stage {
         work: Work,
         /// Position in the queue: lower lands earlier.
         order: u64,
+        /// Where it failed alone in `merge.verify`: the newest position by then. It waits for those up to there.
+        aside: Option<u64>,
         /// The landing commit, once it is written.
         prepared: Option<Prepared>,
+        /// The commit that the integration ref moves to, where that is not `prepared` itself: the landing commit of
+        /// the last of those that land together.
+        lands_with: Option<Oid>,
     },
     /// The work conflicts with the tip and waits for a slot to be resolved.
     Conflicted,
@@ -103,6 +110,8 @@ pub struct Conflict {
     pub tree: Oid,
     /// Paths in conflict.
     pub files: Vec<String>,
+    /// What is known of each.
+    pub paths: Vec<PathConflict>,
 }
 
 /// A session that an attempt left. It is bound to whoever had it.
@@ -116,6 +125,8 @@ pub struct Session {
     pub adapter: String,
     /// The account of the adapter, where it names one.
     pub account: Option<String>,
+    /// The slot of worktrees that it was had in, where these are used again.
+    pub slot: Option<u32>,
 }
 
 /// An attempt whose agent was cut off: the engine ended, somebody cancelled or skipped its task, or a limit of its
@@ -197,6 +208,21 @@ pub fn allowed(from: StageKind, to: StageKind) -> bool {
 }
 
 impl Stage {
+    /// Passed, and not about to land.
+    pub(super) fn queued(work: &Work, order: u64, aside: Option<u64>) -> Self {
+        Self::Queued { work: work.clone(), order, aside, prepared: None, lands_with: None }
+    }
+
+    /// The commit that the integration ref is to move to with this task's work.
+    pub fn target(&self) -> Option<&Oid> {
+        match self {
+            Self::Queued { prepared: Some(prepared), lands_with, .. } => {
+                Some(lands_with.as_ref().unwrap_or(&prepared.commit))
+            }
+            _ => None,
+        }
+    }
+
     /// Nothing was begun, and nothing but dependencies, locks and slots is waited for.
     pub(super) fn fresh() -> Self {
         Self::Pending { not_before: None, repeats: false, parked: false, lacks_input: false }
@@ -270,6 +296,8 @@ pub struct TaskState {
     pub failed_attempt: Option<AttemptNo>,
     /// The attempt that was cut off, until an agent goes on with it or begins anew.
     pub cut_off: Option<CutOff>,
+    /// The attempt that was cut off if there is work of it, which its snapshot will say.
+    pub(super) perhaps_cut_off: Option<AttemptNo>,
     /// Whether the last try was given to the role of `escalate_to`.
     pub escalated: bool,
     /// What it used of its own budget; absent without one, and before its first attempt.
@@ -282,6 +310,8 @@ pub struct TaskState {
     pub agent: Option<String>,
     /// The adapter and the account that the newest attempt was made with.
     pub adapter: Option<(String, Option<String>)>,
+    /// The slot of the newest worktree that an agent worked in, where worktrees are used again.
+    pub slot: Option<u32>,
     /// The agent's session, to be continued by the next attempt.
     pub session: Option<Session>,
     /// Exit code of the newest agent.
@@ -332,12 +362,14 @@ impl TaskState {
             failure: None,
             failed_attempt: None,
             cut_off: None,
+            perhaps_cut_off: None,
             escalated: false,
             spending: None,
             drifted: false,
             rated: None,
             agent: None,
             adapter: None,
+            slot: None,
             session: None,
             exit_code: None,
             usage: Usage::default(),

@@ -57,7 +57,7 @@ pub(super) fn state_of(text: &str) -> RunState {
 
 /// Every stage, with each difference in its data that an event asks for.
 fn stages() -> Vec<(&'static str, Stage)> {
-    let queued = |prepared| Stage::Queued { work: work(), order: 1, prepared };
+    let queued = |prepared| Stage::Queued { work: work(), order: 1, aside: None, prepared, lands_with: None };
     let prepared = Prepared { commit: oid('e'), onto: oid('a') };
     vec![
         ("pending", Stage::fresh()),
@@ -84,6 +84,7 @@ fn started_event() -> TaskEvent {
         account: None,
         model: None,
         worktree: "/w".into(),
+        slot: None,
         prompt_bytes: 1,
         session: "fresh".into(),
     }
@@ -208,7 +209,10 @@ fn attempts() -> Vec<Row> {
         (hook_event(true), stay(&["assigned", "started", "snapshotting", "checking"])),
         (hook_event(false), stay(&["assigned", "started", "snapshotting", "checking"])),
         (TaskEvent::Queued { commit: oid('c') }, to(&["checking", "asked to land"], "queued")),
-        (TaskEvent::Prepared { commit: oid('e'), onto: oid('a') }, to(&["queued"], "prepared")),
+        (
+            TaskEvent::Prepared { commit: oid('e'), onto: oid('a'), lands_with: None },
+            to(&["queued"], "prepared"),
+        ),
     ]
 }
 
@@ -218,6 +222,7 @@ fn landings() -> Vec<Row> {
         conflicting_files: vec!["f".into()],
         onto: oid('a'),
         tree: oid('b'),
+        conflicts: Vec::new(),
     };
     let conflict_failed = TaskEvent::ConflictFailed { attempts: 2, conflicting_files: vec!["f".into()] };
     let parked = TaskEvent::Parked { provider: "p".into(), until: NOW, failure: failure() };
@@ -226,6 +231,7 @@ fn landings() -> Vec<Row> {
     let stay = |stages: &[&'static str]| stages.iter().map(|stage| (*stage, *stage)).collect();
     vec![
         (unprepared, to(&["prepared"], "queued")),
+        (TaskEvent::SetAside { tree: oid('d') }, stay(&["queued"])),
         (TaskEvent::Landed { commit: oid('e') }, stay(&["prepared"])),
         (TaskEvent::Landed { commit: oid('f') }, Vec::new()),
         (conflict, to(&["queued"], "conflicted")),
@@ -333,12 +339,15 @@ fn every_event_leads_where_the_table_says_and_is_refused_elsewhere() {
 
 #[test]
 fn a_kept_conflict_leads_back_to_a_resolution() {
-    let conflict = Conflict { work: work(), onto: oid('a'), tree: oid('b'), files: vec!["f".into()] };
+    let files = vec!["f".to_owned()];
+    let (onto, tree, paths) = (oid('a'), oid('b'), Vec::new());
+    let conflict = Conflict { work: work(), onto, tree, files: files.clone(), paths };
     let again = TaskEvent::Conflict {
         attempt: 2,
-        conflicting_files: vec!["f".into()],
+        conflicting_files: files,
         onto: oid('a'),
         tree: oid('b'),
+        conflicts: Vec::new(),
     };
     let parked = TaskEvent::Parked { provider: "p".into(), until: NOW, failure: failure() };
     for event in [again, retried_event(None), parked] {

@@ -10,6 +10,7 @@ use super::ending::GatesView;
 use super::guard::GuardView;
 use super::run::RunState;
 use super::stage::Stage;
+use super::verify::Verifying;
 use crate::types::{
     ArtifactKind, ConvoyId, ConvoyStatus, Cost, Failure, Oid, TaskId, TaskIx, TaskStatus, Timestamp, Totals,
 };
@@ -26,6 +27,9 @@ pub struct ConvoyView {
     /// What the convoy itself does at its end: `running its gates (round 2)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+    /// The runs of `merge.verify` that are under way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verifying: Vec<Verifying>,
     /// What its gates said last of the merged result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gates: Option<GatesView>,
@@ -155,6 +159,7 @@ pub fn view(state: &RunState) -> ConvoyView {
         name: state.started.name.clone(),
         status: state.status(),
         stage: state.stage_in_words(),
+        verifying: state.verification().under_way().cloned().collect(),
         gates: state.gates_view(),
         failed_hooks: state.ending.failed_hooks.clone(),
         guard: state.ending.guard.clone(),
@@ -280,6 +285,9 @@ fn waiting_for(state: &RunState, ix: TaskIx, taken: &Taken<'_>) -> Option<String
         }
         Stage::AwaitingApproval { work: None, .. } => Some("approval, before it runs".to_owned()),
         Stage::AwaitingApproval { .. } => Some("approval, before it lands".to_owned()),
+        Stage::Queued { prepared: None, aside, .. } if state.verifies() => {
+            Some(state.waits_for_verify(ix, aside.is_some()))
+        }
         Stage::Queued { .. } => Some("its turn to land".to_owned()),
         Stage::Checking { .. } => {
             state.task(ix).review.under_way.map(|level| format!("the verdict of its {level} review"))

@@ -14,8 +14,21 @@ pub enum StoreError {
     /// The convoy is not stored.
     #[error("no convoy {0} is stored here; `list` shows those that are")]
     NoConvoy(ConvoyId),
+    /// The convoy was pruned.
+    #[error("convoy {convoy} was pruned at {at}: nothing of it is kept")]
+    Pruned {
+        /// The convoy.
+        convoy: ConvoyId,
+        /// When that was finished.
+        at: Timestamp,
+    },
+    /// The convoy is being pruned, or that was cut off.
+    #[error(
+        "convoy {0} is being pruned and cannot be used any more; if that was cut off, prune it again to finish it"
+    )]
+    Pruning(ConvoyId),
     /// A live engine holds the convoy.
-    #[error("convoy {convoy} is run by process {} on this machine: `convoy status {convoy}` shows how far it is, `convoy pause {convoy}` and `convoy cancel {convoy}` reach it there", holder.pid)]
+    #[error("convoy {convoy} is run by process {} on this machine: ask for a pause or a cancellation, which reaches it there, or take the convoy up when that has ended", holder.pid)]
     Held {
         /// The convoy.
         convoy: ConvoyId,
@@ -23,9 +36,7 @@ pub enum StoreError {
         holder: Holder,
     },
     /// The lease was taken over; the caller must stop at once and not act any more.
-    #[error(
-        "another engine took convoy {0} over and this one stops; `convoy status {0}` shows how far it is"
-    )]
+    #[error("another engine took convoy {0} over, so this run of it ends: follow it there")]
     Fenced(ConvoyId),
     /// The log is not where the caller believes it to be.
     #[error("the log of convoy {convoy} ends at {found}, not at {expected}: another writer was here")]
@@ -172,6 +183,18 @@ pub struct ConvoySummary {
     pub totals: Totals,
 }
 
+/// A convoy that is being pruned, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pruning {
+    /// Its id.
+    pub convoy: ConvoyId,
+    /// When that was begun.
+    pub begun_at: Timestamp,
+    /// When it was finished; absent while it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
 /// A request that waits in the inbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxEntry {
@@ -193,6 +216,10 @@ pub struct InboxEntry {
 ///   nothing below n.
 /// - At most one lease of a convoy is valid; a write with an older fence fails with
 ///   [`StoreError::Fenced`].
+///
+/// - A convoy that is being pruned is as good as gone: it is not listed, its events are not read, and every method that
+///   is asked about it answers [`StoreError::Pruning`], later [`StoreError::Pruned`]; but for its lease, which whoever prunes
+///   it holds.
 ///
 /// All methods may be called from several threads at once and from any async executor.
 pub trait Store: Send + Sync + fmt::Debug {
@@ -280,6 +307,42 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::NoConvoy`], [`StoreError::Medium`].
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>>;
+
+    /// Records that a convoy is to be pruned; from now on nobody can use it any more. Asked for again, it changes nothing.
+    /// What is not in the store is to be deleted then, and after it [`finish_pruning`](Self::finish_pruning) called: a
+    /// crash in between leaves a convoy that can only be pruned.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::NoConvoy`], [`StoreError::Pruned`], [`StoreError::Medium`].
+    fn begin_pruning<'a>(&'a self, lease: &'a Lease, now: Timestamp)
+    -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Deletes everything of a convoy that is being pruned, its lease included, all or nothing; only that it was pruned is
+    /// still known. Event numbers are not used again. Gives the number of events that are gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], also for a convoy that is not being pruned; [`StoreError::NoConvoy`],
+    /// [`StoreError::Pruned`], [`StoreError::Medium`].
+    fn finish_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+
+    /// The convoys that are being pruned or were, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Medium`].
+    fn prunings(&self) -> BoxFuture<'_, Result<Vec<Pruning>, StoreError>>;
+
+    /// Gives back the space of what was deleted, and tells how many bytes that were. A store that does so by itself has
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Medium`].
+    fn give_space_back(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
 
     /// Finishes what was asked and closes files and threads; every later call may answer
     /// [`StoreError::Closed`]. A store that holds nothing open has nothing to do.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::project::{Tables, created, project};
 use super::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Pruning, Store, StoreError,
+    StoredConvoy,
 };
 use crate::event::{EVENT_FORMAT, Event, EventRecord, Request};
 use crate::types::{BoxFuture, ConvoyId, Timestamp};
@@ -42,9 +43,10 @@ struct Handle {
 
 #[derive(Default)]
 struct Data {
-    /// Number n is at n - 1.
-    events: Vec<EventRecord>,
+    /// Number n is at n - 1; those of pruned convoys are gone.
+    events: Vec<Option<EventRecord>>,
     convoys: BTreeMap<ConvoyId, Stored>,
+    prunings: BTreeMap<ConvoyId, Pruning>,
     inbox_numbers: u64,
     /// Made from the events up to `projected`, when somebody asks.
     tables: Tables,
@@ -88,7 +90,7 @@ impl MemoryStore {
         Self { data: Arc::clone(&self.data), handle: Arc::default() }
     }
 
-    /// Plans a crash: `writes` more calls of [`Store::create`] and [`Store::append`] on this handle do
+    /// Plans a crash: `writes` more calls of [`Store::create`], [`Store::append`] and those that prune on this handle do
     /// what they do, the next one crashes. It answers [`StoreError::Closed`], and so does every later
     /// call of any method on this handle and its clones. Replaces an earlier plan.
     pub fn fail_append_after(&self, writes: u64, when: When) {
@@ -152,7 +154,52 @@ impl MemoryStore {
 
 impl Data {
     fn stored(&mut self, convoy: &ConvoyId) -> Result<&mut Stored, StoreError> {
-        self.convoys.get_mut(convoy).ok_or_else(|| StoreError::NoConvoy(convoy.clone()))
+        match self.convoys.get_mut(convoy) {
+            Some(stored) => Ok(stored),
+            None => Err(match self.prunings.get(convoy).and_then(|pruning| pruning.finished_at) {
+                Some(at) => StoreError::Pruned { convoy: convoy.clone(), at },
+                None => StoreError::NoConvoy(convoy.clone()),
+            }),
+        }
+    }
+
+    /// A convoy that is neither being pruned nor was.
+    fn kept(&mut self, convoy: &ConvoyId) -> Result<&mut Stored, StoreError> {
+        if self.prunings.get(convoy).is_some_and(|pruning| pruning.finished_at.is_none()) {
+            return Err(StoreError::Pruning(convoy.clone()));
+        }
+        self.stored(convoy)
+    }
+
+    /// What the lease is of, which must be valid.
+    fn held(&mut self, lease: &Lease) -> Result<&mut Stored, StoreError> {
+        let stored = self.stored(&lease.convoy)?;
+        if stored.fence != lease.fence || stored.holder.is_none() {
+            return Err(StoreError::Fenced(lease.convoy.clone()));
+        }
+        Ok(stored)
+    }
+
+    fn begin_pruning(&mut self, lease: &Lease, begun_at: Timestamp) -> Result<(), StoreError> {
+        self.held(lease)?;
+        let convoy = lease.convoy.clone();
+        let pruning = Pruning { convoy: convoy.clone(), begun_at, finished_at: None };
+        self.prunings.entry(convoy).or_insert(pruning);
+        Ok(())
+    }
+
+    fn finish_pruning(&mut self, lease: &Lease, now: Timestamp) -> Result<u64, StoreError> {
+        self.held(lease)?;
+        let pruning = self.prunings.get_mut(&lease.convoy);
+        pruning.ok_or_else(|| StoreError::Fenced(lease.convoy.clone()))?.finished_at = Some(now);
+        self.convoys.remove(&lease.convoy);
+        let mut gone = 0;
+        for event in &mut self.events {
+            gone += u64::from(event.take_if(|event| event.convoy == lease.convoy).is_some());
+        }
+        // Made anew from what is left.
+        (self.tables, self.projected) = (Tables::default(), 0);
+        Ok(gone)
     }
 
     fn readable(&mut self, convoy: &ConvoyId) -> Result<&mut Stored, StoreError> {
@@ -164,6 +211,9 @@ impl Data {
     }
 
     fn create(&mut self, new: NewConvoy) -> Result<(Lease, Appended), StoreError> {
+        if self.prunings.contains_key(&new.id) {
+            self.kept(&new.id)?;
+        }
         if let Some(found) = self.convoys.get(&new.id).and_then(|c| c.seqs.last().copied()) {
             return Err(StoreError::Sequence { convoy: new.id, expected: 0, found });
         }
@@ -188,10 +238,8 @@ impl Data {
         let before = self.events.len() as u64;
         let last = self.stored(&lease.convoy)?.seqs.last().copied();
         let last_time = last.and_then(|seq| self.at(seq)).map(|record| record.time);
-        let stored = self.stored(&lease.convoy)?;
-        if stored.fence != lease.fence || stored.holder.is_none() {
-            return Err(StoreError::Fenced(lease.convoy.clone()));
-        }
+        self.held(lease)?;
+        let stored = self.kept(&lease.convoy)?;
         let found = last.unwrap_or(0);
         if found != expected {
             return Err(StoreError::Sequence { convoy: lease.convoy.clone(), expected, found });
@@ -200,29 +248,32 @@ impl Data {
         stored.inbox.retain(|entry| !batch.consumed.contains(&entry.id));
         let count = batch.events.len() as u64;
         stored.seqs.extend(before + 1..=before + count);
-        self.events
-            .extend((before + 1..).zip(batch.events).map(|(seq, event)| record(lease, seq, time, event)));
+        self.events.extend(
+            (before + 1..).zip(batch.events).map(|(seq, event)| Some(record(lease, seq, time, event))),
+        );
         let appended = Appended { first_seq: before + 1, last_seq: before + count };
         Ok(if count == 0 { Appended { first_seq: found, last_seq: found } } else { appended })
     }
 
     fn at(&self, seq: u64) -> Option<&EventRecord> {
-        self.events.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+        self.events.get(usize::try_from(seq.checked_sub(1)?).ok()?)?.as_ref()
     }
 
     fn read_from(&self, convoy: Option<&ConvoyId>, after: u64, limit: usize) -> Vec<EventRecord> {
         let Some(convoy) = convoy else {
             let skip = usize::try_from(after).unwrap_or(usize::MAX);
-            return self.events.iter().skip(skip).take(limit).cloned().collect();
+            let kept = |event: &&EventRecord| !self.prunings.contains_key(&event.convoy);
+            return self.events.iter().skip(skip).flatten().filter(kept).take(limit).cloned().collect();
         };
-        let seqs = self.convoys.get(convoy).map_or(&[][..], |stored| &stored.seqs);
+        let stored = self.convoys.get(convoy).filter(|_| !self.prunings.contains_key(convoy));
+        let seqs = stored.map_or(&[][..], |stored| &stored.seqs);
         let start = seqs.partition_point(|seq| *seq <= after);
         seqs[start..].iter().take(limit).filter_map(|seq| self.at(*seq)).cloned().collect()
     }
 
     fn list(&mut self) -> Result<Vec<ConvoySummary>, StoreError> {
-        let Self { events, convoys, tables, projected, .. } = self;
-        for record in &events[*projected..] {
+        let Self { events, convoys, tables, projected, prunings, .. } = self;
+        for record in events[*projected..].iter().flatten() {
             let first = convoys.get(&record.convoy).filter(|c| c.seqs.first() == Some(&record.seq));
             if let Some(stored) = first {
                 tables.apply(created(&record.convoy, &stored.name, stored.created_at, record.seq));
@@ -230,9 +281,11 @@ impl Data {
             project(record).into_iter().for_each(|change| tables.apply(change));
         }
         *projected = events.len();
-        tables
+        let mut lines = tables
             .summaries()
-            .map_err(|bad| StoreError::Medium { doing: "list the convoys", source: Box::new(bad) })
+            .map_err(|bad| StoreError::Medium { doing: "list the convoys", source: Box::new(bad) })?;
+        lines.retain(|line| !prunings.contains_key(&line.id));
+        Ok(lines)
     }
 }
 
@@ -298,6 +351,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             self.run(|data| {
                 let events = data.read_from(Some(convoy), 0, usize::MAX);
+                data.kept(convoy)?;
                 let stored = data.readable(convoy)?;
                 let (spec_text, created_at) = (stored.spec_text.clone(), stored.created_at);
                 Ok(StoredConvoy { id: convoy.clone(), spec_text, created_at, events })
@@ -326,7 +380,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             self.run(|data| {
-                data.stored(convoy)?;
+                data.kept(convoy)?;
                 data.inbox_numbers += 1;
                 let id = data.inbox_numbers;
                 data.stored(convoy)?.inbox.push(InboxEntry { id, time: now, request });
@@ -336,7 +390,27 @@ impl Store for MemoryStore {
     }
 
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
-        Box::pin(async move { self.run(|data| Ok(data.stored(convoy)?.inbox.clone())) })
+        Box::pin(async move { self.run(|data| Ok(data.kept(convoy)?.inbox.clone())) })
+    }
+
+    fn begin_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.write(|data| data.begin_pruning(lease, now)) })
+    }
+
+    fn finish_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move { self.write(|data| data.finish_pruning(lease, now)) })
+    }
+
+    fn prunings(&self) -> BoxFuture<'_, Result<Vec<Pruning>, StoreError>> {
+        Box::pin(async move { self.run(|data| Ok(data.prunings.values().cloned().collect())) })
     }
 }
 

@@ -14,7 +14,8 @@ mod sqlite;
 mod wait;
 
 pub use self::api::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Pruning, Store, StoreError,
+    StoredConvoy,
 };
 pub use self::export::{ExportError, NdjsonExport, PeopleFiles, RunRecord, RunTask, Synced};
 pub use self::memory::{MemoryStore, When};

@@ -26,6 +26,10 @@ pub enum FailureKind {
     Timeout,
     /// The gate with this command or name failed.
     Gate(String),
+    /// This command of `merge.verify` failed on the merged tree with the work in it.
+    Verify(String),
+    /// This command of `merge.verify` fails on the integration ref itself, without the work; the work is not blamed.
+    RedTip(String),
     /// The agent rates its own work below what passes.
     Drift,
     /// The hook of this name or command failed.
@@ -64,7 +68,7 @@ pub enum FailureKind {
 
 /// Text that names no [`FailureKind`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no failure type")]
+#[error("{0:?} is no failure type; there are {list}, gate:NAME, hook:NAME", list = PLAIN.map(|(_, text)| text).join(", "))]
 pub struct InvalidFailureKind(pub String);
 
 const PLAIN: [(FailureKind, &str); 22] = [
@@ -108,12 +112,15 @@ impl FailureKind {
             | Self::Idle
             | Self::Timeout
             | Self::Gate(_)
+            | Self::Verify(_)
             | Self::ReviewBlocked
             | Self::Worktree
             | Self::Snapshot
             | Self::Artifact
             | Self::MergeError
             | Self::RateLimit => true,
+            // No other work of this task is asked for.
+            Self::RedTip(_) => false,
             // What a hook keeps from happening, another attempt must not bring about either.
             Self::Hook(_) => false,
             // It has a try of its own, once.
@@ -136,6 +143,8 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gate(name) => return write!(f, "gate:{name}"),
+            Self::Verify(name) => return write!(f, "verify:{name}"),
+            Self::RedTip(name) => return write!(f, "verify-tip:{name}"),
             Self::Hook(name) => return write!(f, "hook:{name}"),
             _ => {}
         }
@@ -149,6 +158,12 @@ impl FromStr for FailureKind {
     fn from_str(text: &str) -> Result<Self, InvalidFailureKind> {
         if let Some(name) = text.strip_prefix("gate:") {
             return Ok(Self::Gate(name.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("verify:") {
+            return Ok(Self::Verify(name.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("verify-tip:") {
+            return Ok(Self::RedTip(name.to_owned()));
         }
         if let Some(name) = text.strip_prefix("hook:") {
             return Ok(Self::Hook(name.to_owned()));
@@ -214,7 +229,9 @@ mod tests {
             assert_eq!(kind.to_string(), text);
             assert_eq!(text.parse::<FailureKind>().expect("known"), kind);
         }
-        for named in [FailureKind::Gate("npm test".into()), FailureKind::Hook("npm test".into())] {
+        for named in [FailureKind::Gate, FailureKind::Verify, FailureKind::RedTip, FailureKind::Hook]
+            .map(|of| of("npm test".into()))
+        {
             assert_eq!(named.to_string().parse::<FailureKind>().expect("known"), named);
         }
         assert!("nonsense".parse::<FailureKind>().is_err());

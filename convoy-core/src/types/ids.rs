@@ -177,6 +177,11 @@ impl WorkerId {
     pub fn of_hook(convoy: &ConvoyId, index: u32) -> Self {
         Self::of_end(convoy, 1_000_000 + index)
     }
+
+    /// The id of a run of `merge.verify`, told from the others.
+    pub fn of_verify(convoy: &ConvoyId, run: u32) -> Self {
+        Self::of_end(convoy, 2_000_000_u32.saturating_add(run))
+    }
 }
 
 /// The position of a task in its convoy, from 0, in file order.

@@ -10,16 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::live::{self, Live, LiveReceiver};
 use super::reply::{Expects, Reply};
 use super::table::{self, Answer};
+use crate::callback::{Begin, Code};
 use crate::courier::Courier;
-
-/// Code of the host that answers later.
-pub(crate) trait Plug: Send + Sync + 'static {
-    /// Hands the request over.
-    fn begin(&self, expects: &Expects, request: &str, id: u64);
-
-    /// Says that the answer is no longer needed.
-    fn cancel(&self, id: u64);
-}
 
 /// How long the host may take.
 #[derive(Debug, Clone, Default)]
@@ -59,9 +51,11 @@ pub(crate) enum Ended {
 }
 
 /// A call to be made.
-pub(crate) struct Ask<P: Plug> {
+pub(crate) struct Ask {
     pub(crate) courier: Arc<Courier>,
-    pub(crate) plug: Arc<P>,
+    pub(crate) code: Arc<Code>,
+    /// The function that is asked.
+    pub(crate) step: Begin,
     pub(crate) expects: Expects,
     pub(crate) request: String,
     pub(crate) limits: Limits,
@@ -77,14 +71,14 @@ enum Stage {
 }
 
 /// A completion that is waited for. Dropping it gives it up.
-struct Ticket<P: Plug> {
+struct Ticket {
     id: u64,
     courier: Arc<Courier>,
-    plug: Arc<P>,
+    code: Arc<Code>,
     stage: Arc<Mutex<Stage>>,
 }
 
-impl<P: Plug> Ask<P> {
+impl Ask {
     /// Calls the host and waits for its answer; `hear` gets what it tells meanwhile.
     pub(crate) async fn run(self, mut hear: impl FnMut(Live)) -> Ended {
         if self.limits.cancel.is_cancelled() {
@@ -97,8 +91,8 @@ impl<P: Plug> Ask<P> {
         let mut clock = Clock::new(&limits);
         let mut stopped = None;
         let answer = loop {
+            // None of these comes first: a host that prints without end can be stopped, and its answer is taken.
             tokio::select! {
-                biased;
                 Some(told) = live.next() => {
                     clock.heard();
                     hear(told);
@@ -106,6 +100,7 @@ impl<P: Plug> Ask<P> {
                 answer = &mut answered => break answer.ok(),
                 why = clock.strikes(&limits) => {
                     if stopped.is_some() {
+                        tracing::warn!(completion = id, "code of the host did not answer after it was told to stop");
                         break None;
                     }
                     stopped = Some(why);
@@ -125,14 +120,14 @@ impl<P: Plug> Ask<P> {
     }
 
     /// Calls the host's function on a thread that it may block.
-    fn begin(self, id: u64) -> Ticket<P> {
+    fn begin(self, id: u64) -> Ticket {
         let stage = Arc::new(Mutex::new(Stage::Called));
         let ticket =
-            Ticket { id, courier: self.courier.clone(), plug: self.plug.clone(), stage: stage.clone() };
-        let (plug, courier) = (self.plug, self.courier);
+            Ticket { id, courier: self.courier.clone(), code: self.code.clone(), stage: stage.clone() };
+        let (code, courier) = (self.code, self.courier);
         let kept = courier.clone();
         courier.deliver(move || {
-            plug.begin(&self.expects, &self.request, id);
+            code.begin(self.step, &self.request, id);
             let given_up = {
                 let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
                 let given_up = *stage == Stage::CalledAndCancelled;
@@ -140,15 +135,15 @@ impl<P: Plug> Ask<P> {
                 given_up
             };
             if given_up {
-                plug.cancel(id);
+                code.cancel(id);
             }
-            drop((plug, kept));
+            drop((code, kept));
         });
         ticket
     }
 }
 
-impl<P: Plug> Ticket<P> {
+impl Ticket {
     /// Tells the host, once, and never before its function has returned.
     fn cancel(&self) {
         {
@@ -162,15 +157,15 @@ impl<P: Plug> Ticket<P> {
                 return;
             }
         }
-        let (plug, kept, id) = (self.plug.clone(), self.courier.clone(), self.id);
+        let (code, kept, id) = (self.code.clone(), self.courier.clone(), self.id);
         self.courier.deliver(move || {
-            plug.cancel(id);
-            drop((plug, kept));
+            code.cancel(id);
+            drop((code, kept));
         });
     }
 }
 
-impl<P: Plug> Drop for Ticket<P> {
+impl Drop for Ticket {
     fn drop(&mut self) {
         if table::close(self.id) {
             self.cancel();
@@ -178,8 +173,9 @@ impl<P: Plug> Drop for Ticket<P> {
     }
 }
 
-/// What was told before the answer comes before it.
+/// What was told before the answer comes before it; what a host goes on to tell is not waited for.
 fn drain(live: &mut LiveReceiver, hear: &mut impl FnMut(Live)) {
+    live.close();
     while let Some(told) = live.next_now() {
         hear(told);
     }
@@ -232,5 +228,82 @@ async fn over(timer: Option<&mut Pin<Box<Sleep>>>) {
     match timer {
         Some(timer) => timer.as_mut().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{c_char, c_void};
+    use std::sync::mpsc;
+
+    use convoy_core::process::Stream;
+
+    use super::*;
+    use crate::callback::UserData;
+
+    /// Hands its number to the `Sender<u64>` that its data points to, and prints the first piece.
+    unsafe extern "C" fn hand_over(asked: *mut c_void, _: *const c_char, _: usize, id: u64) {
+        // SAFETY: the tests below hand over such a pointer, which lives as long as the call.
+        unsafe { &*asked.cast::<mpsc::Sender<u64>>() }.send(id).expect("the test listens");
+        assert!(table::find(id).expect("it is open").live.send(piece()));
+    }
+
+    fn ask(asked: &mpsc::Sender<u64>, limits: Limits) -> Ask {
+        let data = UserData::new((&raw const *asked).cast_mut().cast(), None);
+        Ask {
+            courier: Courier::spawn().expect("threads"),
+            code: Arc::new(Code::new(data, None)),
+            step: hand_over,
+            expects: Expects::Agent,
+            request: "{}\0".to_owned(),
+            limits,
+        }
+    }
+
+    fn piece() -> Live {
+        Live::Output(Stream::Stdout, b"x".to_vec())
+    }
+
+    /// Runs a call of code that prints another piece whenever one was read, so that there is always one: it ends all the
+    /// same, after what `act` does at the third piece.
+    fn flooded(limits: Limits, act: impl Fn(u64)) -> Ended {
+        let (asked, begun) = mpsc::channel();
+        let call = ask(&asked, limits);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let (mut heard, mut id) = (0, None);
+        runtime.block_on(call.run(|_| {
+            let id = *id.get_or_insert_with(|| begun.recv().expect("it was asked"));
+            heard += 1;
+            assert!(heard < 100_000, "output is all that is looked at");
+            if heard == 3 {
+                act(id);
+            }
+            if let Ok(open) = table::find(id) {
+                open.live.send(piece());
+            }
+        }))
+    }
+
+    #[test]
+    fn code_that_prints_without_end_can_be_stopped() {
+        let cancel = CancellationToken::new();
+        let limits = Limits { cancel: cancel.clone(), ..Limits::default() };
+        let ended = flooded(limits, |_| cancel.cancel());
+        assert!(matches!(ended, Ended::Stopped(Why::Cancelled, None)), "{ended:?}");
+    }
+
+    #[test]
+    fn the_answer_of_code_that_prints_without_end_is_taken() {
+        let answer = |id| {
+            let reply = Expects::Agent.read(r#"{"outcome":"succeeded"}"#).expect("an answer");
+            let kept = table::find(id).expect("it is open");
+            table::answer(id, Answer::Resolved(reply)).expect("nobody answered before");
+            // As a thread would that prints on: what was read makes room for more.
+            for _ in 0..1000 {
+                kept.live.send(piece());
+            }
+        };
+        let ended = flooded(Limits::default(), answer);
+        assert!(matches!(ended, Ended::Resolved(Reply::Agent(_))), "{ended:?}");
     }
 }

@@ -6,7 +6,7 @@ use convoy_core::process::Stream;
 use convoy_core::types::SessionId;
 use tokio::sync::mpsc;
 
-/// Output that may wait for the engine, in bytes. The host waits when there is more.
+/// What may wait for the engine, in bytes. The host waits when there is more.
 const MOST_WAITING: usize = 4 << 20;
 
 /// Something that the host told.
@@ -21,11 +21,14 @@ pub(crate) enum Live {
 }
 
 impl Live {
+    /// What it takes while it waits: also a piece that is empty, or no output at all, takes room.
     fn size(&self) -> usize {
-        match self {
-            Self::Output(_, bytes) => bytes.len(),
-            Self::Session(_) | Self::Started(_) => 0,
-        }
+        size_of::<Self>()
+            + match self {
+                Self::Output(_, bytes) => bytes.len(),
+                Self::Session(session) => session.as_str().len(),
+                Self::Started(_) => 0,
+            }
     }
 }
 
@@ -83,6 +86,11 @@ impl LiveReceiver {
         self.taken(live)
     }
 
+    /// Takes no more: what waits is all that there will be.
+    pub(crate) fn close(&mut self) {
+        self.receiver.close();
+    }
+
     /// The next, if there is one.
     pub(crate) fn next_now(&mut self) -> Option<Live> {
         let live = self.receiver.try_recv().ok();
@@ -90,7 +98,7 @@ impl LiveReceiver {
     }
 
     fn taken(&self, live: Option<Live>) -> Option<Live> {
-        if let Some(size) = live.as_ref().map(Live::size).filter(|size| *size > 0) {
+        if let Some(size) = live.as_ref().map(Live::size) {
             self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).bytes -= size;
             self.shared.less.notify_all();
         }
@@ -139,6 +147,26 @@ mod tests {
             heard.recv().expect("it waits no longer");
         });
         assert_eq!(receiver.next_now(), Some(piece(1)));
+    }
+
+    #[test]
+    fn a_host_that_tells_many_sessions_or_processes_waits_as_one_that_prints_does() {
+        let session = || Live::Session(SessionId::new("s".repeat(512)).expect("as long as one may be"));
+        let told: [&(dyn Fn() -> Live + Sync); 3] = [&session, &|| Live::Started(7), &|| piece(0)];
+        for live in told {
+            let (sender, mut receiver) = channel();
+            let most = MOST_WAITING.div_ceil(live().size());
+            (0..most).for_each(|_| assert!(sender.send(live())));
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| sender.send(live()));
+                assert_eq!(receiver.next_now(), Some(live()));
+                assert!(waiting.join().expect("no panic"), "there is room again");
+            });
+            let waited = std::iter::from_fn(|| receiver.next_now()).count();
+            assert_eq!(waited, most, "no more than that waited");
+            let left = receiver.shared.waiting.lock().expect("whole").bytes;
+            assert_eq!(left, 0, "what was taken waits no longer");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod live;
 mod reply;
 mod table;
 
-pub(crate) use self::call::{Ask, Ended, Limits, Plug, Why};
+pub(crate) use self::call::{Ask, Ended, Limits, Why};
 pub(crate) use self::live::Live;
 pub(crate) use self::reply::{Expects, Reply};
 

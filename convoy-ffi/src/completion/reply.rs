@@ -1,6 +1,7 @@
 //! The answers of hosts, as they stand in JSON.
 
 use convoy_core::agent::{AgentOutcome, AgentReport};
+use convoy_core::attempt::{Answer, PromptPart};
 use convoy_core::merge::{Advance, PrepareOutcome, PrepareRequest, Prepared, Settled};
 use convoy_core::review::{ReviewReport, Verdict};
 use convoy_core::types::{Cost, Failure, FailureKind, Oid, SessionId, Timestamp, Usage};
@@ -26,6 +27,10 @@ pub(crate) enum Expects {
     Advance,
     /// Whether a commit landed.
     Settle,
+    /// Whether a gate or a hook lets the work go on.
+    Verdict,
+    /// A part of a prompt.
+    Part,
 }
 
 /// An answer.
@@ -43,6 +48,10 @@ pub(crate) enum Reply {
     Fenced(u64),
     /// Whether a commit landed.
     Settle(Settled),
+    /// Whether a gate or a hook lets the work go on.
+    Verdict(Answer),
+    /// A part of a prompt.
+    Part(PromptPart),
 }
 
 impl Expects {
@@ -57,6 +66,15 @@ impl Expects {
                 SettledText::Landed => Ok(Reply::Settle(Settled::Landed)),
                 SettledText::NotLanded => Ok(Reply::Settle(Settled::NotLanded)),
             },
+            Self::Verdict => Ok(Reply::Verdict(match json::read(text, "result")? {
+                PassText::Pass => Answer::Pass,
+                PassText::Fail { reason } => Answer::Fail(reason),
+            })),
+            Self::Part => Ok(Reply::Part(match json::read(text, "result")? {
+                PartText::Nothing => PromptPart::Nothing,
+                PartText::Instructions { text } => PromptPart::Instructions(text),
+                PartText::Data { text } => PromptPart::Data(text),
+            })),
         }
     }
 }
@@ -65,10 +83,11 @@ impl Expects {
 #[serde(deny_unknown_fields)]
 struct AgentText {
     outcome: AgentOutcomeText,
+    #[serde(default, deserialize_with = "json::object")]
     failure: Option<FailureText>,
     exit_code: Option<i32>,
     session: Option<SessionId>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     usage: UsageText,
     #[serde(default)]
     result_text: String,
@@ -152,7 +171,7 @@ struct ReviewText {
     verdict: VerdictText,
     #[serde(default)]
     text: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     usage: UsageText,
 }
 
@@ -228,12 +247,29 @@ enum SettledText {
     NotLanded,
 }
 
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+enum PassText {
+    Pass,
+    Fail { reason: String },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "part", rename_all = "kebab-case", deny_unknown_fields)]
+enum PartText {
+    Nothing,
+    Instructions { text: String },
+    Data { text: String },
+}
+
 fn wrong(message: &str) -> convoy_error {
     convoy_error::new(CONVOY_BAD_JSON, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use convoy_core::types::MergeStrategy;
+
     use super::*;
 
     fn report(text: &str) -> AgentReport {
@@ -250,6 +286,7 @@ mod tests {
             tip: oid('a'),
             work: oid('b'),
             message: String::new(),
+            strategy: MergeStrategy::Merge,
         }
     }
 
@@ -285,18 +322,48 @@ mod tests {
             (Expects::Agent, r#"{"outcome":"failed"}"#, "failure"),
             (Expects::Agent, r#"{"outcome":"succeeded","failure":{"message":"m"}}"#, "failed"),
             (Expects::Agent, r#"{"outcome":"succeeded","x":1}"#, "x"),
+            (
+                Expects::Agent,
+                r#"{"outcome":"succeeded","usage":[1,2]}"#,
+                "found a list where an object must be",
+            ),
+            (
+                Expects::Agent,
+                r#"{"outcome":"failed","failure":{"message":"m","failure_type":"zork"}}"#,
+                "there are error, refused, turn-limit",
+            ),
             (Expects::Agent, r#"{"outcome":"succeeded","usage":{"inputs":1}}"#, "inputs"),
             (Expects::Review, r#"{"verdict":"ok"}"#, "ok"),
             (Expects::Prepare(request()), r#"{"outcome":"prepared","commit":"x"}"#, "x"),
             (Expects::Prepare(request()), r#"{"outcome":"conflict","tree":"T","paths":[]}"#, "paths"),
             (Expects::Advance, r#"{"outcome":"landed"}"#, "landed"),
             (Expects::Settle, r#"{"outcome":"advanced"}"#, "advanced"),
+            (Expects::Verdict, r#"{"outcome":"fail"}"#, "reason"),
+            (Expects::Verdict, r#"{"outcome":"passed"}"#, "passed"),
+            (Expects::Part, r#"{"part":"data"}"#, "text"),
+            (Expects::Part, r#""text""#, "result"),
         ];
         for (expects, text, word) in cases {
             let text = text.replace("\"T\"", &format!("\"{}\"", "c".repeat(40)));
             let refused = expects.read(&text).expect_err(&text);
             assert_eq!(refused.status(), CONVOY_BAD_JSON, "{text}");
             assert!(refused.message().contains(word), "{text}: {}", refused.message());
+        }
+    }
+
+    #[test]
+    fn gates_hooks_and_prompt_sources_say_what_they_can_say() {
+        let said = |expects: Expects, text: &str| expects.read(text).expect(text);
+        assert!(matches!(said(Expects::Verdict, r#"{"outcome":"pass"}"#), Reply::Verdict(Answer::Pass)));
+        let failed = said(Expects::Verdict, r#"{"outcome":"fail","reason":"no"}"#);
+        assert!(matches!(failed, Reply::Verdict(Answer::Fail(reason)) if reason == "no"));
+        let parts = [
+            (r#"{"part":"nothing"}"#, PromptPart::Nothing),
+            (r#"{"part":"instructions","text":"t"}"#, PromptPart::Instructions("t".to_owned())),
+            (r#"{"part":"data","text":"t"}"#, PromptPart::Data("t".to_owned())),
+        ];
+        for (text, expected) in parts {
+            assert!(matches!(said(Expects::Part, text), Reply::Part(part) if part == expected), "{text}");
         }
     }
 

@@ -32,11 +32,15 @@ impl Wake for HostWake {
 /// time, with no lock held; it may call any function of the library, and should return soon: until then no further
 /// events of this run are fetched. It must not throw or longjmp.
 ///
-/// It takes the place of an earlier one; NULL for `wake` takes that away only. `destroy`, unless it is NULL, is called
-/// exactly once with `user_data` when `wake` does not run and will not be called any more: after it was replaced, after the run was
-/// freed, or when this call fails.
+/// It takes the place of an earlier one; NULL for `wake` takes that away only. An earlier one that runs at this moment runs to
+/// its end, and this does not wait for that: the new one is called after it. So a wake may replace itself, clear itself, and
+/// free the run. `destroy`, unless it is NULL, is called exactly once with `user_data` when `wake` does not run and will not be
+/// called any more: after it was replaced, after the run was freed, or when this call fails; on whichever thread lets go
+/// of it last, which may be the one that makes this call.
 ///
-/// Fails with the mistakes in the call. May be called from any threads at once.
+/// Ownership: `user_data` belongs to the library from here on, also when this fails.
+/// Threads: any, at once. Does not wait.
+/// Errors: the mistakes in the call.
 ///
 /// # Safety
 /// `wake` and `destroy` must be NULL or functions that may be called with `user_data` on any thread. `err` must be
@@ -61,7 +65,11 @@ pub unsafe extern "C" fn convoy_run_set_wake(
 
 /// Has the events of the run begin with the first stored one whose number ("_event_id") is above `event_id`, in the
 /// place of the first event of this run: 0 gives all of the convoy, from its very start. To be called before any other
-/// function about events. Fails with CONVOY_STATE when events are read already, and the mistakes in the call.
+/// function about events.
+///
+/// Ownership: nothing changes hands. Nothing that goes in is kept.
+/// Threads: any, at once. Does not wait.
+/// Errors: CONVOY_STATE when events are read already, and the mistakes in the call.
 ///
 /// # Safety
 /// `err` must be NULL or writable.
@@ -75,19 +83,25 @@ pub unsafe extern "C" fn convoy_run_events_after(
     unsafe { with_run(run, err, |run| run.watch_after(event_id)) }
 }
 
-/// The next event of the run, if there is one now. Never blocks. `out` receives a JSON object on one line, to be freed
-/// with `convoy_string_free`. The first call begins to fetch: from the first event of this run (start, resume, retry)
-/// on, so that nothing is missed by reading late; for those of the convoy before it, `convoy_run_events_after`.
+/// The next event of the run, if there is one now. Never blocks. `out` receives a JSON object on one line. The first
+/// call begins to fetch: from the first event of this run (start, resume, retry) on, so that nothing is missed by
+/// reading late; for those of the convoy before it, `convoy_run_events_after`. So it mostly answers CONVOY_EMPTY, also
+/// after the end of the run: until CONVOY_END there is more to come.
 ///
 /// A stored event has "_event_id" (its number, rising), "timestamp", "type", "convoy_id", "task_id" and "worker_id" (null where it
-/// concerns none), and members of its type. Not stored, and without a number: "task_output" (a piece of what an agent
-/// prints, free of secrets, with "task_id", "attempt_no" and "text"), "lagged" ("lost" pieces of such output
-/// went by because nobody read them; stored events are never lost), and last of all "run_ended": "ended" is "finished"
-/// or "interrupted" (with the "status" of the convoy and "warnings") or "failed" (with "error": "status", "kind",
+/// concerns none), and members of its type: all types, when they come and what
+/// they hold, stand in EVENTS.md (see the top of this header). Not stored, and without a number: "task_output" (a piece of what an agent
+/// prints, free of secrets, with "task_id", "attempt_no" and "text"), "lagged" ("lost" pieces of such output of this
+/// run went by because nobody read them, also before the first read; the log file has them, and stored events are never
+/// lost), and last of all "run_ended": "ended" is "finished"
+/// or "interrupted" (with the "status" of the convoy and "warnings", as those of `convoy_run_wait`) or "failed" (with "error": "status", "kind",
 /// "message"; the convoy can be resumed). "unread", if it is there, says why events before it could not be read.
 ///
-/// CONVOY_EMPTY: none now. CONVOY_END: none any more, "run_ended" was read. Both make no error object. Fails with the
-/// mistakes in the call. May be called from several threads at once, each of which gets other events.
+/// CONVOY_EMPTY: none now. CONVOY_END: none any more, "run_ended" was read. Both make no error object.
+///
+/// Ownership: `out` is yours: free it with `convoy_string_free`. Nothing that goes in is kept.
+/// Threads: any, at once; each gets other events. Does not wait.
+/// Errors: CONVOY_EMPTY and CONVOY_END (without an error object), and the mistakes in the call.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -104,6 +118,10 @@ pub unsafe extern "C" fn convoy_run_next_event(
 /// As `convoy_run_next_event`, but waits for an event for up to `timeout_ms` milliseconds (for as long as it takes, if
 /// that is negative), and answers CONVOY_TIMED_OUT when none came. Not from a callback.
 ///
+/// Ownership: `out` is yours: free it with `convoy_string_free`. Nothing that goes in is kept.
+/// Threads: any, at once, but no callback; each gets other events. Waits as `timeout_ms` says.
+/// Errors: CONVOY_TIMED_OUT and CONVOY_END (without an error object), and the mistakes in the call.
+///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
 #[unsafe(no_mangle)]
@@ -119,7 +137,11 @@ pub unsafe extern "C" fn convoy_run_wait_event(
 }
 
 /// The next events of the run that are there now, at most `max`, as a JSON list with at least one: as
-/// `convoy_run_next_event` otherwise, and with far fewer calls where there are many. CONVOY_BAD_NUMBER when `max` is 0.
+/// `convoy_run_next_event` otherwise, and with far fewer calls where there are many.
+///
+/// Ownership: `out` is yours: free it with `convoy_string_free`. Nothing that goes in is kept.
+/// Threads: any, at once; each gets other events. Does not wait.
+/// Errors: CONVOY_BAD_NUMBER (`max` is 0), and those of `convoy_run_next_event`.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -139,6 +161,10 @@ pub unsafe extern "C" fn convoy_run_next_events(
 }
 
 /// As `convoy_run_next_events`, but waits for the first event as `convoy_run_wait_event` does.
+///
+/// Ownership: `out` is yours: free it with `convoy_string_free`. Nothing that goes in is kept.
+/// Threads: any, at once, but no callback; each gets other events. Waits as `timeout_ms` says.
+/// Errors: CONVOY_BAD_NUMBER (`max` is 0), and those of `convoy_run_wait_event`.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -162,8 +188,9 @@ pub unsafe extern "C" fn convoy_run_wait_events(
 /// the end. It is for polling only: do not read from it, write to it or close it. It belongs to the run and is closed
 /// when the run is freed. `out` receives it, the same at every call.
 ///
-/// Fails with CONVOY_INTERNAL when the system has no more descriptors, and the mistakes in the call. May be called from
-/// any threads at once.
+/// Ownership: the descriptor belongs to the run.
+/// Threads: any, at once. Does not wait.
+/// Errors: CONVOY_INTERNAL when the system has no more descriptors, and the mistakes in the call.
 ///
 /// # Safety
 /// `out` must be NULL or writable, and `err` too.
@@ -198,11 +225,17 @@ fn one(events: Vec<String>) -> String {
     events.into_iter().next().unwrap_or_default()
 }
 
-fn list(events: Vec<String>) -> String {
-    let mut text = String::with_capacity(events.iter().map(|event| event.len() + 1).sum::<usize>() + 1);
-    for event in events {
-        text.push(if text.is_empty() { '[' } else { ',' });
-        text.push_str(&event);
+/// A JSON list of these texts.
+pub(crate) fn list(events: Vec<String>) -> String {
+    // Each with what stands before it, the end, and the NUL that is added when it is handed out.
+    let length = events.iter().map(|event| event.len() + 1).sum::<usize>() + 2;
+    let mut text = String::with_capacity(length);
+    text.push('[');
+    for (n, event) in events.iter().enumerate() {
+        if n > 0 {
+            text.push(',');
+        }
+        text.push_str(event);
     }
     text.push(']');
     text

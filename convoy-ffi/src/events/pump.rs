@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
 use super::queue::{Queue, Wake};
+use super::waker::Waker;
 use crate::courier::Courier;
 use crate::status::convoy_status;
 
@@ -20,21 +21,17 @@ const BATCH: usize = 256;
 pub(crate) struct Watch {
     queue: Arc<Queue>,
     fetching: Option<AbortHandle>,
-    courier: Arc<Courier>,
+    waker: Waker,
 }
 
 impl Watch {
     /// Begins to fetch the events of the convoy with a number above `after`.
     pub(crate) fn begin(run: &Run, after: u64, courier: Arc<Courier>) -> Self {
         let queue = Arc::new(Queue::new());
-        let pump = Pump {
-            events: run.subscribe(after),
-            run: run.clone(),
-            queue: queue.clone(),
-            courier: courier.clone(),
-        };
+        let waker = Waker::new(queue.clone(), courier.clone());
+        let pump = Pump { events: run.subscribe(after), run: run.clone(), waker: waker.clone() };
         let fetching = courier.run(pump.run());
-        Self { queue, fetching, courier }
+        Self { queue, fetching, waker }
     }
 
     pub(super) fn queue(&self) -> &Queue {
@@ -43,9 +40,7 @@ impl Watch {
 
     /// Sets who is woken.
     pub(super) fn set_wake(&self, wake: Option<Arc<dyn Wake>>) {
-        if let Some(wake) = self.queue.set_wake(wake) {
-            self.courier.deliver(move || wake.wake());
-        }
+        self.waker.set(wake);
     }
 
     /// Ends it; whoever waits for events is told.
@@ -66,8 +61,7 @@ impl Drop for Watch {
 struct Pump {
     events: Subscription,
     run: Run,
-    queue: Arc<Queue>,
-    courier: Arc<Courier>,
+    waker: Waker,
 }
 
 impl Pump {
@@ -77,7 +71,7 @@ impl Pump {
             match self.batch().await {
                 Ok((events, over)) => {
                     if !events.is_empty() {
-                        self.hand_over(events, false).await;
+                        self.waker.put(events, false).await;
                     }
                     if over {
                         break;
@@ -90,7 +84,7 @@ impl Pump {
             }
         }
         let end = end(self.run.id(), &self.run.wait().await, unread.as_deref());
-        self.hand_over(vec![end.to_string()], true).await;
+        self.waker.put(vec![end.to_string()], true).await;
     }
 
     /// The next events: as many as are there without waiting, at least one or the end.
@@ -102,7 +96,7 @@ impl Pump {
                 next.await
             } else {
                 // `Subscription::next` gives up nothing when it is dropped before it is ready: what it read stands in
-                // the subscription, and a page that was asked for is asked for again.
+                // the subscription, and so does a page that was asked for, or it is asked for again.
                 let Some(next) = ready(next).await else { break };
                 next
             };
@@ -112,16 +106,6 @@ impl Pump {
             }
         }
         Ok((events, false))
-    }
-
-    async fn hand_over(&self, events: Vec<String>, last: bool) {
-        if let Some(wake) = self.queue.put(events, last).await {
-            let called = self.courier.deliver(move || wake.wake());
-            // One call at a time, and in order. A wake that panics or never returns stops only this watch.
-            if let Some(called) = called {
-                drop(called.await);
-            }
-        }
     }
 }
 
@@ -140,8 +124,8 @@ async fn ready<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
 
 /// An event as one line of JSON.
 fn text(convoy: &ConvoyId, event: &RunEvent) -> String {
-    let value = match event {
-        RunEvent::Recorded(record) => record.to_flat_json(),
+    let live = match event {
+        RunEvent::Recorded(record) => return record.to_flat_text(),
         RunEvent::Output { task, attempt, text } => json!({
             "type": "task_output", "convoy_id": convoy, "task_id": task, "attempt_no": attempt.0, "text": text,
         }),
@@ -149,7 +133,7 @@ fn text(convoy: &ConvoyId, event: &RunEvent) -> String {
         // Kinds that later versions of the core may add; a test of the header names those there are.
         _ => json!({ "type": "unknown", "convoy_id": convoy }),
     };
-    value.to_string()
+    live.to_string()
 }
 
 /// The last event of a run.
@@ -157,7 +141,7 @@ fn end(convoy: &ConvoyId, outcome: &Result<Outcome, Error>, unread: Option<&str>
     let mut end = match outcome {
         Ok(outcome) => json!({
             "type": "run_ended", "convoy_id": convoy, "ended": outcome.ended,
-            "status": outcome.view.status, "warnings": outcome.warnings,
+            "status": outcome.view.status, "warnings": crate::json::warnings(outcome),
         }),
         Err(error) => json!({
             "type": "run_ended", "convoy_id": convoy, "ended": "failed",

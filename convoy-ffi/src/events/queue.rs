@@ -37,6 +37,10 @@ struct State {
     /// A reader was told that there is nothing, or nobody ever asked: the next event wakes.
     quiet: bool,
     wake: Option<Arc<dyn Wake>>,
+    /// `wake` is to be called as soon as no other call is under way.
+    due: bool,
+    /// Somebody makes the calls, one after the other, until none is due.
+    calling: bool,
     signal: Option<Signal>,
 }
 
@@ -45,6 +49,8 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     room: Notify,
+    /// No call is under way any more.
+    called: Notify,
 }
 
 impl std::fmt::Debug for Queue {
@@ -87,7 +93,7 @@ impl Signal {
 impl Queue {
     pub(super) fn new() -> Self {
         let state = State { quiet: true, ..State::default() };
-        Self { state: Mutex::new(state), filled: Condvar::new(), room: Notify::new() }
+        Self { state: Mutex::new(state), filled: Condvar::new(), room: Notify::new(), called: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -95,8 +101,8 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts events in, waiting until there is room. Answers whom to wake.
-    pub(super) async fn put(&self, events: Vec<String>, last: bool) -> Option<Arc<dyn Wake>> {
+    /// Puts events in, waiting until there is room. Answers whether [`next_call`](Self::next_call) is to be asked.
+    pub(super) async fn put(&self, events: Vec<String>, last: bool) -> bool {
         loop {
             let room = self.room.notified();
             {
@@ -112,31 +118,62 @@ impl Queue {
         }
     }
 
-    /// Tells whoever waits, and answers whom to wake.
-    fn filled(&self, state: &mut State) -> Option<Arc<dyn Wake>> {
+    /// Tells whoever waits, and answers whether somebody must make a call who does not yet.
+    fn filled(&self, state: &mut State) -> bool {
         if state.events.is_empty() {
-            return None;
+            return false;
         }
         self.filled.notify_all();
         if let Some(signal) = &mut state.signal {
             signal.set(true);
         }
-        let wake = state.wake.clone().filter(|_| state.quiet)?;
-        state.quiet = false;
-        Some(wake)
+        if state.quiet && state.wake.is_some() {
+            state.quiet = false;
+            state.due = true;
+        }
+        let begin = state.due && !state.calling;
+        state.calling |= begin;
+        begin
     }
 
-    /// Sets who is woken, in the place of another; answers whom to wake at once.
-    pub(super) fn set_wake(&self, wake: Option<Arc<dyn Wake>>) -> Option<Arc<dyn Wake>> {
-        let (before, now) = {
+    /// Sets who is woken, in the place of another, which is not called any more. Answers as [`put`](Self::put).
+    pub(super) fn set_wake(&self, wake: Option<Arc<dyn Wake>>) -> bool {
+        let (before, call) = {
             let mut state = self.lock();
             let before = std::mem::replace(&mut state.wake, wake);
-            state.quiet = true;
+            (state.due, state.quiet) = (false, true);
             (before, self.filled(&mut state))
         };
         // Outside of the lock: it may call the host.
         drop(before);
-        now
+        call
+    }
+
+    /// Whom to call now, for the one who was told to ask: again and again, until there is nobody. What is answered
+    /// lives until it is dropped, whatever takes its place meanwhile.
+    pub(super) fn next_call(&self) -> Option<Arc<dyn Wake>> {
+        let mut state = self.lock();
+        let due = std::mem::take(&mut state.due);
+        let next = state.wake.clone().filter(|_| due);
+        if next.is_none() {
+            state.calling = false;
+            self.called.notify_one();
+        }
+        next
+    }
+
+    /// That whoever was told to ask does not any more, though there may be somebody to call: the next event, or the next
+    /// who is set, has another one asked.
+    pub(super) fn stop_calling(&self) {
+        self.lock().calling = false;
+        self.called.notify_one();
+    }
+
+    /// Waits until no call is under way, and none is due but those that nobody could make. For one at a time.
+    pub(super) async fn all_called(&self) {
+        while self.lock().calling {
+            self.called.notified().await;
+        }
     }
 
     /// At most `max` events that are there.
@@ -200,7 +237,7 @@ impl Queue {
     pub(super) fn close(&self) {
         let wake = {
             let mut state = self.lock();
-            state.ended = true;
+            (state.ended, state.due) = (true, false);
             state.wake.take()
         };
         self.filled.notify_all();
@@ -224,7 +261,13 @@ mod tests {
 
     fn put(queue: &Queue, events: &[&str], last: bool) -> bool {
         let events = events.iter().map(|event| (*event).to_owned()).collect();
-        pollster::block_on(queue.put(events, last)).is_some()
+        let told = pollster::block_on(queue.put(events, last));
+        called(queue, told)
+    }
+
+    /// Makes the calls that are due, and answers whether there were any.
+    fn called(queue: &Queue, told: bool) -> bool {
+        told && std::iter::from_fn(|| queue.next_call()).map(|wake| wake.wake()).count() > 0
     }
 
     fn events(events: &[&str]) -> Taken {
@@ -249,7 +292,7 @@ mod tests {
     #[test]
     fn a_reader_is_woken_once_until_it_was_told_that_there_is_nothing() {
         let queue = Queue::new();
-        assert!(queue.set_wake(Some(Arc::new(Count::default()))).is_none());
+        assert!(!queue.set_wake(Some(Arc::new(Count::default()))));
         assert!(put(&queue, &["a"], false), "the first");
         assert!(!put(&queue, &["b"], false), "it knows");
         assert_eq!(queue.take(9), events(&["a", "b"]));
@@ -258,7 +301,7 @@ mod tests {
         assert_eq!(queue.take(9), Taken::Empty);
         assert!(put(&queue, &["d"], false), "it was told");
         assert!(
-            queue.set_wake(Some(Arc::new(Count::default()))).is_some(),
+            called(&queue, queue.set_wake(Some(Arc::new(Count::default())))),
             "a new one is told what is there"
         );
     }

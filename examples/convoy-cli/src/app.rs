@@ -47,20 +47,22 @@ impl App {
     /// A builder for the place, with this environment for everything that is started.
     pub(crate) fn builder(&self, env: BTreeMap<String, String>) -> Result<EngineBuilder, Failure> {
         let builder = Engine::builder(self.repo()?).env(env).actor(self.host.actor());
+        let builder = builder.git_backend(self.place.git_backend.into());
         Ok(match &self.place.state_dir {
             Some(dir) => builder.state_dir(self.host.absolute(dir)),
             None => builder,
         })
     }
 
-    /// The same, with these limits of adapters; convoy files may define them.
+    /// The same, with these limits of adapters, which convoy files may define, and what is to be kept.
     pub(crate) fn limited(
         &self,
         env: BTreeMap<String, String>,
         agents: &AgentArgs,
     ) -> Result<EngineBuilder, Failure> {
         let limits = agents.adapter_limits().into_iter();
-        Ok(limits.fold(self.builder(env)?, |builder, (name, limit)| builder.profile_limit(name, limit)))
+        let builder = self.builder(env)?.retention(agents.keep.retention());
+        Ok(limits.fold(builder, |builder, (name, limit)| builder.profile_limit(name, limit)))
     }
 
     /// The engine of a place where something is stored. Creates nothing.
@@ -91,6 +93,12 @@ impl App {
     pub(crate) async fn convoy(&self, wanted: Option<&str>) -> Result<(Engine, ConvoyId), Failure> {
         let Some(engine) = self.stored().await? else { return Err(self.nothing()) };
         let ids: Vec<ConvoyId> = engine.list().await?.into_iter().map(|convoy| convoy.id).collect();
+        if let Some(Ok(id)) =
+            wanted.map(ConvoyId::new).filter(|id| !id.as_ref().is_ok_and(|id| ids.contains(id)))
+        {
+            // It says whether the convoy was pruned, or never was.
+            engine.status(&id).await?;
+        }
         match choose(&ids, wanted)? {
             Some(id) => Ok((engine, id)),
             None => Err(self.nothing()),

@@ -1,14 +1,18 @@
 //! What may be typed.
 
-use std::collections::BTreeMap;
+mod agents;
+mod keep;
+
 use std::num::IntErrorKind;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use convoy_core::agent::canonical_name;
+use convoy_core::git::Backend;
 use convoy_core::spec::Concurrency;
-use convoy_core::types::{AdapterLimit, TaskId};
+use convoy_core::types::TaskId;
+
+pub(crate) use self::agents::AgentArgs;
+pub(crate) use self::keep::{KeepArgs, PruneArgs};
 
 /// Runs many coding agents on one git repository at once, each in a worktree of its own, and lands their work on one branch.
 #[derive(Debug, Parser)]
@@ -29,6 +33,26 @@ pub(crate) struct PlaceArgs {
     /// Where convoys, logs and worktrees are kept (default: .convoy beside the repository's main worktree)
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Who does git's work: this program as far as it can (auto), or always the git program (reference); the result is the same
+    #[arg(long, value_name = "WHO", global = true, value_enum, default_value_t)]
+    pub(crate) git_backend: GitBackend,
+}
+
+/// Who does git's work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GitBackend {
+    #[default]
+    Auto,
+    Reference,
+}
+
+impl From<GitBackend> for Backend {
+    fn from(backend: GitBackend) -> Self {
+        match backend {
+            GitBackend::Auto => Self::Auto,
+            GitBackend::Reference => Self::Reference,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -181,6 +205,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Delete what is kept of convoys that have ended: refs, logs, events
+    Prune(PruneArgs),
     /// Run a small convoy in a scratch repository (made at --repo DIR where that is given)
     Demo,
 }
@@ -254,51 +280,6 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) agents: AgentArgs,
-}
-
-/// What agents are given of the program's environment, and how many of them there may be.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct AgentArgs {
-    /// Give agents only PATH, HOME, locale, proxies and the like, and what the convoy file names
-    #[arg(long)]
-    pub(crate) clean_env: bool,
-    /// At most N tasks at work with this agent program (may be repeated)
-    #[arg(long = "adapter-limit", value_name = "NAME=N", value_parser = adapter_limit)]
-    limits: Vec<(String, u32)>,
-    /// Start this agent program at most once in so many seconds (may be repeated)
-    #[arg(long = "adapter-stagger", value_name = "NAME=SECONDS", value_parser = adapter_stagger)]
-    staggers: Vec<(String, Duration)>,
-}
-
-impl AgentArgs {
-    /// The limits of each adapter.
-    pub(crate) fn adapter_limits(&self) -> BTreeMap<String, AdapterLimit> {
-        let mut all: BTreeMap<String, AdapterLimit> = BTreeMap::new();
-        for (name, most) in &self.limits {
-            all.entry(canonical_name(name).to_owned()).or_default().max_concurrent = Some(*most);
-        }
-        for (name, stagger) in &self.staggers {
-            all.entry(canonical_name(name).to_owned()).or_default().stagger = *stagger;
-        }
-        all
-    }
-}
-
-fn adapter_limit(text: &str) -> Result<(String, u32), String> {
-    let (name, most) = setting(text).map_err(|_| "write NAME=N".to_owned())?;
-    match most.parse() {
-        Ok(0) | Err(_) => Err("N is a number from 1".to_owned()),
-        Ok(most) => Ok((name, most)),
-    }
-}
-
-fn adapter_stagger(text: &str) -> Result<(String, Duration), String> {
-    let (name, seconds) = setting(text).map_err(|_| "write NAME=SECONDS".to_owned())?;
-    let seconds = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    match seconds.filter(|seconds| *seconds <= Duration::from_secs(86_400)) {
-        Some(stagger) => Ok((name, stagger)),
-        None => Err("SECONDS is a number from 0 to 86400, such as 3 or 0.5".to_owned()),
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -414,14 +395,16 @@ mod tests {
             "accept t HEAD",
             "inject f",
             "publish",
+            "prune --all",
             "demo",
         ];
         for command in commands {
-            let place = "--repo /r --state-dir /s";
+            let place = "--repo /r --state-dir /s --git-backend reference";
             for line in [format!("convoy {place} {command}"), format!("convoy {command} {place}")] {
                 let args = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
                 assert_eq!(args.place.repo.as_deref(), Some("/r".as_ref()), "{line}");
                 assert_eq!(args.place.state_dir.as_deref(), Some("/s".as_ref()), "{line}");
+                assert_eq!(args.place.git_backend, GitBackend::Reference, "{line}");
             }
         }
     }
@@ -484,17 +467,5 @@ mod tests {
         assert_eq!(convoy.convoy.as_deref(), Some("c"));
         assert_eq!(tasks.iter().map(TaskId::as_str).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(concurrency("512"), Ok(Concurrency::Fixed(512)));
-    }
-
-    #[test]
-    fn limits_of_adapters_are_read_by_name() {
-        let line = "convoy resume --adapter-limit claude-code=2 --adapter-stagger mine=0.5 --adapter-stagger claude=3";
-        let Command::Resume { agents, .. } = parse(line).expect("valid").command else { panic!("resume") };
-        let limits = agents.adapter_limits();
-        assert_eq!(limits["claude"], AdapterLimit::max_concurrent(2).stagger(Duration::from_secs(3)));
-        assert_eq!(limits["mine"], AdapterLimit::default().stagger(Duration::from_millis(500)));
-        for wrong in ["limit claude", "limit claude=0", "limit =1", "limit claude=x", "stagger claude=-1"] {
-            assert!(parse(&format!("convoy run f.yml --adapter-{wrong}")).is_err(), "{wrong}");
-        }
     }
 }

@@ -16,7 +16,9 @@ use crate::app::App;
 use crate::exit::{Exit, Failure};
 use crate::host::cursor_home;
 use crate::output::Out;
-use crate::render::{Board, Hints, Live, count, duration, notable, safe_line, summary_lines};
+use crate::render::{
+    Board, Hints, Live, count, duration, notable, retention_lines, safe_line, summary_lines,
+};
 use crate::signals::{Signals, killed};
 
 /// How often the live display is redrawn.
@@ -33,6 +35,9 @@ pub(crate) async fn drive(
     let result = to_the_end(app, &mut signals, begin, json).await;
     if !result.as_ref().is_err_and(Failure::is_killed) {
         signals.through_first(engine.shutdown()).await?;
+    }
+    for line in engine.last_retention().iter().flat_map(retention_lines) {
+        app.out.note(line);
     }
     result
 }
@@ -172,7 +177,10 @@ impl<'a> Screen<'a> {
             self.out.json_line(&result(outcome, exit));
             return;
         }
-        for warning in &outcome.warnings {
+        // The summary says why nothing is published.
+        let said = outcome.view.publish_blocked.as_deref();
+        let others = |warning: &&String| !said.is_some_and(|said| warning.contains(said));
+        for warning in outcome.warnings.iter().filter(others) {
             self.note(&format!("warning: {}", safe_line(warning)));
         }
         let interrupted = exit == Exit::Interrupted;
@@ -182,7 +190,9 @@ impl<'a> Screen<'a> {
 
 /// The last line of `--json`.
 fn result(outcome: &Outcome, exit: Exit) -> Value {
-    let mut result = json!({ "type": "result", "ended": outcome.ended, "exit_code": exit.code(), "warnings": outcome.warnings });
+    let warnings: Vec<&String> = outcome.file_warnings.iter().chain(&outcome.warnings).collect();
+    let mut result =
+        json!({ "type": "result", "ended": outcome.ended, "exit_code": exit.code(), "warnings": warnings });
     if let (Value::Object(result), Ok(Value::Object(view))) =
         (&mut result, serde_json::to_value(&outcome.view))
     {
@@ -205,6 +215,7 @@ mod tests {
             ended: Ended::Finished,
             view: view(&[("a", TaskStatus::Done)]),
             warnings: vec!["w".into()],
+            file_warnings: vec!["f".into()],
         };
         let result = result(&outcome, Exit::Success);
         let whole = serde_json::to_value(&outcome.view).expect("json");
@@ -215,5 +226,6 @@ mod tests {
             (&result["type"], &result["ended"], &result["exit_code"]),
             (&json!("result"), &json!("finished"), &json!(0))
         );
+        assert_eq!(result["warnings"], json!(["f", "w"]), "those of the file, too");
     }
 }

@@ -107,7 +107,13 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, kind) = class(error.kind());
-        Self { exit, kind, message: error.chain() }
+        let mut message = error.chain();
+        if error.kind() == ErrorKind::Busy {
+            message.push_str(
+                "; `convoy status` shows how far it is, `convoy pause` and `convoy cancel` reach it there",
+            );
+        }
+        Self { exit, kind, message }
     }
 }
 
@@ -182,7 +188,8 @@ mod tests {
         for (kind, code) in cases {
             let failure = Failure::from(Error::new(kind, "why").because(std::io::Error::other("root")));
             assert_eq!(failure.exit.code(), code, "{kind:?}");
-            assert_eq!(failure.message, "why: root");
+            let more = if kind == ErrorKind::Busy { "; `convoy status` shows how far it is" } else { "" };
+            assert!(failure.message.starts_with(&format!("why: root{more}")), "{}", failure.message);
             assert_eq!(serde_json::to_value(kind).expect("json"), failure.kind);
         }
     }

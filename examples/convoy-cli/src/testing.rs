@@ -101,6 +101,7 @@ pub(crate) fn view(tasks: &[(&str, TaskStatus)]) -> ConvoyView {
         stage: None,
         gates: None,
         failed_hooks: Vec::new(),
+        verifying: Vec::new(),
         guard: None,
         published: true,
         publish_blocked: None,

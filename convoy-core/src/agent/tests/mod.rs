@@ -50,6 +50,8 @@ fn request(cwd: &Path, index: u32) -> AgentRequest {
         timeout: Duration::from_secs(120),
         idle: None,
         grace: Duration::from_millis(200),
+        task: None,
+        attempt: Some(AttemptNo(1)),
         worker: WorkerId::of(&convoy, TaskIx(index), AttemptNo(1)),
         cancel: CancellationToken::new(),
     }

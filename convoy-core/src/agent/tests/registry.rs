@@ -25,7 +25,8 @@ fn a_name_means_one_adapter_or_an_error_that_helps() {
     );
     assert_eq!(
         error("clade"),
-        "unknown adapter clade: there are claude, codex, mine; others are defined under `adapters:`"
+        "unknown adapter clade: there are claude, codex, mine; others are defined under `adapters:` of the convoy file, or \
+         given to the engine by its program"
     );
     assert!(registry.get("").is_err());
     assert_eq!(canonical_name("claude-code"), "claude");

@@ -9,7 +9,8 @@ use super::{CheckReport, CheckRequest, Judge, programs};
 use crate::attempt::context::Context;
 use crate::attempt::environment::gate_env;
 use crate::attempt::guard::Guard;
-use crate::attempt::setup::{copy_in, run_setup};
+use crate::attempt::setup::prepare_files;
+use crate::attempt::warm;
 use crate::gate::Verdict;
 use crate::git::GitError;
 use crate::spec::{RegressionTest, Switch, Task};
@@ -155,12 +156,10 @@ impl<'a> Bench<'a> {
             // Its work is the commit that is being judged.
             context.repository.remove_worktree(&self.path).await?;
         }
-        context.repository.add_worktree(&self.path, &request.commit).await?;
-        let failed = |error| End::Failed(context.failure(FailureKind::Worktree, "worktree.copy", &error));
-        copy_in(context, &self.path).map_err(failed)?;
-        let setup =
-            run_setup(context, request.task, request.attempt, &self.path, env.clone(), self.cancel).await;
-        match setup {
+        let (keep, commit) = (warm::keep(context), &request.commit);
+        context.repository.add_worktree_in(&self.path, commit, None, keep.as_ref()).await?;
+        let of = (request.task, request.attempt);
+        match prepare_files(context, of, &self.path, Some(commit), env, self.cancel).await {
             Ok(()) => {
                 context.whole.insert(request.task, request.attempt);
                 Ok(())

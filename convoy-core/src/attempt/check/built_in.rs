@@ -93,10 +93,12 @@ fn test_commands(task: &Task, base: &Manifests) -> Vec<String> {
     gate::regression_test(base, base, given).map(|run| run.commands).unwrap_or_default()
 }
 
-/// The shell commands that judge work of a task: gates of the task, of its steps and of the convoy, and hooks that look
+/// The shell commands that judge work of a task: gates of the task, of its steps and of the convoy, `merge.verify`, and hooks that look
 /// whether something is as it should be.
 fn judging_commands<'a>(spec: &'a Spec, task: &'a Task) -> impl Iterator<Item = &'a str> {
-    let gates = [&task.gates, &spec.gates].into_iter().chain(task.steps.iter().map(|step| &step.gates));
+    let gates = [&task.gates, &spec.gates, &spec.merge.verify]
+        .into_iter()
+        .chain(task.steps.iter().map(|step| &step.gates));
     let hooks = task.hooks.iter().chain(&spec.hooks);
     let judges = hooks.filter(|hook| matches!(hook.kind, HookType::Validate | HookType::Guard));
     gates.flatten().chain(judges.map(|hook| &hook.text)).map(String::as_str)

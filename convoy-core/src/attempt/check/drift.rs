@@ -149,6 +149,8 @@ async fn ask(bench: &mut Bench<'_>) -> Result<Answer, End> {
         timeout: task.gate_timeout,
         idle: None,
         grace: context.grace,
+        task: Some(context.plan.id(bench.request.task).clone()),
+        attempt: Some(bench.request.attempt),
         worker: context.worker(bench.request.task, bench.request.attempt),
         cancel: bench.cancel.clone(),
     };
@@ -167,13 +169,12 @@ async fn call(
     log: Log,
 ) -> Result<Answer, End> {
     let mut sink = ToLog(log);
-    let report = adapter.execute(request, &mut sink).await;
+    let report = adapter.execute(request, &mut sink).await.after(cancel.is_cancelled());
     drop(sink.0.finish());
     let rating = match report.outcome {
         AgentOutcome::Succeeded => {
             rating(&report.result_text).ok_or_else(|| "its answer holds no rating".to_owned())
         }
-        AgentOutcome::Failed(_) if cancel.is_cancelled() => return Err(End::Stopped),
         AgentOutcome::Failed(failure) => Err(format!("the agent failed: {}", failure.message)),
         AgentOutcome::Cancelled => return Err(End::Stopped),
     };

@@ -62,7 +62,9 @@ pub async fn convoy_gates(
     report: &mut (dyn FnMut(EndGate) + Send),
 ) -> Result<bool, GitError> {
     let worker = WorkerId::of_end(&context.convoy, request.round);
-    let mut room = Room::make(context, &request.commit, &format!("gates-{}", request.round), worker).await?;
+    let path = context.dirs.end_worktree();
+    let mut room =
+        Room::make(context, path, &request.commit, &format!("gates-{}", request.round), worker).await?;
     let over = match room.furnish(context, cancel).await {
         Ok(()) => {
             let guard = Guard::begin(context).await?;

@@ -14,17 +14,19 @@ use crate::process;
 pub async fn clean_up(context: &Context) -> Result<(), GitError> {
     let folder = context.dirs.worktrees();
     if !folder.exists() {
-        return Ok(());
+        return context.repository.drop_idle_worktrees().await;
     }
     let mut result = Ok(());
     let (plan, dirs) = (&context.plan, &context.dirs);
     let tasks = plan.indices().flat_map(|task| [dirs.worktree(plan, task), dirs.review_checkout(plan, task)]);
-    for path in tasks.chain([dirs.end_worktree(), dirs.end_review_checkout()]) {
+    let own = [dirs.end_worktree(), dirs.end_review_checkout()].into_iter().chain(dirs.verify_worktrees());
+    for path in tasks.chain(own) {
         if path.symlink_metadata().is_ok() {
             result = result.and(context.repository.remove_worktree(&path).await);
         }
     }
     result = result.and(context.repository.empty_trash(&folder).await);
+    result = result.and(context.repository.drop_idle_worktrees().await);
     // Stays when something was put aside in it.
     drop(std::fs::remove_dir(&folder));
     result
@@ -49,7 +51,7 @@ pub async fn guard(context: &Context) -> Vec<String> {
                 list.iter().map(|one| &one.path).filter(|path| path.starts_with(&folder)).collect();
             found.extend(left.into_iter().map(|path| {
                 let path = path.display();
-                format!("a worktree is left: {path}; look at it, then `git worktree remove --force` it")
+                format!("a worktree is left: {path}; look at it, then delete its folder and run `git worktree prune`")
             }));
         }
     }
@@ -73,7 +75,10 @@ pub async fn guard(context: &Context) -> Vec<String> {
 fn is_known(context: &Context, name: &str) -> bool {
     let own = format!("refs/convoy/{}/", context.convoy);
     let task = name.strip_prefix(&own).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
+    let candidate = name.strip_prefix(&context.dirs.candidate_refs());
     // Landing keeps refs of its own beside the integration ref.
     name.starts_with(&context.dirs.integration_ref())
+        || candidate
+            .is_some_and(|folder| context.plan.indices().any(|ix| context.plan.dir_name(ix) == folder))
         || task.is_some_and(|folder| context.plan.indices().any(|ix| context.plan.dir_name(ix) == folder))
 }

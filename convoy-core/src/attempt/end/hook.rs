@@ -34,7 +34,9 @@ pub async fn convoy_hook(
     cancel: &CancellationToken,
 ) -> Result<HookEnd, GitError> {
     let worker = WorkerId::of_hook(&context.convoy, request.index);
-    let mut room = Room::make(context, &request.commit, &format!("hook-{}", request.index), worker).await?;
+    let path = context.dirs.end_worktree();
+    let mut room =
+        Room::make(context, path, &request.commit, &format!("hook-{}", request.index), worker).await?;
     let watch = Stopwatch::start();
     let end = match context.plan.spec().hooks.get(request.index as usize) {
         None => HookEnd::Stopped,

@@ -7,4 +7,6 @@ mod room;
 
 pub use self::gates::{ConvoyGates, EndGate, convoy_gates};
 pub use self::guard::{clean_up, guard};
+pub(super) use self::room::Room;
+
 pub use self::hook::{ConvoyHook, convoy_hook};

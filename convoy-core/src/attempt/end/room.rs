@@ -17,7 +17,7 @@ use crate::types::{Failure, FailureKind, Oid, WorkerId};
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A worktree of the merged result.
-pub(super) struct Room {
+pub(in crate::attempt) struct Room {
     pub(super) path: PathBuf,
     pub(super) log: PathBuf,
     pub(super) worker: WorkerId,
@@ -27,13 +27,13 @@ pub(super) struct Room {
 
 impl Room {
     /// Makes it anew, whatever an earlier stage or engine left at its place.
-    pub(super) async fn make(
+    pub(in crate::attempt) async fn make(
         context: &Context,
+        path: PathBuf,
         commit: &Oid,
         stage: &str,
         worker: WorkerId,
     ) -> Result<Self, GitError> {
-        let path = context.dirs.end_worktree();
         remove(context, &path).await?;
         context.repository.add_worktree(&path, commit).await?;
         let timeout = context.plan.spec().task_defaults.as_ref().map_or(TIMEOUT, |task| task.gate_timeout);
@@ -41,7 +41,7 @@ impl Room {
     }
 
     /// Copies in and sets up what every worktree of the convoy gets.
-    pub(super) async fn furnish(
+    pub(in crate::attempt) async fn furnish(
         &mut self,
         context: &Context,
         cancel: &CancellationToken,
@@ -56,14 +56,18 @@ impl Room {
     }
 
     /// Puts back the files of the merged result, and gives those that were changed.
-    pub(super) async fn restore(&self, context: &Context, commit: &Oid) -> Result<Vec<String>, Failure> {
+    pub(in crate::attempt) async fn restore(
+        &self,
+        context: &Context,
+        commit: &Oid,
+    ) -> Result<Vec<String>, Failure> {
         context.repository.restore_tracked(&self.path, commit).await.map_err(|error| {
             let doing = "cannot put back the files of the merged result";
             context.failure(FailureKind::Worktree, doing, &error)
         })
     }
 
-    pub(super) fn shell(&self) -> Shell<'_> {
+    pub(in crate::attempt) fn shell(&self) -> Shell<'_> {
         Shell {
             log: self.log.clone(),
             worker: self.worker.clone(),
@@ -73,7 +77,7 @@ impl Room {
         }
     }
 
-    pub(super) async fn remove(self, context: &Context) -> Result<(), GitError> {
+    pub(in crate::attempt) async fn remove(self, context: &Context) -> Result<(), GitError> {
         remove(context, &self.path).await
     }
 }

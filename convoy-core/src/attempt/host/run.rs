@@ -60,7 +60,11 @@ pub(in crate::attempt) async fn ask<C: Send + 'static, A: Send + 'static>(
     };
     stop.cancel();
     // What it says now comes too late.
-    drop(tokio::time::timeout(grace, thread).await);
+    if tokio::time::timeout(grace, thread).await.is_err() {
+        tracing::warn!(
+            "code of the host goes on although it was asked to stop: it is left behind, with its thread"
+        );
+    }
     late
 }
 
@@ -69,7 +73,10 @@ fn ended<A>(joined: Result<Option<A>, JoinError>) -> Ended<A> {
         Ok(Some(answer)) => Ended::Answered(answer),
         // The runtime ends.
         Ok(None) | Err(Err(_)) => Ended::Stopped,
-        Err(Ok(panic)) => Ended::Panicked(panic_text(&*panic)),
+        Err(Ok(panic)) => {
+            tracing::warn!("code of the host panicked; the events say how");
+            Ended::Panicked(panic_text(&*panic))
+        }
     }
 }
 

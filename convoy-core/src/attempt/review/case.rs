@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{ReviewOrder, Reviewed, Subject};
-use crate::agent::canonical_name;
+use crate::agent::{Registry, canonical_name};
 use crate::attempt::context::Context;
 use crate::attempt::host::{self, Code, Ended};
 use crate::attempt::log::Log;
@@ -17,6 +17,7 @@ use crate::review::{
     ReviewRunner, Verdict, count,
 };
 use crate::secret::Redactor;
+use crate::spec::ReviewSettings;
 use crate::types::{BoxFuture, Oid, ReviewLevel, Usage};
 
 /// The longest that one reviewer may take.
@@ -127,9 +128,13 @@ impl Case<'_> {
             log: log.clone(),
         };
         let report = match &context.reviewer {
-            Some(own) => ask_host(own.clone(), request, context.grace).await?,
-            None => runner.review(request).await,
+            Some(own) => ask_host(own.clone(), request, context.grace).await,
+            None => Ok(runner.review(request).await),
         };
+        if let Err(why) | Ok(ReviewReport { verdict: Verdict::CouldNot(why), .. }) = &report {
+            log.title(&format!("no judgement: {why}"));
+        }
+        let report = report?;
         context.reviews.spend(&report.usage);
         usage.add(&report.usage);
         log.finish().map_err(|error| format!("the log of the review cannot be written: {error}"))?;
@@ -173,15 +178,28 @@ pub(super) fn reviewer(context: &Context, of: Subject) -> Result<Arc<dyn ReviewR
     if let Some(reviewer) = &context.reviewer {
         return Ok(reviewer.clone());
     }
-    let settings = &context.plan.spec().reviews;
-    let own = of.adapter(context);
-    let Some(name) = settings.adapter.as_deref().or(own).or(context.adapter.as_deref()) else {
+    let own = of.adapter(context).or(context.adapter.as_deref());
+    let reviewer = review_agent(&context.registry, &context.plan.spec().reviews, own, context.grace)?;
+    Ok(Arc::new(reviewer))
+}
+
+/// The agent that reviews work whose own agents have the adapter `own`.
+///
+/// # Errors
+/// Why none can, and what the person can change.
+pub fn review_agent(
+    registry: &Registry,
+    settings: &ReviewSettings,
+    own: Option<&str>,
+    grace: Duration,
+) -> Result<AgentReviewer, String> {
+    let Some(name) = settings.adapter.as_deref().or(own) else {
         return Err("no agent adapter can review; set `reviewer_adapter`".to_owned());
     };
-    let adapter = context.registry.get(canonical_name(name)).map_err(|error| error.to_string())?;
-    let reviewer = AgentReviewer::new(adapter, settings.model.clone(), context.grace);
+    let adapter = registry.get(canonical_name(name)).map_err(|error| error.to_string())?;
+    let reviewer = AgentReviewer::new(adapter, settings.model.clone(), grace);
     reviewer.can_review()?;
-    Ok(Arc::new(reviewer))
+    Ok(reviewer)
 }
 
 /// Asks the host's own reviewer, whatever it does: one that ignores its limit or its token is given up, and one that
@@ -217,6 +235,12 @@ fn nonce() -> String {
 struct ReviewerLog(Mutex<Option<Log>>);
 
 impl ReviewerLog {
+    fn title(&self, line: &str) {
+        if let Some(log) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            log.title(line);
+        }
+    }
+
     fn finish(&self) -> std::io::Result<()> {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         log.and_then(|log| log.finish().1).map_or(Ok(()), Err)

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::case::diff_text;
+pub use self::case::review_agent;
 use self::case::{Case, reviewer};
 pub use self::subject::Subject;
 use super::context::Context;
@@ -90,6 +91,8 @@ pub struct Reviewed {
     pub usage: Usage,
     /// Their model.
     pub model: Option<String>,
+    /// Whether there is no judgement, because none could be made.
+    pub could_not: bool,
     /// Members of a panel that passed and that blocked the work.
     pub panel: Option<(u32, u32)>,
     /// What the budget made of it, when it was used up.
@@ -213,6 +216,7 @@ impl Stage<'_> {
             verdict: ReviewVerdict::Pass,
             usage: Usage::default(),
             model: None,
+            could_not: false,
             panel: None,
             budget: None,
             reused: false,
@@ -249,7 +253,7 @@ impl Stage<'_> {
     }
 
     fn could_not(self, mut reviewed: Reviewed, reason: String, may_skip: bool) -> ReviewEnd {
-        (reviewed.verdict, reviewed.text) = (ReviewVerdict::Skipped, reason);
+        (reviewed.verdict, reviewed.could_not, reviewed.text) = (ReviewVerdict::Skipped, true, reason);
         self.end(reviewed, may_skip)
     }
 

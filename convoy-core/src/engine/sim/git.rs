@@ -27,6 +27,8 @@ pub(super) enum What {
 struct Commit {
     parents: Vec<usize>,
     what: What,
+    /// Which work is merged in it, as a number that does not depend on the order.
+    merged: u64,
 }
 
 /// The repository. A commit is known by its number; its ancestors have lower ones.
@@ -56,7 +58,7 @@ pub(super) fn name(commit: usize) -> Oid {
 
 impl SimGit {
     pub(super) fn new() -> Self {
-        let base = Commit { parents: Vec::new(), what: What::Base };
+        let base = Commit { parents: Vec::new(), what: What::Base, merged: 0 };
         Self {
             commits: vec![base],
             trees: 1 << 40,
@@ -78,8 +80,34 @@ impl SimGit {
     }
 
     pub(super) fn commit(&mut self, what: What, parents: &[usize]) -> usize {
-        self.commits.push(Commit { parents: parents.to_vec(), what });
+        let merged = match what {
+            What::Landing(task, attempt) => {
+                let own = Rng::keyed(&[u64::from(task.0), u64::from(attempt.0)]).next() >> 8;
+                self.commits[parents[0]].merged ^ own
+            }
+            _ => parents.first().map_or(0, |first| self.commits[*first].merged),
+        };
+        self.commits.push(Commit { parents: parents.to_vec(), what, merged });
         self.commits.len() - 1
+    }
+
+    /// The tree of a landing commit: changes here cannot touch each other.
+    pub(super) fn tree_of(&self, commit: usize) -> Oid {
+        oid(1 << 60 | self.commits[commit].merged)
+    }
+
+    /// The work that is merged between two commits of the integration ref, or of candidates on top of it.
+    pub(super) fn merged_since(&self, from: usize, to: usize) -> Vec<(TaskIx, AttemptNo)> {
+        let (mut at, mut merged) = (to, Vec::new());
+        while at != from {
+            let commit = &self.commits[at];
+            if let What::Landing(task, attempt) = commit.what {
+                merged.push((task, attempt));
+            }
+            let Some(first) = commit.parents.first() else { break };
+            at = *first;
+        }
+        merged
     }
 
     pub(super) fn tree(&mut self) -> Oid {
@@ -135,21 +163,26 @@ impl SimGit {
             return Ok(false);
         }
         self.put_back(onto)?;
-        let (What::Landing(task, attempt), [first, _]) =
-            (self.commits[commit].what, &*self.commits[commit].parents)
-        else {
-            return Err(format!("{commit} is no landing commit"));
-        };
-        if *first != onto {
-            return Err(format!("landing commit {commit} is not on top of {onto}"));
+        let mut chain = Vec::new();
+        let mut next = commit;
+        while next != onto {
+            let (What::Landing(task, attempt), [first, _]) =
+                (self.commits[next].what, &*self.commits[next].parents)
+            else {
+                return Err(format!("{commit} is no landing commit on top of {onto}"));
+            };
+            chain.push((next, task, attempt));
+            next = *first;
         }
-        let at = self.history.len();
-        if self.landed.insert((task, attempt), at).is_some() {
-            return Err(format!("the work of {task:?} {attempt:?} lands twice"));
+        for (commit, task, attempt) in chain.into_iter().rev() {
+            let at = self.history.len();
+            if self.landed.insert((task, attempt), at).is_some() {
+                return Err(format!("the work of {task:?} {attempt:?} lands twice"));
+            }
+            self.last_landing.insert(task, at);
+            self.position.insert(commit, at);
+            self.history.push(commit);
         }
-        self.last_landing.insert(task, at);
-        self.position.insert(commit, at);
-        self.history.push(commit);
         self.integration = Some(commit);
         Ok(true)
     }

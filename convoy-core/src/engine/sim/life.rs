@@ -29,7 +29,7 @@ use crate::schedule::tests::build::{START, fresh, planned};
 use crate::schedule::tests::shape::shapes;
 use crate::schedule::{Input, Scheduler};
 use crate::secret::Redactor;
-use crate::spec::{CircuitBreaker, Concurrency, OnDispute, OnExhausted, OnFailure, Output, Spec};
+use crate::spec::{CircuitBreaker, Concurrency, Merge, OnDispute, OnExhausted, OnFailure, Output, Spec};
 use crate::state::RunState;
 use crate::store::{Holder, Lease, MemoryStore, NewConvoy, Store, When};
 use crate::types::{ConvoyId, TaskIx, TaskStatus, Timestamp};
@@ -87,9 +87,14 @@ pub(super) fn plan_of(story: Story) -> Arc<Plan> {
     if story.wild && story.seed % 8 != 3 {
         // More than a convoy may hold: who gets no room follows the order of events.
         for task in spec.tasks.iter_mut().filter(|task| !task.outputs.is_empty()) {
-            let more = (0..48).map(|n| Output { name: format!("more{n}"), ..task.outputs[0].clone() });
+            let more = (0..49).map(|n| Output { name: format!("more{n}"), ..task.outputs[0].clone() });
             task.outputs.extend(more.collect::<Vec<_>>());
         }
+    }
+    spec.merge = Merge::default();
+    if story.seed % 3 == 2 {
+        let batch = 1 + u32::try_from(story.seed % 5).expect("small");
+        spec.merge = Merge { verify: vec!["test".into()], batch, ..Merge::default() };
     }
     planned(spec)
 }
@@ -367,6 +372,11 @@ impl Fate {
             let (event, id) = (&record.event, record.task_id().cloned());
             let data = event.data();
             let same = Event::decode(event.type_name(), id, data).is_ok_and(|decoded| decoded == *event);
+            let (text, flat) = (event.data_text(), record.to_flat_json().to_string());
+            let id = record.task_id().map(|id| id.as_str());
+            let same = same
+                && Event::decode_text(event.type_name(), id, &text).is_ok_and(|decoded| decoded == *event)
+                && record.to_flat_text() == flat;
             self.world.rule(must(same, || format!("an event is another one in JSON: {event:?}")));
         }
         self.world.verdict()?;

@@ -18,4 +18,5 @@ mod record;
 mod rng;
 mod store;
 mod tests;
+mod verify;
 mod world;

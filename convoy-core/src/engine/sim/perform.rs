@@ -84,9 +84,11 @@ async fn act(world: &Arc<World>, action: Action, stop: &Stop, reporter: &Reporte
             }
         }
         Action::Publish(order) => publish(world, order, reporter).await?,
+        Action::Verify(order) => super::verify::perform(world, order, stop, reporter).await?,
         Action::End(order) => super::ending::perform(world, order, stop, reporter).await?,
         Action::Stop { .. }
         | Action::StopEnd { .. }
+        | Action::StopVerify { .. }
         | Action::AskPlace { .. }
         | Action::LeavePlace { .. } => {}
     }
@@ -144,6 +146,7 @@ async fn work(world: &World, order: &WorkOrder, stop: &Stop, reporter: &Reporter
         account: None,
         model: None,
         worktree: "/w".into(),
+        slot: None,
         prompt_bytes: 5,
         session: "fresh".into(),
     }));
@@ -375,13 +378,18 @@ async fn prepare(
             return Ok(PrepareReport::Failed(Failure::new(FailureKind::MergeError, "no space left")));
         }
         let (onto, made, base) = (w.git.find(tip)?, w.git.find(&work.commit)?, w.git.find(&work.base)?);
-        must(w.git.position(onto).is_some(), || format!("{tip} is not on the integration ref"))?;
+        let verifies = w.record.state().verifies();
+        let is_there = w.git.position(onto).is_some();
+        must(is_there || verifies, || format!("{tip} is not on the integration ref"))?;
+        if verifies {
+            return super::verify::candidate(w, (task, attempt), onto, made, base);
+        }
         if w.git.has_landed(task, attempt) {
             return Ok(PrepareReport::Nothing);
         }
         if w.rivals(task).any(|rival| w.git.landed_after(rival, base, onto)) {
             let (files, onto, tree) = (vec!["shared".into()], tip.clone(), w.git.tree());
-            return Ok(PrepareReport::Conflict { files, onto, tree });
+            return Ok(PrepareReport::Conflict { files, onto, tree, conflicts: Vec::new() });
         }
         let commit = name(w.git.commit(What::Landing(task, attempt), &[onto, made]));
         Ok(PrepareReport::Prepared(Prepared { commit, onto: tip.clone() }))
@@ -399,6 +407,7 @@ async fn advance(world: &World, prepared: &Prepared) -> Result<Option<AdvanceRep
     let moved = world.with(|w| {
         w.meddle();
         let (commit, onto) = (w.git.find(&prepared.commit)?, w.git.find(&prepared.onto)?);
+        super::verify::is_green(w, commit)?;
         w.git.advance(commit, onto)
     });
     world.step(|| format!("the ref moved: {moved:?}")).await;

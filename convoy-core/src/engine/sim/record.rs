@@ -158,7 +158,7 @@ impl Record {
             }
             TaskEvent::Snapshot { work, .. } => attempt.work.clone_from(work),
             TaskEvent::Queued { .. } => attempt.queued = true,
-            TaskEvent::Prepared { commit, onto } => {
+            TaskEvent::Prepared { commit, onto, .. } => {
                 attempt.prepared.push(Prepared { commit: commit.clone(), onto: onto.clone() });
             }
             TaskEvent::Unprepared { commit, .. } => {
@@ -210,11 +210,16 @@ impl Record {
                 _ => not("a landing of work that is not recorded as checked"),
             },
             Action::Advance { task, attempt, prepared } => match self.attempts.get(&(*task, *attempt)) {
-                Some(a) if a.prepared.last() == Some(prepared) && a.landed.is_none() => Ok(()),
+                Some(a) if a.landed.is_none() && self.is_recorded(a.prepared.last(), prepared) => Ok(()),
                 _ => not("the ref is to move to a commit that is not recorded"),
             },
             Action::Publish(PublishOrder::Move { moving, .. }) if !self.moves.contains(moving) => {
                 not("the branch is to move, and that is not recorded")
+            }
+            Action::Verify(order) => {
+                let mut under_way = self.state().verification().under_way();
+                let recorded = under_way.any(|run| run.run == order.run && run.commit == order.commit);
+                must(recorded, || format!("a run that is not recorded: {order:?}"))
             }
             Action::End(EndOrder::Gates { round, commit }) => match &self.state().ending().round {
                 Some(recorded) if recorded.number == *round && recorded.commit == *commit => Ok(()),
@@ -230,9 +235,18 @@ impl Record {
             | Action::Publish(_)
             | Action::Stop { .. }
             | Action::StopEnd { .. }
+            | Action::StopVerify { .. }
             | Action::AskPlace { .. }
             | Action::LeavePlace { .. } => Ok(()),
         }
+    }
+
+    /// Whether the ref may move so. With `merge.verify` several may land at once: the last of them says where.
+    fn is_recorded(&self, last: Option<&Prepared>, moves: &Prepared) -> bool {
+        last.is_some_and(|last| match self.state().verifies() {
+            true => last.commit == moves.commit && *self.state().tip() == moves.onto,
+            false => last == moves,
+        })
     }
 
     fn allows_work(&self, order: &WorkOrder) -> Wrong {

@@ -8,8 +8,8 @@ use super::record::must;
 use super::world::World;
 use crate::event::Request;
 use crate::store::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Store, StoreError,
-    StoredConvoy,
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, MemoryStore, NewConvoy, Pruning, Store,
+    StoreError, StoredConvoy,
 };
 use crate::types::{BoxFuture, ConvoyId, Timestamp};
 
@@ -124,5 +124,29 @@ impl Store for SimStore {
 
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
         self.handle.inbox(convoy)
+    }
+
+    fn begin_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.handle.begin_pruning(lease, now)
+    }
+
+    fn finish_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.handle.finish_pruning(lease, now)
+    }
+
+    fn prunings(&self) -> BoxFuture<'_, Result<Vec<Pruning>, StoreError>> {
+        self.handle.prunings()
+    }
+
+    fn give_space_back(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.handle.give_space_back()
     }
 }

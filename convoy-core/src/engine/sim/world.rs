@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::schedule::Action;
 use crate::schedule::tests::build::START;
 use crate::state::Stage;
-use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, TaskIx, Timestamp};
+use crate::types::{AttemptNo, BoxFuture, Failure, FailureKind, Oid, TaskIx, Timestamp};
 
 /// Lines that a failure shows.
 const SHOWN: usize = 60;
@@ -45,6 +45,7 @@ pub(super) enum Doing {
     Working(TaskIx),
     Checking(TaskIx),
     Landing,
+    Verifying(u32),
     Publishing,
     Ending,
 }
@@ -66,6 +67,10 @@ pub(super) struct Inner {
     pub(super) bought: BTreeMap<(TaskIx, AttemptNo), u32>,
     /// How often an agent of a task met a limit of its provider.
     limits: BTreeMap<TaskIx, u32>,
+    /// Work with which `merge.verify` fails.
+    pub(super) bad: BTreeSet<(TaskIx, AttemptNo)>,
+    /// How often which tree was verified to the end.
+    pub(super) verified: BTreeMap<Oid, u32>,
     /// What is being done in this life of the engine.
     pub(super) doing: BTreeMap<Doing, usize>,
     /// Nothing of the user's is in the way any more, nobody else moves anything.
@@ -110,6 +115,8 @@ impl World {
             worktrees: BTreeSet::new(),
             bought: BTreeMap::new(),
             limits: BTreeMap::new(),
+            bad: BTreeSet::new(),
+            verified: BTreeMap::new(),
             doing: BTreeMap::new(),
             calm: !story.disturbed,
             steps: 0,
@@ -310,10 +317,12 @@ impl Inner {
             Action::Snapshot(order) => Doing::Working(order.task),
             Action::Check(order) => Doing::Checking(order.task),
             Action::Prepare { .. } | Action::Advance { .. } => Doing::Landing,
+            Action::Verify(order) => Doing::Verifying(order.run),
             Action::Publish(_) => Doing::Publishing,
             Action::End(_) => Doing::Ending,
             Action::Stop { .. }
             | Action::StopEnd { .. }
+            | Action::StopVerify { .. }
             | Action::AskPlace { .. }
             | Action::LeavePlace { .. } => return Err("that is for the driver to do".into()),
         };
@@ -321,7 +330,9 @@ impl Inner {
         if self.story.watched {
             self.record.allows(action)?;
             must(self.doing[&doing] == 1, || format!("{doing:?} twice at once"))?;
-            let checks = self.doing.keys().filter(|doing| matches!(doing, Doing::Checking(_))).count();
+            let checks = self.doing.keys();
+            let checks =
+                checks.filter(|doing| matches!(doing, Doing::Checking(_) | Doing::Verifying(_))).count();
             let slots = self.record.state().slot_limit() as usize;
             must(checks <= slots, || format!("{checks} checks at once with {slots} slots"))?;
         }

@@ -3,10 +3,13 @@
 //! It stands beside the types that the engine writes from, so that neither changes without the other: what a program
 //! reads today is there tomorrow.
 
+mod meanings;
+mod reference;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use self::reference::reference_markdown;
 use serde_json::{Map, Value};
 
 use self::table::{EVENTS, RECORDS, WORDS};
@@ -110,6 +113,12 @@ fn of_record(path: &str, line: &'static str, object: &Map<String, Value>) -> Vec
 }
 
 fn of_value(path: &str, kind: &'static str, value: &Value) -> Vec<String> {
+    if let Some(kind) = kind.strip_suffix("[]") {
+        return match value {
+            Value::Array(items) => items.iter().flat_map(|item| of_value(path, kind, item)).collect(),
+            _ => vec![format!("{path} is no list: {value}")],
+        };
+    }
     if let Some(line) = find(RECORDS, kind) {
         return match value {
             Value::Object(object) => of_record(path, line, object),

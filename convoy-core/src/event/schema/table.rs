@@ -4,7 +4,7 @@
 /// a task have `task_index`, and `attempt_no` where they belong to an attempt.
 ///
 /// Types: `text`, `bool`, `count` (a whole number from 0), `int`, `number`, `oid`, `time`, `texts`, `counts`, the words
-/// that there are (`a|b`), or a name of [`RECORDS`]; `tasks` and `concurrency` are as in a convoy file.
+/// that there are (`a|b`), or a name of [`RECORDS`], with `[]` a list of such; `tasks` and `concurrency` are as in a convoy file.
 pub(super) const EVENTS: &[(&str, &str)] = &[
     (
         "convoy_started",
@@ -22,7 +22,10 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
         "tasks: tasks, source: injected|gate-fix|guard, actor: text, idempotency_key?: text, total: count",
     ),
     ("file_injection_received", "task_count: count, source: text"),
-    ("injection_refused", "reason: text, source: text, actor: text, idempotency_key?: text"),
+    (
+        "injection_refused",
+        "reason: text, source: text, actor: text, idempotency_key?: text, request_id?: text",
+    ),
     ("request_refused", "request: text, task?: text, reason: text, actor: text, request_id?: text"),
     ("swarm_concurrency_update", "phase: count, pending_count: count, effective_concurrency: count"),
     (
@@ -32,6 +35,11 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("circuit_breaker_tripped", "agent: text, state: open|half-open|closed"),
     ("circuit_breaker_half_open", "agent: text, state: open|half-open|closed"),
     ("circuit_breaker_closed", "agent: text, state: open|half-open|closed"),
+    ("verify_started", "run: count, tasks: texts, commit: oid, tree: oid, onto: oid"),
+    (
+        "verify_result",
+        "run: count, tree: oid, outcome: passed|failed|stopped, failure?: failure, duration_ms: count, changed_files?: texts",
+    ),
     ("convoy_gates_started", "round: count, commit: oid"),
     (
         "convoy_gate_result",
@@ -52,7 +60,8 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("task_assigned", "kind: first|retry|repeat|resolve, agent: text, base: oid"),
     (
         "task_started",
-        "adapter: text, account?: text, model?: text, worktree: text, prompt_bytes: count, session: text",
+        "adapter: text, account?: text, model?: text, worktree: text, slot?: count, prompt_bytes: count, \
+         session: text",
     ),
     ("worker_spawned", "pid: count, start_time: count"),
     (
@@ -99,13 +108,17 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
         "review_verdict",
         "level: auto-pass|fast|panel, verdict: pass|block|skipped, tokens?: count, usage: usage, model?: text, \
          feedback_length: count, passes?: count, blocks?: count, budget_exceeded?: bool, budget_downgrade?: bool, \
-         budget_skip?: bool, tree?: oid, reused?: bool, reason: text",
+         budget_skip?: bool, could_not?: bool, tree?: oid, reused?: bool, reason: text",
     ),
     ("merge_queued", "commit: oid"),
-    ("merge_prepared", "commit: oid, onto: oid"),
+    ("merge_prepared", "commit: oid, onto: oid, lands_with?: oid"),
+    ("merge_set_aside", "tree: oid"),
     ("merge_unprepared", "commit: oid, tip: oid"),
     ("merge_done", "commit: oid"),
-    ("merge_conflict_detected", "attempt: count, conflicting_files: texts, onto: oid, tree: oid"),
+    (
+        "merge_conflict_detected",
+        "attempt: count, conflicting_files: texts, onto: oid, tree: oid, conflicts?: path_conflict[]",
+    ),
     ("merge_conflict_failed", "attempts: count, conflicting_files: texts"),
     ("task_done", "commit?: oid, no_changes: bool, exit_code: int, retries: count"),
     (
@@ -150,6 +163,12 @@ pub(super) const RECORDS: &[(&str, &str)] = &[
     ("failure", "failure_type: text, message: text, exit_code?: int, output_tail?: text, retry_at?: time"),
     ("agent_outcome", "outcome: failed|interrupted|cancelled|succeeded, failure?: failure"),
     ("usage", "input?: count, cached_input?: count, cache_write?: count, output?: count, cost_usd?: number"),
+    (
+        "path_conflict",
+        "path: text, kind: file-directory|rename-rename|rename-delete|rename-collision|modify-delete|directory-rename|\
+         submodule|mode|binary|add-add|content|other, base?: version, ours?: version, theirs?: version",
+    ),
+    ("version", "mode: text, oid: oid"),
     ("work", "commit: oid, tree: oid, base: oid, changed: bool, kept_ref: text"),
 ];
 

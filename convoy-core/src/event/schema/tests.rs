@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::table::{EVENTS, RECORDS, WORDS};
 use super::{Field, fields, find, mistakes, mistakes_of_line};
-use crate::event::{ConvoyEvent, Event, PublishEvent, TaskEvent};
+use crate::event::{ConvoyEvent, Event, EventRecord, PublishEvent, TaskEvent};
 use crate::types::{ConvoyId, TaskId, Timestamp};
 
 /// What the programs of opencastle 0.27 read: each type that it had, and of its data what has to be there, by name and
@@ -147,6 +147,7 @@ fn value(kind: &'static str, full: bool) -> Value {
         "providers" => json!({"claude": "claude/work"}),
         "limits" => json!({"claude": {"max_concurrent": 2, "stagger_ms": 500}}),
         "concurrency" => json!({"fixed": 4}),
+        list if list.ends_with("[]") => json!([value(list.trim_end_matches("[]"), full)]),
         "tasks" => {
             let text = "name: n\nversion: 1\ntasks: [{id: a, prompt: p}]\n";
             let spec = crate::spec::decode(text).spec.expect("valid");
@@ -172,13 +173,20 @@ fn object(line: &'static str, full: bool) -> Map<String, Value> {
     wanted.map(entry).collect()
 }
 
-/// The data of an event after it was read and written again.
+/// The data of an event after it was read and written again, which comes to the same as text.
 fn again(kind: &str, data: &Map<String, Value>) -> (Event, Value) {
     let task = TaskEvent::TYPES.contains(&kind).then(|| TaskId::new("t").expect("valid"));
+    let text = Value::Object(data.clone()).to_string();
+    let from_text = Event::decode_text(kind, task.as_ref().map(TaskId::as_str), &text);
     let event = Event::decode(kind, task, Value::Object(data.clone()));
     let event = event.unwrap_or_else(|error| panic!("{kind}: {error:?}\n{data:#?}"));
+    assert_eq!(from_text.unwrap_or_else(|error| panic!("{kind}: {error:?}\n{text}")), event);
     let data = event.data();
-    (event, data)
+    assert_eq!(event.data_text(), data.to_string());
+    let convoy = ConvoyId::from_parts(1, 1);
+    let record = EventRecord { seq: 9, time: Timestamp(1), convoy, event };
+    assert_eq!(record.to_flat_text(), record.to_flat_json().to_string());
+    (record.event, data)
 }
 
 #[test]

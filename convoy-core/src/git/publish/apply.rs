@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::lock::IndexLock;
+use super::note::{Note, remove_locks};
+use super::way::{Differences, Pair};
 use super::{BlockReason, Blocked, PublishMove, Published};
 use crate::git::call::{Answer, Files, Place};
 use crate::git::error::GitError;
@@ -16,8 +18,10 @@ impl Repository {
     /// and none when a local change or an untracked file is in the way of any. No hook runs.
     ///
     /// `recover`: the same move may have been begun before, and not ended. What it left half done is completed,
-    /// whether or not the branch had moved. A lock that it left is for the caller to remove first, by
-    /// [`remove_stale_lock`](super::remove_stale_lock). Repeating it is harmless.
+    /// whether or not the branch had moved, and the locks that its git left are removed, where this repository has
+    /// the cookie of that one. The lock of an index that it left is for the caller to remove first, by
+    /// [`remove_stale_lock`](super::remove_stale_lock). The programs of that try must have ended. Repeating it is
+    /// harmless.
     ///
     /// A call whose future is dropped leaves what a crash leaves, save the lock.
     ///
@@ -33,6 +37,9 @@ impl Repository {
         }
         if let Some(files) = files {
             return self.publish_into(&files, planned, recover).await;
+        }
+        if recover {
+            self.remove_locks(&self.inner.git_dir, planned)?;
         }
         match self.swap(&self.place(), planned).await? {
             Swap::Done => {}
@@ -59,6 +66,9 @@ impl Repository {
         else {
             return Ok(Published::Blocked(Blocked::new(BlockReason::Locked { lock })));
         };
+        if recover {
+            self.remove_locks(&files.git_dir, planned)?;
+        }
         // Only now does what is seen stay as it is, as far as git's own programs go.
         let tip = match self.head_at(&Place::Files(files.clone())).await? {
             Head::Branch { name, tip: Some(tip) } if name == planned.branch => tip,
@@ -69,10 +79,14 @@ impl Repository {
             return Ok(Published::Moved);
         }
         let index = IndexCopy::of(&files.git_dir, "publish")?;
-        if let Some(blocked) = self.unfinished_in(files, index.path()).await? {
+        let changing = self.changing(&planned.from, &planned.to).await?;
+        // After a crash more has to be known.
+        let seen = if recover { None } else { self.glance(files, index.path(), &changing).await? };
+        if let Some(blocked) = self.unfinished_in(files, index.path(), seen.is_some()).await? {
             return Ok(Published::Blocked(blocked));
         }
-        if let Some(blocked) = self.move_files(files, index.path(), planned, recover).await? {
+        if let Some(blocked) = self.move_files(files, index.path(), planned, &changing, seen, recover).await?
+        {
             return Ok(Published::Blocked(blocked));
         }
         if !swapped {
@@ -92,10 +106,15 @@ impl Repository {
         Ok(Published::Done)
     }
 
-    /// Whether the worktree is in the middle of something.
-    async fn unfinished_in(&self, files: &Files, index: &Path) -> Result<Option<Blocked>, GitError> {
+    /// Whether the worktree is in the middle of something; `merged`: its index has no conflicts.
+    async fn unfinished_in(
+        &self,
+        files: &Files,
+        index: &Path,
+        merged: bool,
+    ) -> Result<Option<Blocked>, GitError> {
         let mut unmerged = Vec::new();
-        if exists(index) {
+        if !merged && exists(index) {
             let list = self.ok(files.call("ls-files").index(index).args(["-u", "-z"])).await?;
             let path_in = |entry: &[u8]| entry.splitn(2, |&b| b == b'\t').last().map(show_path);
             unmerged = list.fields().filter_map(path_in).collect();
@@ -109,22 +128,30 @@ impl Repository {
         Ok(Some(Blocked::at(reason, unmerged)))
     }
 
-    /// Makes files and the copied index those of `to`, or says what is in the way.
+    /// Makes files and the copied index those of `to`, or says what is in the way. Where nothing was `seen` of them yet,
+    /// with `recover` as in [`apply_publish`](Self::apply_publish).
     async fn move_files(
         &self,
         files: &Files,
         index: &Path,
         planned: &PublishMove,
+        changing: &[Pair],
+        seen: Option<Differences>,
         recover: bool,
     ) -> Result<Option<Blocked>, GitError> {
         let (from, to) = (&planned.from, &planned.to);
-        let changing = self.changing(from, to).await?;
-        self.refresh(files, index).await?;
         let mut start = from.clone();
-        if recover {
-            start = self.adopt(files, index, (from, to), &changing).await?;
-        }
-        let paths = self.in_the_way(files, index, from, &changing, recover).await?;
+        let seen = match seen {
+            Some(seen) => seen,
+            None => {
+                self.refresh(files, index).await?;
+                if recover {
+                    start = self.adopt(files, index, (from, to), changing).await?;
+                }
+                self.differences(files, index, from).await?
+            }
+        };
+        let paths = seen.in_the_way(files, changing, recover)?;
         if !paths.is_empty() {
             return Ok(Some(Blocked::at(BlockReason::InTheWay, paths)));
         }
@@ -147,9 +174,18 @@ impl Repository {
         self.run(call.args(["-m", "-u", from.as_str(), to.as_str()])).await
     }
 
+    fn remove_locks(&self, git_dir: &Path, planned: &PublishMove) -> Result<(), GitError> {
+        match &self.cookie {
+            Some(cookie) => remove_locks(&self.inner.common_dir, git_dir, cookie, planned),
+            None => Ok(()),
+        }
+    }
+
     async fn swap(&self, place: &Place, planned: &PublishMove) -> Result<Swap, GitError> {
         let (name, new) = (planned.branch.clone(), Some(planned.to.clone()));
         let edit = RefEdit { name, new, expected: Expected::At(planned.from.clone()) };
+        let note = |cookie: &String| Note::write(&self.inner.common_dir, cookie, planned);
+        let _note = self.cookie.as_ref().map(note).transpose()?;
         match self.update_refs_at(place, &[edit], "publish").await {
             Ok(RefUpdate::Done) => Ok(Swap::Done),
             Ok(RefUpdate::Moved { now }) => Ok(Swap::Moved { now }),

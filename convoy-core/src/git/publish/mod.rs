@@ -5,14 +5,16 @@
 //! looks and, where the branch went on, merges in memory; [`Repository::apply_publish`] does it. The order is:
 //! the lock of the worktree's index, the files (of changed paths only), the branch by compare-and-swap, the
 //! index, the lock given back. A crash in between leaves at most files that are ahead of their branch or index,
-//! and the lock; the same call with `recover` completes it.
+//! and locks; the same call with `recover` completes it (`note` tells which locks it removes).
 //!
 //! [`Repository::plan_publish`]: super::Repository::plan_publish
 //! [`Repository::apply_publish`]: super::Repository::apply_publish
 
 mod adopt;
 mod apply;
+mod glance;
 mod lock;
+mod note;
 mod plan;
 mod way;
 

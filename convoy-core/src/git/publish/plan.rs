@@ -50,7 +50,7 @@ impl Repository {
         target: &Oid,
         message: &str,
     ) -> Result<Oid, GitError> {
-        let commit = self.commit_tree(tree, &[tip.clone(), target.clone()], message, None).await?;
+        let commit = self.commit_landing(tree, &[tip.clone(), target.clone()], message).await?;
         self.sync_objects(&commit, target).await?;
         Ok(commit)
     }
@@ -62,6 +62,14 @@ impl Repository {
     ) -> Result<Result<Option<Files>, Blocked>, GitError> {
         if let Some((operation, worktree)) = self.busy_with(branch)? {
             return Ok(Err(Blocked::new(BlockReason::Unfinished { operation, worktree })));
+        }
+        let name = branch.to_owned();
+        if let Some(only_main) = self.try_fast("worktree", move |at| at.is_only_on_main(&name)).await? {
+            let main = self.main_worktree().filter(|main| only_main && exists(main));
+            return match main {
+                Some(main) => Ok(Ok(Some(self.worktree(main).await?))),
+                None => Ok(Ok(None)),
+            };
         }
         let list = self.list_worktrees().await?;
         // A folder that is gone is no checkout: git forgets it as well.

@@ -6,8 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::glance::glance;
 use crate::git::call::{Answer, Call, Files};
 use crate::git::error::GitError;
+use crate::git::fast::RawChange;
 use crate::git::repository::{Repository, path_of, show_path};
 use crate::types::Oid;
 
@@ -61,32 +63,70 @@ pub(super) fn parse_pairs(answer: &Answer) -> Result<Vec<Pair>, GitError> {
 impl Repository {
     /// The paths that change from one commit to another.
     pub(super) async fn changing(&self, from: &Oid, to: &Oid) -> Result<Vec<Pair>, GitError> {
+        let (one, other) = (from.clone(), to.clone());
+        if let Some(pairs) = self.try_fast("diff-tree", move |at| at.raw_changes(&one, &other)).await? {
+            let entry = |found: Option<(String, String)>| found.map(|(mode, id)| Entry { mode, id });
+            let pair =
+                |(path, old, new): RawChange| Pair { path: path_of(&path), old: entry(old), new: entry(new) };
+            return Ok(pairs.into_iter().map(pair).collect());
+        }
         let call = self.call("diff-tree").args(["-r", "-z", "--raw", "--no-renames", "--no-ext-diff"]);
         parse_pairs(&self.ok(call.args([from.as_str(), to.as_str()])).await?)
     }
 
-    /// The paths where a person's changes or files would be lost if `changing` happened: local and staged
-    /// changes, files and folders that git does not track, ignored or not. `index` is a refreshed copy of the
-    /// worktree's. With `missing_is_fine`, a file that is not there is no local change.
-    pub(super) async fn in_the_way(
+    /// What the index has at the changing paths, and that no file differs from it there; `None` when only git can tell.
+    pub(super) async fn glance(
+        &self,
+        files: &Files,
+        index: &Path,
+        changing: &[Pair],
+    ) -> Result<Option<Differences>, GitError> {
+        let (index, root, pairs) = (index.to_owned(), files.root.clone(), changing.to_vec());
+        let indexed = self.try_fast("diff-files", move |_| glance(&index, &root, &pairs)).await?;
+        Ok(indexed.map(|staged| Differences { staged, local: HashMap::new() }))
+    }
+
+    /// What differs from a commit. `index` is a refreshed copy of the worktree's.
+    pub(super) async fn differences(
         &self,
         files: &Files,
         index: &Path,
         from: &Oid,
-        changing: &[Pair],
-        missing_is_fine: bool,
-    ) -> Result<Vec<String>, GitError> {
+    ) -> Result<Differences, GitError> {
         let call = |what| -> Call { files.call(what).index(index) };
         let raw = ["-z", "--raw", "--no-renames", "--ignore-submodules=all"];
         let staged = self.ok(call("diff-index").arg("--cached").args(raw).arg(from.as_str())).await?;
         let staged: HashMap<_, _> = parse_pairs(&staged)?.into_iter().map(|p| (p.path, p.new)).collect();
         let local = self.ok(call("diff-files").args(raw)).await?;
         let local: HashMap<_, _> = parse_pairs(&local)?.into_iter().map(|p| (p.path, p.new)).collect();
+        Ok(Differences { staged, local })
+    }
+}
+
+/// What somebody has in a worktree that a commit has not.
+#[derive(Debug)]
+pub(super) struct Differences {
+    /// What the index has, at least where that differs from the commit.
+    staged: HashMap<PathBuf, Option<Entry>>,
+    /// What is on the disk where that differs from the index.
+    local: HashMap<PathBuf, Option<Entry>>,
+}
+
+impl Differences {
+    /// The paths where a person's changes or files would be lost if `changing` happened: local and staged
+    /// changes, files and folders that git does not track, ignored or not. With `missing_is_fine`, a file that is not
+    /// there is no local change.
+    pub(super) fn in_the_way(
+        &self,
+        files: &Files,
+        changing: &[Pair],
+        missing_is_fine: bool,
+    ) -> Result<Vec<String>, GitError> {
         let mut way = Way::new(&files.root, changing);
         for pair in changing {
-            let indexed = staged.get(&pair.path).unwrap_or(&pair.old);
+            let indexed = self.staged.get(&pair.path).unwrap_or(&pair.old);
             let staged_elsewhere = *indexed != pair.old && *indexed != pair.new;
-            let (changed, missing) = match local.get(&pair.path) {
+            let (changed, missing) = match self.local.get(&pair.path) {
                 None => (false, false),
                 Some(None) => (!missing_is_fine, true),
                 Some(Some(_)) => (true, false),

@@ -1,9 +1,20 @@
 //! Tests on real repositories, by topic.
 
+mod added;
+mod backend;
 mod flavours;
+mod histories;
 mod open;
+mod plain;
+mod pool;
+mod prune;
 mod publish;
 mod publish_recover;
 mod refs;
+mod replay;
+mod same;
+mod signing;
 mod snapshot;
 mod worktree;
+
+pub(super) use self::snapshot::request;

@@ -1,7 +1,18 @@
-use crate::git::testing::{Scratch, options, try_git};
+use crate::git::testing::{Scratch, both_backends, options, try_git};
 use crate::git::{GitError, Head, Identity, ObjectFormat, Repository};
 
-#[tokio::test]
+both_backends! {
+    an_empty_repository_opens_and_has_a_branch_without_a_commit,
+    it_opens_from_a_subfolder_a_linked_worktree_and_the_git_directory,
+    a_bare_repository_has_no_main_worktree_and_its_worktrees_say_so_too,
+    a_git_directory_elsewhere_does_not_hide_the_files,
+    where_the_files_of_the_main_worktree_are_is_never_guessed,
+    longer_object_ids_work,
+    what_cannot_be_used_is_refused_with_the_reason,
+    a_git_that_is_missing_or_too_old_is_refused,
+    commits_are_made_by_who_is_configured_else_by_the_fallback,
+}
+
 async fn an_empty_repository_opens_and_has_a_branch_without_a_commit() {
     let s = Scratch::new().await;
     assert_eq!(
@@ -17,7 +28,6 @@ async fn an_empty_repository_opens_and_has_a_branch_without_a_commit() {
     assert_eq!(s.repo.resolve("-n").await.expect("resolves"), None);
 }
 
-#[tokio::test]
 async fn it_opens_from_a_subfolder_a_linked_worktree_and_the_git_directory() {
     let s = Scratch::new().await;
     s.write("sub folder/x", "1\n").commit("one").await;
@@ -38,7 +48,6 @@ async fn it_opens_from_a_subfolder_a_linked_worktree_and_the_git_directory() {
     assert_eq!(s.repo.head().await.expect("head"), Head::Detached(s.tip().await));
 }
 
-#[tokio::test]
 async fn a_bare_repository_has_no_main_worktree_and_its_worktrees_say_so_too() {
     let s = Scratch::new().await;
     s.commit("one").await;
@@ -52,7 +61,6 @@ async fn a_bare_repository_has_no_main_worktree_and_its_worktrees_say_so_too() {
     }
 }
 
-#[tokio::test]
 async fn a_git_directory_elsewhere_does_not_hide_the_files() {
     let s = Scratch::new().await;
     s.commit("one").await;
@@ -64,7 +72,50 @@ async fn a_git_directory_elsewhere_does_not_hide_the_files() {
     assert_eq!(repo.list_worktrees().await.expect("lists")[0].path, files);
 }
 
-#[tokio::test]
+async fn where_the_files_of_the_main_worktree_are_is_never_guessed() {
+    // Its git directory is elsewhere; its files are elsewhere; it is a submodule.
+    for shape in ["separate", "core.worktree", "submodule"] {
+        let s = Scratch::new().await;
+        s.commit("one").await;
+        let (files, elsewhere) = (s.outside().join("files"), s.outside().join("elsewhere"));
+        let text = |path: &std::path::Path| path.to_str().expect("utf-8").to_owned();
+        let git_dir = match shape {
+            "separate" => {
+                s.git(&["clone", "-q", "--separate-git-dir", &text(&elsewhere), ".", &text(&files)]).await;
+                elsewhere
+            }
+            "core.worktree" => {
+                s.git(&["clone", "-q", ".", &text(&elsewhere)]).await;
+                std::fs::create_dir(&files).expect("creates");
+                let set = ["config", "core.worktree", &text(&files)];
+                assert!(try_git(&elsewhere, &set).await.0);
+                elsewhere.join(".git")
+            }
+            _ => {
+                let allow = ["-c", "protocol.file.allow=always"];
+                s.git(&[&allow[..], &["submodule", "--quiet", "add", "./.git", "sub"]].concat()).await;
+                s.root.join(".git/modules/sub")
+            }
+        };
+        let linked = s.outside().join("linked");
+        let (made, said) = try_git(&git_dir, &["worktree", "add", "-q", "--detach", &text(&linked)]).await;
+        assert!(made, "{shape}: {said}");
+        let refused = Repository::open(&linked, options()).await.expect_err(shape);
+        match &refused {
+            GitError::NoMainWorktree { path, git_dir: found } => {
+                assert_eq!((path, found), (&linked, &git_dir), "{shape}");
+            }
+            other => panic!("{shape}: {other}"),
+        }
+        assert!(refused.to_string().contains("open it from its main worktree"), "{refused}");
+        if shape == "separate" {
+            Repository::open(&git_dir, options()).await.expect_err("nor does the git directory tell");
+            let repo = Repository::open(&files, options()).await.expect("opens");
+            assert_eq!(repo.main_worktree(), Some(files.as_path()));
+        }
+    }
+}
+
 async fn longer_object_ids_work() {
     let s = Scratch::with(&["--object-format=sha256"]).await;
     assert_eq!(s.repo.object_format(), ObjectFormat::Sha256);
@@ -73,7 +124,6 @@ async fn longer_object_ids_work() {
     assert_eq!(s.repo.changed_paths(&orphan, &base).await.expect("changes").len(), 1);
 }
 
-#[tokio::test]
 async fn what_cannot_be_used_is_refused_with_the_reason() {
     let s = Scratch::new().await;
     s.commit("one").await;
@@ -88,7 +138,6 @@ async fn what_cannot_be_used_is_refused_with_the_reason() {
     assert!(matches!(&sub, GitError::Submodule { parent, .. } if *parent == s.root), "{sub}");
 }
 
-#[tokio::test]
 async fn a_git_that_is_missing_or_too_old_is_refused() {
     let s = Scratch::new().await;
     let mut missing = options();
@@ -102,7 +151,6 @@ async fn a_git_that_is_missing_or_too_old_is_refused() {
     assert!(matches!(&error, GitError::TooOld { found } if found.starts_with("2.37.7")), "{error}");
 }
 
-#[tokio::test]
 async fn commits_are_made_by_who_is_configured_else_by_the_fallback() {
     let s = Scratch::new().await;
     let tree = s.repo.empty_tree();

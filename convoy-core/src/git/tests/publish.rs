@@ -1,6 +1,23 @@
 use std::os::unix::fs::PermissionsExt;
 
-use crate::git::testing::{Scratch, options, try_git, write};
+both_backends! {
+    the_checkout_follows_and_everything_else_of_the_person_stays,
+    whatever_is_in_the_way_is_named_and_nothing_moves_until_it_is_gone,
+    a_file_behind_a_link_is_none_of_the_checkout,
+    ignored_files_in_the_way_are_never_overwritten,
+    what_is_staged_or_written_just_as_it_lands_is_taken_over,
+    a_branch_that_went_on_is_merged_or_the_conflict_is_told,
+    a_deleted_or_rewritten_branch_is_never_overwritten,
+    a_branch_that_is_checked_out_nowhere_moves_alone,
+    a_linked_worktree_that_has_the_branch_follows,
+    a_branch_that_moved_between_plan_and_apply_is_planned_anew,
+    a_worktree_in_the_middle_of_something_blocks,
+    locks_of_other_programs_block_and_files_already_written_are_put_back,
+    no_hook_runs_and_none_can_stop_it,
+    submodules_are_left_alone_and_files_outside_a_sparse_checkout_stay_away,
+}
+
+use crate::git::testing::{Scratch, both_backends, options, try_git, write};
 use crate::git::{BlockReason, Blocked, PublishMove, PublishPlan, PublishRequest, Published, Repository};
 use crate::types::Oid;
 
@@ -73,7 +90,6 @@ pub(super) async fn published_cleanly(s: &Scratch, to: &Oid) {
     assert!(!left.iter().any(|name| name.starts_with("index.")), "{left:?}");
 }
 
-#[tokio::test]
 async fn the_checkout_follows_and_everything_else_of_the_person_stays() {
     let (s, from, to) = start().await;
     s.write("stays", "edited\n").write("mine", "untracked").write("x.tmp", "ignored").write("staged", "1\n");
@@ -102,10 +118,30 @@ async fn the_checkout_follows_and_everything_else_of_the_person_stays() {
     assert_eq!(again, PublishPlan::UpToDate { tip: to });
 }
 
+const ASSUME: [&str; 3] = ["update-index", "--assume-unchanged", "changes"];
+
+/// Makes the index look as if it had been written long after the files: what is as it says needs no second look.
+fn age_index(s: &Scratch) {
+    let index = std::fs::File::options().write(true).open(s.root.join(".git/index")).expect("opens");
+    let later = std::time::Duration::from_secs(10);
+    let now = index.metadata().expect("is there").modified().expect("has a time");
+    index.set_modified(now + later).expect("sets");
+}
+
 #[tokio::test]
+async fn where_nothing_is_in_the_way_git_only_writes() {
+    let (s, from, to) = start().await;
+    s.write("mine", "untracked").write("stays", "edited\n");
+    age_index(&s);
+    let before = s.repo.programs_started();
+    assert_eq!(apply(&s, &plan(&s.repo, &from, &to).await, false).await, Published::Done);
+    assert_eq!(s.repo.programs_started() - before, 2, "one for the files, one for the branch");
+    assert_eq!(s.git(&["status", "--porcelain"]).await, " M stays\n?? mine");
+}
+
 async fn whatever_is_in_the_way_is_named_and_nothing_moves_until_it_is_gone() {
     type Put = fn(&Scratch) -> &Scratch;
-    let cases: [(&str, Put, &[&str], &[&str]); 12] = [
+    let cases: [(&str, Put, &[&str], &[&str]); 13] = [
         ("local change", |s| s.write("changes", "mine\n"), &[], &["changes"]),
         ("same size and tick", |s| s.write("changes", "9\n"), &[], &["changes"]),
         ("local deletion", |s| s.remove("changes"), &[], &["changes"]),
@@ -118,14 +154,23 @@ async fn whatever_is_in_the_way_is_named_and_nothing_moves_until_it_is_gone() {
         ("folder for file", |s| s.write("link/x.tmp", "mine\n"), &[], &["link/x.tmp"]),
         ("rest in a folder that goes", |s| s.write("was folder/y.tmp", "mine\n"), &[], &["was folder/y.tmp"]),
         ("announced", |s| s.write("link", "mine\n"), &["add", "-N", "link"], &["link"]),
+        ("said never to change", |s| s.write("changes", "mine\n"), &ASSUME, &["changes"]),
     ];
     for (name, put, git, paths) in cases {
         let (s, from, to) = start().await;
+        // The git program looks for itself what the fast way tells by the index alone, where that is old enough.
+        let is_aged = s.repo.fast().is_some() && name != "same size and tick";
+        if is_aged {
+            age_index(&s);
+        }
         put(&s);
         if !git.is_empty() {
             s.git(git).await;
         }
         let before = state(&s).await;
+        if is_aged {
+            age_index(&s);
+        }
         let found = blocked(&s, &from, &to).await;
         assert_eq!(
             (&found.reason, &found.paths[..]),
@@ -135,13 +180,22 @@ async fn whatever_is_in_the_way_is_named_and_nothing_moves_until_it_is_gone() {
         assert!(found.to_string().contains(paths[0]), "{found}");
         assert_eq!(state(&s).await, before, "{name}");
         s.git(&["reset", "-q"]).await;
+        s.git(&["update-index", "--no-assume-unchanged", "changes"]).await;
         s.git(&["stash", "-q", "-a"]).await;
         assert_eq!(apply(&s, &plan(&s.repo, &from, &to).await, false).await, Published::Done, "{name}");
         published_cleanly(&s, &to).await;
     }
 }
 
-#[tokio::test]
+async fn a_file_behind_a_link_is_none_of_the_checkout() {
+    let (s, from, to) = start().await;
+    s.rename("goes", "gone").link("goes", "gone");
+    age_index(&s);
+    let found = blocked(&s, &from, &to).await;
+    assert_eq!((found.reason, found.paths), (BlockReason::InTheWay, vec!["goes/deep".to_owned()]));
+    assert!(s.root.join("goes").is_symlink() && s.root.join("gone/deep").exists());
+}
+
 async fn ignored_files_in_the_way_are_never_overwritten() {
     let (s, from, _) = start().await;
     s.write("kept.tmp", "landed\n").git(&["add", "-f", "kept.tmp"]).await;
@@ -154,7 +208,6 @@ async fn ignored_files_in_the_way_are_never_overwritten() {
     assert_eq!((s.read("kept.tmp").as_str(), s.tip().await), ("mine", from));
 }
 
-#[tokio::test]
 async fn what_is_staged_or_written_just_as_it_lands_is_taken_over() {
     let (s, from, to) = start().await;
     s.write("changes", "2\n").git(&["add", "changes"]).await;
@@ -162,7 +215,6 @@ async fn what_is_staged_or_written_just_as_it_lands_is_taken_over() {
     published_cleanly(&s, &to).await;
 }
 
-#[tokio::test]
 async fn a_branch_that_went_on_is_merged_or_the_conflict_is_told() {
     let (s, from, to) = start().await;
     let mine = s.write("mine", "1\n").commit("mine").await;
@@ -181,7 +233,6 @@ async fn a_branch_that_went_on_is_merged_or_the_conflict_is_told() {
     assert_eq!(s.tip().await, mine);
 }
 
-#[tokio::test]
 async fn a_deleted_or_rewritten_branch_is_never_overwritten() {
     let (s, from, to) = start().await;
     s.git(&["commit", "-q", "--amend", "-m", "rewritten"]).await;
@@ -192,7 +243,6 @@ async fn a_deleted_or_rewritten_branch_is_never_overwritten() {
     assert_eq!(s.repo.resolve(MAIN).await.expect("resolves"), None);
 }
 
-#[tokio::test]
 async fn a_branch_that_is_checked_out_nowhere_moves_alone() {
     for elsewhere in [&["switch", "-q", "-c", "other"][..], &["checkout", "-q", "--detach"]] {
         let (s, from, to) = start().await;
@@ -216,7 +266,6 @@ async fn a_branch_that_is_checked_out_nowhere_moves_alone() {
     assert_eq!(repo.resolve(MAIN).await.expect("resolves"), Some(to));
 }
 
-#[tokio::test]
 async fn a_linked_worktree_that_has_the_branch_follows() {
     let (s, from, to) = start().await;
     s.git(&["switch", "-q", "-c", "other"]).await;
@@ -230,7 +279,6 @@ async fn a_linked_worktree_that_has_the_branch_follows() {
     assert_eq!(s.git(&["status", "--porcelain"]).await, "");
 }
 
-#[tokio::test]
 async fn a_branch_that_moved_between_plan_and_apply_is_planned_anew() {
     for step in ["commit", "switch", "delete", "detach", "checkout"] {
         let (s, from, to) = start().await;
@@ -256,7 +304,6 @@ async fn a_branch_that_moved_between_plan_and_apply_is_planned_anew() {
     }
 }
 
-#[tokio::test]
 async fn a_worktree_in_the_middle_of_something_blocks() {
     for operation in ["merge", "rebase", "bisect", "several"] {
         let (s, from, to) = start().await;
@@ -282,7 +329,6 @@ async fn a_worktree_in_the_middle_of_something_blocks() {
     }
 }
 
-#[tokio::test]
 async fn locks_of_other_programs_block_and_files_already_written_are_put_back() {
     for lock in [".git/index.lock", ".git/refs/heads/main.lock"] {
         let (s, from, to) = start().await;
@@ -303,7 +349,6 @@ async fn locks_of_other_programs_block_and_files_already_written_are_put_back() 
     }
 }
 
-#[tokio::test]
 async fn no_hook_runs_and_none_can_stop_it() {
     let (s, from, to) = start().await;
     for hook in
@@ -318,7 +363,6 @@ async fn no_hook_runs_and_none_can_stop_it() {
     published_cleanly(&s, &to).await;
 }
 
-#[tokio::test]
 async fn submodules_are_left_alone_and_files_outside_a_sparse_checkout_stay_away() {
     let s = Scratch::new().await;
     let one = s.write("in/a", "1\n").write("out/b", "1\n").commit("x").await;

@@ -2,9 +2,16 @@
 
 use super::publish::{MAIN, apply, plan, published_cleanly, start};
 use crate::git::publish::dead_lock;
-use crate::git::testing::Scratch;
+use crate::git::testing::{Scratch, both_backends};
 use crate::git::{BlockReason, Published, StaleLock, remove_stale_lock};
 use crate::types::Oid;
+
+both_backends! {
+    a_crash_at_any_moment_is_completed,
+    what_a_person_did_after_the_crash_is_still_in_the_way,
+    files_that_filters_change_on_the_way_are_recognised,
+    without_recovering_files_that_look_landed_are_in_the_way,
+}
 
 /// Writes the files of a commit without telling index or branch, as a publish that is killed does.
 async fn files_of(s: &Scratch, from: &Oid, to: &Oid) {
@@ -17,7 +24,6 @@ async fn cleared(s: &Scratch) {
     assert_eq!(remove_stale_lock(&lock).expect("looks"), StaleLock::Removed);
 }
 
-#[tokio::test]
 async fn a_crash_at_any_moment_is_completed() {
     for moment in ["lock", "some files", "torn file", "all files", "branch", "index", "end"] {
         let (s, from, to) = start().await;
@@ -64,7 +70,6 @@ async fn a_crash_at_any_moment_is_completed() {
     }
 }
 
-#[tokio::test]
 async fn what_a_person_did_after_the_crash_is_still_in_the_way() {
     for branch_moved in [false, true] {
         let (s, from, to) = start().await;
@@ -84,7 +89,6 @@ async fn what_a_person_did_after_the_crash_is_still_in_the_way() {
     }
 }
 
-#[tokio::test]
 async fn files_that_filters_change_on_the_way_are_recognised() {
     let s = Scratch::new().await;
     s.git(&["config", "filter.upper.smudge", "tr a-z A-Z"]).await;
@@ -100,7 +104,6 @@ async fn files_that_filters_change_on_the_way_are_recognised() {
     assert_eq!((s.read("b.txt").as_str(), s.read("c.up").as_str()), ("1\r\n2\r\n", "MORE\n"));
 }
 
-#[tokio::test]
 async fn without_recovering_files_that_look_landed_are_in_the_way() {
     let (s, from, to) = start().await;
     let planned = plan(&s.repo, &from, &to).await;

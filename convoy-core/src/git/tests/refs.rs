@@ -1,9 +1,21 @@
-use crate::git::testing::{Scratch, options};
+use std::time::Duration;
+
+use crate::git::testing::{Scratch, both_backends, options};
 use crate::git::{Expected, GitError, RefEdit, RefUpdate, Repository};
+
+both_backends! {
+    a_ref_moves_only_from_what_is_expected,
+    several_refs_change_together_or_not_at_all,
+    of_many_at_once_exactly_one_wins,
+    a_lock_that_another_program_keeps_is_waited_for_and_then_an_error_that_names_it,
+    a_lock_that_is_given_back_in_time_is_no_error,
+    branch_names_are_checked_and_completed,
+    relations_between_commits_are_told,
+    objects_are_what_they_are_whatever_stands_in_for_them,
+}
 
 const REF: &str = "refs/x/y";
 
-#[tokio::test]
 async fn a_ref_moves_only_from_what_is_expected() {
     let s = Scratch::new().await;
     let (one, two) = (s.commit("one").await, s.commit("two").await);
@@ -22,7 +34,6 @@ async fn a_ref_moves_only_from_what_is_expected() {
     assert_eq!(s.repo.list_refs("refs/x/").await.expect("lists"), []);
 }
 
-#[tokio::test]
 async fn several_refs_change_together_or_not_at_all() {
     let s = Scratch::new().await;
     let one = s.commit("one").await;
@@ -35,7 +46,6 @@ async fn several_refs_change_together_or_not_at_all() {
     assert_eq!(s.repo.list_refs("refs/x").await.expect("lists").len(), 2);
 }
 
-#[tokio::test]
 async fn of_many_at_once_exactly_one_wins() {
     let s = Scratch::new().await;
     let base = s.commit("base").await;
@@ -55,18 +65,57 @@ async fn of_many_at_once_exactly_one_wins() {
     assert_eq!(done, 1);
 }
 
-#[tokio::test]
-async fn a_lock_that_another_program_keeps_is_an_error_that_names_it() {
+async fn a_lock_that_another_program_keeps_is_waited_for_and_then_an_error_that_names_it() {
     let s = Scratch::new().await;
     let one = s.commit("one").await;
-    s.write(".git/refs/heads/main.lock", "");
-    let error = s.repo.update_ref("refs/heads/main", &one, Expected::Any, "x").await.expect_err("locked");
-    let lock = s.root.join(".git/refs/heads/main.lock");
-    assert!(matches!(&error, GitError::Locked { path } if *path == lock), "{error}");
-    assert!(lock.exists(), "it is not ours to remove");
+    for name in ["refs/x/packed", "refs/heads/packed"] {
+        s.git(&["update-ref", name, one.as_str()]).await;
+    }
+    s.git(&["pack-refs", "--all"]).await;
+    let wait = Duration::from_millis(60);
+    let mut waiting = options();
+    waiting.lock_wait = wait;
+    let repo = Repository::open(&s.root, waiting).await.expect("opens");
+    for (name, deletes, lock) in [
+        ("refs/heads/main", false, "refs/heads/main.lock"),
+        ("refs/x/packed", false, "refs/x/packed.lock"),
+        ("refs/x/new", false, "refs/x/new.lock"),
+        ("refs/x/packed", true, "packed-refs.lock"),
+        ("refs/heads/packed", true, "packed-refs.lock"),
+    ] {
+        let lock = s.root.join(".git").join(lock);
+        std::fs::create_dir_all(lock.parent().expect("it has one")).expect("creates");
+        std::fs::write(&lock, "").expect("writes");
+        let start = tokio::time::Instant::now();
+        let update = match deletes {
+            true => repo.delete_ref(name, Expected::Any).await,
+            false => repo.update_ref(name, &one, Expected::Any, "x").await,
+        };
+        let error = update.expect_err("it is locked");
+        assert!(matches!(&error, GitError::Locked { path } if *path == lock), "{name}: {error}");
+        assert!(start.elapsed() >= wait, "{name}: it may be given back any moment");
+        assert!(lock.exists(), "it is not ours to remove");
+        std::fs::remove_file(&lock).expect("removes");
+    }
 }
 
-#[tokio::test]
+async fn a_lock_that_is_given_back_in_time_is_no_error() {
+    let s = Scratch::new().await;
+    let one = s.commit("one").await;
+    let mut waiting = options();
+    waiting.lock_wait = Duration::from_secs(60);
+    let repo = Repository::open(&s.root, waiting).await.expect("opens");
+    let lock = s.root.join(".git/refs/x/y.lock");
+    s.write(".git/refs/x/y.lock", "");
+    let mut update = Box::pin(repo.update_ref(REF, &one, Expected::Any, "x"));
+    // So long that it was looked at, however slow the machine is it is not done by then.
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut update).await;
+    early.expect_err("somebody has the lock");
+    std::fs::remove_file(&lock).expect("removes");
+    assert_eq!(update.await.expect("it is free"), RefUpdate::Done);
+    assert_eq!(s.repo.ref_value(REF).await.expect("reads"), Some(one));
+}
+
 async fn branch_names_are_checked_and_completed() {
     let s = Scratch::new().await;
     for (name, full) in
@@ -80,7 +129,6 @@ async fn branch_names_are_checked_and_completed() {
     }
 }
 
-#[tokio::test]
 async fn relations_between_commits_are_told() {
     let s = Scratch::new().await;
     let (one, two) = (s.commit("one").await, s.commit("two").await);
@@ -96,7 +144,6 @@ async fn relations_between_commits_are_told() {
     assert_eq!((info.parents, info.message.as_str()), (vec![one], "two\n"));
 }
 
-#[tokio::test]
 async fn objects_are_what_they_are_whatever_stands_in_for_them() {
     let s = Scratch::new().await;
     let one = s.write("a", "true\n").commit("one").await;

@@ -1,13 +1,35 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::git::testing::{Scratch, try_git, write};
-use crate::git::{GitError, IgnoreRules, Snapshot, SnapshotRequest};
+both_isolations! {
+    nothing_done_is_the_base_itself,
+    every_kind_of_uncommitted_change_is_recorded_and_the_worktree_stays_as_it_is,
+    commits_of_the_worktree_are_the_snapshot_and_the_rest_comes_on_top,
+    a_rewritten_history_becomes_one_commit_on_the_base,
+    an_unfinished_operation_is_an_error_and_touches_nothing,
+    repositories_in_the_tree_are_refused_but_not_ignored_ones_nor_submodules_of_the_base,
+    nothing_is_run_that_a_repository_within_the_tree_says,
+    a_file_that_no_host_would_take_is_refused_unless_it_is_stored_elsewhere_or_ignored,
+    excluded_paths_enter_neither_the_tree_nor_the_history,
+    extra_parents_are_reached_and_never_twice,
+    a_stale_lock_marked_entries_and_a_lost_index_lose_nothing,
+    work_is_recorded_from_a_worktree_whose_git_file_was_removed_or_replaced,
+    an_edit_within_the_same_tick_of_the_clock_is_seen,
+    files_that_git_was_told_to_skip_are_recorded_whether_changed_or_deleted,
+    a_note_that_was_written_by_others_hides_no_file,
+    what_is_ignored_is_what_the_request_and_the_tree_say_whatever_was_changed_since,
+    a_name_that_git_takes_for_its_own_is_an_error_and_not_passed_over,
+    with_a_sparse_checkout_only_files_that_were_never_there_are_passed_over,
+    with_a_sparse_checkout_files_that_a_merge_brought_and_nobody_saw_stay,
+}
+
+use crate::git::testing::{Scratch, both_isolations, git_dir, remove_git, try_git, write};
+use crate::git::{GitError, IgnoreRules, Keep, Snapshot, SnapshotRequest};
 use crate::types::Oid;
 
 const KEEP: &str = "refs/keep/it";
 
-pub(super) fn request(base: &Oid) -> SnapshotRequest {
+pub(in crate::git) fn request(base: &Oid) -> SnapshotRequest {
     SnapshotRequest {
         base: base.clone(),
         message: "the work".into(),
@@ -53,7 +75,6 @@ async fn paths(s: &Scratch, base: &Oid, found: &Snapshot) -> Vec<String> {
     paths
 }
 
-#[tokio::test]
 async fn nothing_done_is_the_base_itself() {
     let (s, base, path) = start().await;
     let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
@@ -62,7 +83,6 @@ async fn nothing_done_is_the_base_itself() {
     assert_eq!(s.repo.resolve(KEEP).await.expect("resolves"), Some(base));
 }
 
-#[tokio::test]
 async fn every_kind_of_uncommitted_change_is_recorded_and_the_worktree_stays_as_it_is() {
     let (s, base, path) = start().await;
     for name in ["new\nline", "-dash", "日本 語", "dir/UP", ":(top)x", "a ü/*"] {
@@ -100,7 +120,6 @@ async fn every_kind_of_uncommitted_change_is_recorded_and_the_worktree_stays_as_
     assert_eq!((info.parents, info.message.as_str()), (vec![base], "the work\n"));
 }
 
-#[tokio::test]
 async fn commits_of_the_worktree_are_the_snapshot_and_the_rest_comes_on_top() {
     let (s, base, path) = start().await;
     write(&path, "mine", "1\n");
@@ -117,7 +136,6 @@ async fn commits_of_the_worktree_are_the_snapshot_and_the_rest_comes_on_top() {
     assert_eq!(s.repo.resolve(KEEP).await.expect("resolves"), Some(found.commit));
 }
 
-#[tokio::test]
 async fn a_rewritten_history_becomes_one_commit_on_the_base() {
     let (s, base, path) = start().await;
     for orphan in [false, true] {
@@ -133,7 +151,6 @@ async fn a_rewritten_history_becomes_one_commit_on_the_base() {
     }
 }
 
-#[tokio::test]
 async fn an_unfinished_operation_is_an_error_and_touches_nothing() {
     for operation in ["merge", "rebase", "cherry-pick", "revert", "bisect", "stash"] {
         let (s, base, path) = start().await;
@@ -172,7 +189,46 @@ async fn an_unfinished_operation_is_an_error_and_touches_nothing() {
     }
 }
 
-#[tokio::test]
+async fn nothing_is_run_that_a_repository_within_the_tree_says() {
+    for is_known in [false, true] {
+        let s = Scratch::new().await;
+        let mut base = s.write("a", "1\n").commit("base").await;
+        if is_known {
+            s.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{base},x")]).await;
+            s.git(&["commit", "-q", "-m", "with a submodule"]).await;
+            base = s.tip().await;
+        }
+        let path = s.outside().join("wt");
+        s.repo.add_worktree(&path, &base).await.expect("makes");
+        write(&path, "x/q", "1\n");
+        let inner = path.join("x");
+        assert!(try_git(&inner, &["init", "-q"]).await.0);
+        let head = commit(&inner, "of its own").await;
+        assert!(try_git(&path, &["add", "x"]).await.0);
+        let mark = s.outside().join("ran");
+        let clean = format!("touch '{}'; cat", mark.display());
+        assert!(try_git(&inner, &["config", "filter.evil.clean", &clean]).await.0);
+        write(&inner, ".git/info/attributes", "* filter=evil\n");
+        write(&path, "x/q", "2\n");
+        write(&path, "a", "2\n");
+        let covers = std::sync::Arc::new(|_: &str| true);
+        let keep = Keep { owner: "one".into(), covers, ignore: IgnoreRules::default() };
+        assert!(!s.repo.holds_only_kept(&path, &keep, &[]).await.expect("looks"));
+        match s.repo.snapshot(&path, &request(&base)).await {
+            Ok(found) if is_known => {
+                assert_eq!(paths(&s, &base, &found).await, ["a", "x"]);
+                assert_eq!(s.git(&["rev-parse", &format!("{}:x", found.commit)]).await, head.as_str());
+            }
+            Err(GitError::EmbeddedRepository { paths }) if !is_known => assert_eq!(paths, ["x"]),
+            other => panic!("{is_known}: {other:?}"),
+        }
+        assert!(!mark.exists(), "{is_known}: the filter of the repository within was run");
+        // The same look by a person's git runs it.
+        assert!(try_git(&path, &["status"]).await.0);
+        assert!(mark.exists(), "{is_known}: else this test would find nothing");
+    }
+}
+
 async fn repositories_in_the_tree_are_refused_but_not_ignored_ones_nor_submodules_of_the_base() {
     let s = Scratch::new().await;
     let linked = s.write(".gitignore", "vendor/\n").commit("x").await;
@@ -204,7 +260,6 @@ async fn repositories_in_the_tree_are_refused_but_not_ignored_ones_nor_submodule
     assert_eq!(paths(&s, &base, &found).await, ["new"]);
 }
 
-#[tokio::test]
 async fn a_file_that_no_host_would_take_is_refused_unless_it_is_stored_elsewhere_or_ignored() {
     let (s, base, path) = start().await;
     for name in ["new ü", "turns"] {
@@ -228,7 +283,6 @@ async fn a_file_that_no_host_would_take_is_refused_unless_it_is_stored_elsewhere
     assert_eq!(blob, "pointer");
 }
 
-#[tokio::test]
 async fn excluded_paths_enter_neither_the_tree_nor_the_history() {
     let (s, base, path) = start().await;
     let mut request = request(&base);
@@ -247,7 +301,6 @@ async fn excluded_paths_enter_neither_the_tree_nor_the_history() {
     assert_eq!(s.repo.commit_info(&found.commit).await.expect("reads").parents, [base]);
 }
 
-#[tokio::test]
 async fn extra_parents_are_reached_and_never_twice() {
     let (s, base, path) = start().await;
     let other = s.write("other", "1\n").commit("other").await;
@@ -264,14 +317,14 @@ async fn extra_parents_are_reached_and_never_twice() {
     assert_eq!(found.commit, other, "a fast-forward reaches it already");
 }
 
-#[tokio::test]
 async fn a_stale_lock_marked_entries_and_a_lost_index_lose_nothing() {
     let (s, base, path) = start().await;
     assert!(try_git(&path, &["update-index", "--assume-unchanged", "run"]).await.0);
     write(&path, "run", "changed\n");
     write(&path, "forced.tmp", "1\n");
     assert!(try_git(&path, &["add", "-f", "forced.tmp"]).await.0);
-    let entry = s.root.join(".git/worktrees/wt");
+    // What git has of it for whoever works there.
+    let entry = git_dir(&path).await;
     write(&entry, "index.lock", "");
     let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
     assert_eq!(paths(&s, &base, &found).await, ["forced.tmp", "run"]);
@@ -282,18 +335,16 @@ async fn a_stale_lock_marked_entries_and_a_lost_index_lose_nothing() {
     assert!(!entry.join("index").exists() && !entry.join("index.snapshot").exists());
 }
 
-#[tokio::test]
 async fn work_is_recorded_from_a_worktree_whose_git_file_was_removed_or_replaced() {
     let (s, base, path) = start().await;
     write(&path, "mine", "1\n");
-    std::fs::remove_file(path.join(".git")).expect("removes");
+    remove_git(&path);
     assert!(try_git(&path, &["init", "-q"]).await.0);
     commit(&path, "into a repository of its own").await;
     let found = s.repo.snapshot(&path, &request(&base)).await.expect("records");
     assert_eq!(paths(&s, &base, &found).await, ["mine"]);
 }
 
-#[tokio::test]
 async fn an_edit_within_the_same_tick_of_the_clock_is_seen() {
     let (s, base, path) = start().await;
     for n in 0..10 {
@@ -306,7 +357,6 @@ async fn an_edit_within_the_same_tick_of_the_clock_is_seen() {
     }
 }
 
-#[tokio::test]
 async fn files_that_git_was_told_to_skip_are_recorded_whether_changed_or_deleted() {
     let (s, base, path) = start().await;
     assert!(try_git(&path, &["update-index", "--skip-worktree", "run", "a ü/b c", "dir/x", "turns"]).await.0);
@@ -329,7 +379,16 @@ async fn files_that_git_was_told_to_skip_are_recorded_whether_changed_or_deleted
     assert!(!path.join("gone").exists());
 }
 
-#[tokio::test]
+async fn a_note_that_was_written_by_others_hides_no_file() {
+    let (s, base, path) = start().await;
+    let folder = try_git(&path, &["rev-parse", "--absolute-git-dir"]).await.1;
+    std::fs::write(Path::new(&folder).join("convoy-filled"), b"\0").expect("writes");
+    assert!(try_git(&path, &["update-index", "--skip-worktree", "run"]).await.0);
+    std::fs::remove_file(path.join("run")).expect("removes");
+    assert_eq!(s.repo.restore_tracked(&path, &base).await.expect("restores"), ["run"]);
+    assert!(path.join("run").exists());
+}
+
 async fn what_is_ignored_is_what_the_request_and_the_tree_say_whatever_was_changed_since() {
     let (s, base, path) = start().await;
     s.write(".git/info/exclude", "*.o\n");
@@ -345,7 +404,6 @@ async fn what_is_ignored_is_what_the_request_and_the_tree_say_whatever_was_chang
     assert!(!s.root.join(".git/worktrees/wt/ignore.snapshot").exists());
 }
 
-#[tokio::test]
 async fn a_name_that_git_takes_for_its_own_is_an_error_and_not_passed_over() {
     let (s, base, path) = start().await;
     write(&path, "deep/git~1", "1\n");
@@ -354,7 +412,6 @@ async fn a_name_that_git_takes_for_its_own_is_an_error_and_not_passed_over() {
     assert!(path.join("deep/git~1").exists());
 }
 
-#[tokio::test]
 async fn with_a_sparse_checkout_only_files_that_were_never_there_are_passed_over() {
     let (s, base, _) = start().await;
     let sparse: &[&str] = &["sparse-checkout", "set", "--no-cone", "/run", "/turns", "/dir"];
@@ -386,7 +443,6 @@ async fn with_a_sparse_checkout_only_files_that_were_never_there_are_passed_over
     assert_eq!(paths(&s, &base, &found).await, ["gone"]);
 }
 
-#[tokio::test]
 async fn with_a_sparse_checkout_files_that_a_merge_brought_and_nobody_saw_stay() {
     let (s, base, _) = start().await;
     let other = s.write("elsewhere", "1\n").write("run", "other\n").commit("other").await;

@@ -2,16 +2,29 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+both_isolations! {
+    a_worktree_is_made_listed_and_removed_without_a_trace,
+    many_are_made_and_removed_at_once,
+    worktrees_are_listed_and_made_while_others_come_and_go,
+    what_is_in_the_way_is_never_deleted_and_a_lost_folder_is_replaced,
+    a_worktree_moved_aside_still_works_and_gives_its_place_free,
+    a_commit_that_cannot_be_checked_out_leaves_nothing_behind,
+    trash_that_a_crash_left_is_emptied,
+    a_merged_tree_is_written_with_its_markers_while_head_stays,
+    edits_to_tracked_files_are_undone_and_told_whatever_is_staged,
+    a_worktree_without_its_git_file_is_never_taken_for_the_one_around_it,
+    no_hook_filterless_config_or_alias_of_the_repository_runs,
+}
+
 use tokio_util::sync::CancellationToken;
 
-use crate::git::testing::{Scratch, options, try_git, write};
+use crate::git::testing::{Scratch, both_isolations, is_separate, options, remove_git, try_git, write};
 use crate::git::{GitError, Repository, WorktreeState};
 
 fn read(folder: &Path, path: &str) -> String {
     std::fs::read_to_string(folder.join(path)).expect("reads")
 }
 
-#[tokio::test]
 async fn a_worktree_is_made_listed_and_removed_without_a_trace() {
     let s = Scratch::new().await;
     let base =
@@ -33,7 +46,6 @@ async fn a_worktree_is_made_listed_and_removed_without_a_trace() {
     assert_eq!(s.git(&["worktree", "prune", "-n", "-v"]).await, "");
 }
 
-#[tokio::test]
 async fn many_are_made_and_removed_at_once() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
@@ -85,7 +97,6 @@ async fn a_worktree_that_another_program_is_making_or_removing_is_waited_for() {
     }
 }
 
-#[tokio::test]
 async fn worktrees_are_listed_and_made_while_others_come_and_go() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
@@ -109,13 +120,13 @@ async fn worktrees_are_listed_and_made_while_others_come_and_go() {
         assert!(list.iter().any(|worktree| worktree.path == mine), "{list:?}");
     }
     let again = Repository::open(&mine, options()).await.expect("opens");
-    assert_eq!(again.main_worktree(), Some(s.root.as_path()));
+    // One with a git directory of its own is its own.
+    assert_eq!(again.main_worktree(), Some(if is_separate() { &*mine } else { &*s.root }));
     over.cancel();
     others.join_all().await;
     assert_eq!(s.repo.list_worktrees().await.expect("lists").len(), 2);
 }
 
-#[tokio::test]
 async fn what_is_in_the_way_is_never_deleted_and_a_lost_folder_is_replaced() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
@@ -136,7 +147,6 @@ async fn what_is_in_the_way_is_never_deleted_and_a_lost_folder_is_replaced() {
     assert_eq!(s.repo.worktree_state(&path).await.expect("tells"), there);
 }
 
-#[tokio::test]
 async fn a_worktree_moved_aside_still_works_and_gives_its_place_free() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
@@ -150,7 +160,6 @@ async fn a_worktree_moved_aside_still_works_and_gives_its_place_free() {
     assert_eq!(s.repo.list_worktrees().await.expect("lists").len(), 3);
 }
 
-#[tokio::test]
 async fn a_commit_that_cannot_be_checked_out_leaves_nothing_behind() {
     let s = Scratch::new().await;
     let base = s.write(".gitattributes", "a filter=broken\n").write("a", "1\n").commit("one").await;
@@ -162,7 +171,6 @@ async fn a_commit_that_cannot_be_checked_out_leaves_nothing_behind() {
     assert_eq!(s.repo.worktree_state(&path).await.expect("tells"), nothing);
 }
 
-#[tokio::test]
 async fn trash_that_a_crash_left_is_emptied() {
     let s = Scratch::new().await;
     write(&s.outside(), "wt/.trash-x-1/file", "x");
@@ -172,7 +180,6 @@ async fn trash_that_a_crash_left_is_emptied() {
     assert_eq!(std::fs::read_dir(s.outside().join("wt")).expect("lists").count(), 1);
 }
 
-#[tokio::test]
 async fn a_merged_tree_is_written_with_its_markers_while_head_stays() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").write("gone", "x\n").commit("base").await;
@@ -189,7 +196,6 @@ async fn a_merged_tree_is_written_with_its_markers_while_head_stays() {
     assert_eq!(try_git(&path, &["write-tree"]).await.1, tree.as_str());
 }
 
-#[tokio::test]
 async fn edits_to_tracked_files_are_undone_and_told_whatever_is_staged() {
     let s = Scratch::new().await;
     let base =
@@ -215,13 +221,12 @@ async fn edits_to_tracked_files_are_undone_and_told_whatever_is_staged() {
     assert_eq!((read(&path, "c"), read(&path, "d")), ("1\n".into(), "1\n".into()));
 }
 
-#[tokio::test]
 async fn a_worktree_without_its_git_file_is_never_taken_for_the_one_around_it() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;
     let path = s.root.join("inside/wt");
     s.repo.add_worktree(&path, &base).await.expect("makes");
-    std::fs::remove_file(path.join(".git")).expect("removes");
+    remove_git(&path);
     s.write("a", "the user's");
     s.repo.reset_to_tree(&path, &s.repo.tree_of(&base).await.expect("tree")).await.expect("resets");
     assert_eq!(s.read("a"), "the user's");
@@ -233,7 +238,6 @@ async fn a_worktree_without_its_git_file_is_never_taken_for_the_one_around_it() 
     assert_eq!(s.read("a"), "the user's");
 }
 
-#[tokio::test]
 async fn no_hook_filterless_config_or_alias_of_the_repository_runs() {
     let s = Scratch::new().await;
     let base = s.write("a", "1\n").commit("one").await;

@@ -6,10 +6,10 @@ use super::build::{START, after, planned, spec, task};
 use super::choose::Choices;
 use super::steps::names;
 use super::world::World;
-use crate::event::{AgentOutcome, RequestKind};
+use crate::event::{AgentOutcome, HookResult, RequestKind, ReviewRecord, ReviewStarted};
 use crate::schedule::{AgentEnd, Report};
-use crate::spec::{Approve, Budget, Concurrency, OnExceeded, Retry, Spec, Task};
-use crate::types::{ConvoyStatus, Cost, Failure, FailureKind, TaskStatus, Usage};
+use crate::spec::{Approve, Budget, Concurrency, HookMoment, HookType, OnExceeded, Retry, Spec, Task};
+use crate::types::{ConvoyStatus, Cost, Failure, FailureKind, ReviewLevel, ReviewVerdict, TaskStatus, Usage};
 
 fn world(budget: Budget, tasks: Vec<Task>) -> World {
     let concurrency = Concurrency::Fixed(2);
@@ -188,6 +188,59 @@ fn the_parts_of_a_task_count_together_and_what_nobody_said_is_not_zero() {
     assert!(world.asked("a").is_some(), "the limit is not reached");
     uses(&mut world, "a", tokens(1));
     assert!(world.state().is_task_budget_used_up(world.ix("a")));
+}
+
+#[test]
+fn reviewers_and_agents_of_hooks_that_say_nothing_are_not_left_out_of_the_sum() {
+    let silent = |report: Report, level: ReviewLevel, downgraded: bool| {
+        let Report::ReviewVerdict(record) = report else { panic!("{report:?}") };
+        let (usage, tokens, budget_exceeded) = (Usage::default(), None, downgraded);
+        let record =
+            ReviewRecord { level, usage, tokens, budget_exceeded, budget_downgrade: downgraded, ..*record };
+        Report::ReviewVerdict(Box::new(record))
+    };
+    let hook = |world: &mut World, kind| {
+        let result = super::reports::hook(HookMoment::PostTask, true);
+        world.say("a", Report::Hook(HookResult { kind, ..result }));
+    };
+    let review = |world: &mut World, started: bool, level, verdict, downgraded| {
+        let (reviewer, model, reason) = ("r".to_owned(), None, String::new());
+        if started {
+            world.say("a", Report::ReviewStarted(ReviewStarted { level, reviewer, model, reason }));
+        }
+        let said = super::world::review_verdict(level, verdict, super::build::oid(1));
+        world.say("a", silent(said, level, downgraded));
+    };
+    type Act = Box<dyn Fn(&mut World)>;
+    let cases: Vec<(&str, Act, u32)> = vec![
+        ("an agent", Box::new(move |world| hook(world, HookType::Agent)), 1),
+        ("a reviewer", Box::new(move |world| hook(world, HookType::Review)), 1),
+        ("a command", Box::new(move |world| hook(world, HookType::Command)), 0),
+    ];
+    for (what, act, calls) in cases {
+        let mut world = own(limits(Some(10), None, None, OnExceeded::Stop), task("a"));
+        uses(&mut world, "a", tokens(1));
+        act(&mut world);
+        let said = world.task("a").calls;
+        assert_eq!((said.total, said.without_tokens), (1 + calls, calls), "hook: {what}");
+    }
+    let reviews = [
+        (true, ReviewLevel::Fast, ReviewVerdict::Pass, true, 1),
+        (true, ReviewLevel::Fast, ReviewVerdict::Skipped, false, 1),
+        (true, ReviewLevel::Panel, ReviewVerdict::Skipped, false, 3),
+        (false, ReviewLevel::Fast, ReviewVerdict::Skipped, false, 0),
+        (false, ReviewLevel::AutoPass, ReviewVerdict::Pass, false, 0),
+    ];
+    for (started, level, verdict, downgraded, calls) in reviews {
+        let mut world = own(limits(Some(10), None, None, OnExceeded::Stop), task("a"));
+        uses(&mut world, "a", tokens(1));
+        world.snapshot("a", true);
+        review(&mut world, started, level, verdict, downgraded);
+        let said = world.task("a").calls;
+        assert_eq!((said.total, said.without_tokens), (1 + calls, calls), "{level:?} {verdict:?} {started}");
+        let budget = world.state().task_budget(world.ix("a"), world.now);
+        assert_eq!(budget[0].at_least, calls > 0);
+    }
 }
 
 #[test]

@@ -108,6 +108,7 @@ pub(crate) fn spec(tasks: Vec<Task>) -> Spec {
         locks: BTreeMap::new(),
         env: BTreeMap::new(),
         worktree: Worktree::default(),
+        merge: crate::spec::Merge::default(),
         reviews: crate::spec::ReviewSettings::default(),
         gates: Vec::new(),
         gate_retries: 0,

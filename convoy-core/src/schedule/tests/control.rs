@@ -4,7 +4,7 @@ use super::build::{after, oid, planned, spec, task};
 use super::choose::Choices;
 use super::steps::{PLACES, brought, names};
 use super::world::{World, agent_end, started};
-use crate::event::{AgentOutcome, RequestKind};
+use crate::event::{AgentOutcome, ConvoyEvent, Event, RequestKind};
 use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, Report, SnapshotReport, Turn};
 use crate::spec::{Concurrency, Spec};
 use crate::state::{Prepared, StageKind};
@@ -88,7 +88,7 @@ fn a_cancel_of_a_convoy_that_nobody_runs_starts_nothing() {
 }
 
 #[test]
-fn a_cancel_that_comes_too_late_leaves_the_convoy_done() {
+fn what_comes_too_late_is_refused_and_leaves_the_convoy_done() {
     let mut world = World::new(&planned(spec(vec![task("a")])));
     world.works("a");
     world.passes("a");
@@ -97,7 +97,12 @@ fn a_cancel_that_comes_too_late_leaves_the_convoy_done() {
     world.advances("a");
     assert_eq!(names(&world.publishes()), ["branch_published", "convoy_finished"]);
     for late in [RequestKind::Cancel, RequestKind::Pause, RequestKind::Unpause] {
-        assert_eq!(world.request(late), Turn::default(), "it is over");
+        let turn = world.request(late);
+        let [Event::Convoy(ConvoyEvent::RequestRefused { request, reason, .. })] = &turn.events[..] else {
+            panic!("nothing is granted: {turn:?}")
+        };
+        assert!(reason.contains("is over (done)") && reason.ends_with(request.as_str()), "{reason}");
+        assert_eq!(turn.actions, []);
     }
 }
 

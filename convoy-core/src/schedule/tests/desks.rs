@@ -126,6 +126,8 @@ pub(super) fn attempt_of(action: &Action) -> Option<(TaskIx, AttemptNo)> {
             Some((*task, *attempt))
         }
         Action::Publish(_)
+        | Action::Verify(_)
+        | Action::StopVerify { .. }
         | Action::Stop { .. }
         | Action::End(_)
         | Action::StopEnd { .. }

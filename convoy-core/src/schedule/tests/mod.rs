@@ -1,5 +1,6 @@
 //! The decisions, tried in a small world that answers actions as a table or a generator says.
 
+mod answers;
 mod artifacts;
 mod breaker;
 mod budget;
@@ -11,6 +12,7 @@ mod desks;
 mod drift;
 mod ending;
 mod hooks;
+mod idle;
 mod inject;
 
 pub(crate) mod invariants;
@@ -28,4 +30,5 @@ pub(crate) mod shape;
 mod shown;
 mod steps;
 mod table;
+mod verify;
 pub(crate) mod world;

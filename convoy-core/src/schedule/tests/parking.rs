@@ -88,6 +88,27 @@ fn what_a_limit_cut_off_is_remembered_until_an_agent_goes_on_with_it() {
 }
 
 #[test]
+fn who_went_on_with_a_session_and_met_a_limit_without_naming_it_leaves_its_own_files() {
+    for changed in [true, false] {
+        let mut world = World::new(&planned(spec(vec![of("a", "x")])));
+        limited(&mut world, "a", None);
+        world.wakes();
+        // It goes on with the session, edits, meets the limit, and says nothing of the session.
+        world.starts("a");
+        let failure = Failure::new(FailureKind::RateLimit, "used up");
+        let end = agent_end(AgentOutcome::Failed { failure });
+        world.say("a", crate::schedule::Report::AgentEnded(end));
+        world.snapshot("a", changed);
+        world.wakes();
+        let Some(Action::Work(order)) = world.asked("a") else { panic!("it is not taken up again") };
+        assert_eq!(order.session.as_ref().map(|kept| kept.id.as_str()), Some("s-1"));
+        let cut = order.cut_off.as_ref().expect("somebody was cut off");
+        let of = if changed { 2 } else { 1 };
+        assert_eq!((cut.attempt.0, cut.work.as_ref().map(|work| work.changed)), (of, Some(true)));
+    }
+}
+
+#[test]
 fn without_a_time_that_can_be_believed_the_wait_doubles_until_something_works() {
     let mut world = World::new(&planned(spec(vec![of("a", "x"), of("b", "x")])));
     let far = START.plus(Duration::from_secs(400 * 24 * 3600));

@@ -46,6 +46,7 @@ pub(crate) fn review_verdict(level: ReviewLevel, verdict: ReviewVerdict, tree: O
         tokens: usage.total_tokens(),
         usage,
         model: None,
+        could_not: false,
         feedback_length: 2,
         passes: None,
         blocks: (level == ReviewLevel::Panel).then_some(blocks),
@@ -119,6 +120,7 @@ pub(crate) fn started() -> StartedReport {
         account: None,
         model: None,
         worktree: "/w".into(),
+        slot: None,
         prompt_bytes: 5,
         session: "fresh".into(),
     }

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::build::{hook, leaving, planned, spec};
 use crate::plan::Plan;
 use crate::spec::{
-    Approve, Budget, CircuitBreaker, Concurrency, Guard, Input, OnExceeded, OnExhausted, OnFailure, Spec,
-    Task,
+    Approve, Budget, CircuitBreaker, Concurrency, Guard, Input, Merge, OnExceeded, OnExhausted, OnFailure,
+    Spec, Task,
 };
 use crate::types::TaskId;
 
@@ -187,9 +187,16 @@ impl Shape {
             gates: self.gates.map(|_| "npm test".to_owned()).into_iter().collect(),
             gate_retries: self.gates.unwrap_or(0),
             hooks: (0..self.hooks.0).map(|n| hook(&format!("hook{n}"))).collect(),
+            merge: self.merge(),
             guard: Guard { enabled: self.hooks.1, agent: Some("keeper".into()), ..Guard::all() },
             ..spec(tasks)
         })
+    }
+
+    /// In some of the cases what lands is verified first.
+    fn merge(&self) -> Merge {
+        let verify = (self.max_swarm % 3 == 1).then(|| "npm test".to_owned()).into_iter().collect();
+        Merge { verify, batch: self.permits[0], ..Merge::default() }
     }
 
     fn dependencies(&self, i: usize) -> Vec<usize> {

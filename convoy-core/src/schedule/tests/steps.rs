@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::build::{artifacts, oid};
-use super::world::{World, agent_end, hook, is_last_word, started, task_of};
-use crate::event::{AgentOutcome, Event, Work};
+use super::world::{Open, World, agent_end, hook, is_last_word, started, task_of};
+use crate::event::{AgentOutcome, Event, VerifyOutcome, Work};
 use crate::plan::Plan;
 use crate::schedule::{Action, AdvanceReport, Input, PrepareReport, PublishOrder, PublishReport, Report};
-use crate::schedule::{SnapshotReport, Turn};
+use crate::schedule::{SnapshotReport, Turn, VerifyReport};
 use crate::spec::HookMoment;
 use crate::state::{Prepared, Stage, StageKind, TaskState};
-use crate::types::{Artifact, AttemptNo, Failure, FailureKind, TaskId, TaskIx, TaskStatus};
+use crate::types::{Artifact, AttemptNo, Failure, FailureKind, Oid, TaskId, TaskIx, TaskStatus};
 
 /// The public names of the events of a turn.
 pub(super) fn names(turn: &Turn) -> Vec<&'static str> {
@@ -119,14 +119,57 @@ impl World {
 
     /// The landing commit is written.
     pub(super) fn prepares(&mut self, id: &str) -> Turn {
-        let (commit, onto) = (oid(900_000 + self.log.len() as u64), self.state().tip().clone());
-        self.say(id, Report::Prepared(PrepareReport::Prepared(Prepared { commit, onto })))
+        let n = (self.log.len() * 1_000 + self.trees.len()) as u64;
+        let (commit, onto) = (oid(900_000_000 + n), self.onto(id));
+        let prepared = Prepared { commit, onto };
+        if self.state().verifies() {
+            let tree = oid(990_000_000 + n);
+            return self.merges(id, prepared, tree);
+        }
+        self.say(id, Report::Prepared(PrepareReport::Prepared(prepared)))
+    }
+
+    /// What the work of a task is being merged onto.
+    fn onto(&self, id: &str) -> Oid {
+        match self.asked(id) {
+            Some(Action::Prepare { tip, .. }) => tip.clone(),
+            other => panic!("{id} is not to be prepared: {other:?}"),
+        }
+    }
+
+    /// The work of a task is merged to this tree, as a candidate.
+    pub(super) fn merges(&mut self, id: &str, prepared: Prepared, tree: Oid) -> Turn {
+        self.trees.insert(prepared.commit.clone(), tree.clone());
+        let onto_tree = self.tree_of(&prepared.onto);
+        self.say(id, Report::Prepared(PrepareReport::Candidate { prepared, tree, onto_tree }))
+    }
+
+    /// The oldest run of `merge.verify` ends.
+    pub(super) fn verified(&mut self, passed: bool) -> Turn {
+        let runs = self.open.iter().filter_map(|open| match &open.action {
+            Action::Verify(order) => Some(order.run),
+            _ => None,
+        });
+        let run = runs.min().expect("a run is under way");
+        self.run_ends(run, if passed { VerifyOutcome::Passed } else { VerifyOutcome::Failed })
+    }
+
+    /// A run of `merge.verify` ends so.
+    pub(super) fn run_ends(&mut self, run: u32, outcome: VerifyOutcome) -> Turn {
+        let is = |open: &Open| matches!(&open.action, Action::Verify(order) if order.run == run);
+        let at = self.open.iter().position(is).expect("the run is under way");
+        self.open.remove(at);
+        let red = || Failure::new(FailureKind::Verify("npm test".into()), "exit code 1");
+        let failure = (outcome == VerifyOutcome::Failed).then(red);
+        let report = VerifyReport { outcome, failure, duration_ms: 1, changed_files: Vec::new() };
+        self.input(Input::Verify { run, report })
     }
 
     pub(super) fn conflicts(&mut self, id: &str) -> Turn {
         let files = FILES.map(str::to_owned).to_vec();
         let onto = self.state().tip().clone();
-        self.say(id, Report::Prepared(PrepareReport::Conflict { files, onto, tree: oid(77) }))
+        let (tree, conflicts) = (oid(77), Vec::new());
+        self.say(id, Report::Prepared(PrepareReport::Conflict { files, onto, tree, conflicts }))
     }
 
     pub(super) fn advances(&mut self, id: &str) -> Turn {
@@ -142,6 +185,9 @@ impl World {
         self.works(id);
         self.passes(id);
         self.prepares(id);
+        if self.state().verifies() {
+            self.verified(true);
+        }
         self.advances(id)
     }
 

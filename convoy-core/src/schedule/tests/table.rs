@@ -8,7 +8,7 @@ use super::steps::names;
 use super::world::{World, review_blocked};
 use crate::event::{AgentOutcome, DeadLetter, Event, RequestKind, TaskEvent};
 use crate::schedule::{Action, PrepareReport, Report, SnapshotReport, Turn};
-use crate::spec::{Approve, HookMoment, OnExhausted, OnFailure, Spec, Task};
+use crate::spec::{Approve, HookMoment, Merge, OnExhausted, OnFailure, Spec, Task};
 use crate::types::{Failure, FailureKind, TaskId, TaskStatus};
 
 /// Lets task `bad` fail, and gives the turn that decides what follows.
@@ -66,6 +66,8 @@ outcomes! {
     Idle            "idle"              Yes     Failed         "idle"              [agent];
     Timeout         "timeout"           Yes     TimedOut       "timeout"           [agent];
     Gate            "gate:npm test"     Yes     GateFailed     "gate-failed"       [gate];
+    Verify          "verify:npm test"   Yes     GateFailed     "gate-failed"       [verify];
+    RedTip          "verify-tip:npm test" No    GateFailed     "gate-failed"       [landing];
     ReviewBlocked   "review-blocked"    Yes     ReviewBlocked  "review-blocked"    [review];
     Drift           "drift"             Once    Failed         "drift"             [check];
     Worktree        "worktree-error"    Yes     Failed         "worktree-error"    [agent, no_worktree, check];
@@ -150,6 +152,17 @@ fn hook(w: &mut World, _: &FailureKind) -> Turn {
 fn gate(w: &mut World, _: &FailureKind) -> Turn {
     w.works("bad");
     w.gate_fails("bad")
+}
+
+/// The merged tree fails with it, twice.
+fn verify(w: &mut World, _: &FailureKind) -> Turn {
+    w.works("bad");
+    w.passes("bad");
+    w.prepares("bad");
+    assert_eq!(names(&w.verified(false)), ["verify_result", "merge_set_aside", "verify_started"]);
+    let turn = w.verified(false);
+    // What is known of the tip is known for good.
+    if names(&turn).contains(&"verify_started") { w.verified(true) } else { turn }
 }
 
 fn check(w: &mut World, kind: &FailureKind) -> Turn {
@@ -251,7 +264,9 @@ fn convoy(situation: &Situation, kind: &FailureKind) -> World {
     let other = Task { adapter: Some("another".into()), ..locked("other", 0) };
     tasks.extend([bad, locked("busy", 1), other, after("child", &["bad"]), after("grandchild", &["child"])]);
     let locks = BTreeMap::from([("lock".to_owned(), 1)]);
-    World::new(&planned(Spec { locks, on_failure: situation.on_failure, ..spec(tasks) }))
+    let verify = matches!(kind, FailureKind::Verify(_)).then(|| "npm test".to_owned());
+    let merge = Merge { verify: verify.into_iter().collect(), batch: 1, ..Merge::default() };
+    World::new(&planned(Spec { locks, on_failure: situation.on_failure, merge, ..spec(tasks) }))
 }
 
 /// The decision among the events of a turn: what became of `bad`, and who is skipped.
@@ -376,7 +391,8 @@ fn is_over(
                     "{about}"
                 );
                 let name = |of: &str| outcome.text.strip_prefix(of);
-                assert_eq!((gate.as_deref(), hook.as_deref()), (name("gate:"), name("hook:")), "{about}");
+                let gates = name("gate:").or(name("verify:")).or(name("verify-tip:"));
+                assert_eq!((gate.as_deref(), hook.as_deref()), (gates, name("hook:")), "{about}");
                 assert_eq!(&failure.kind, kind, "{about}");
             }
             Event::Task {

@@ -1,10 +1,11 @@
 //! A world without processes and git: it holds what the scheduler asked for, and answers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::build::{START, artifacts, oid};
+use super::answers::{verify_report, work_report};
+use super::build::{START, oid};
 use super::choose::Choices;
 use super::desks::Desks;
 pub(super) use super::desks::{attempt_of, task_of};
@@ -12,38 +13,27 @@ use super::ending::end_report;
 use super::invariants::Watch;
 use super::known::knows_only_what_passed;
 pub(crate) use super::reports::{
-    agent_end, drift, hook, is_last_word, review_blocked, review_refused, review_verdict, started,
-    step_finished, step_started,
+    agent_end, drift, hook, is_last_word, review_blocked, review_verdict, started, step_finished,
+    step_started,
 };
-use crate::event::{
-    AgentOutcome, BuiltInGateResult, ConvoyEvent, Event, GateResult, RepositoryGuard, Request, RequestKind,
-    ReviewStarted, Work,
-};
+use crate::event::{ConvoyEvent, Event, Request, RequestKind, Work};
 use crate::plan::Plan;
-use crate::schedule::{
-    Action, AdvanceReport, EndReport, Input, PrepareReport, PublishOrder, PublishReport, Report, Scheduler,
-    SnapshotOrder, SnapshotReport, Turn,
-};
+use crate::schedule::{Action, EndReport, Input, Report, Scheduler, SnapshotOrder, Turn};
 use crate::spec::HookMoment;
-use crate::state::{Moving, Prepared, RunState, Stage};
-use crate::types::{
-    Artifact, Failure, FailureKind, GateLevel, Oid, ReviewLevel, ReviewVerdict, TaskId, TaskIx, Timestamp,
-};
+use crate::state::{Prepared, RunState, Stage};
+use crate::types::{Oid, TaskId, TaskIx, Timestamp};
 
 /// More turns than any run of the sizes used here takes.
 const TURNS: usize = 20_000;
-
-/// How far a check is whose review blocks: the end must say so.
-const REVIEW_BLOCKS: u8 = 9;
 
 /// Something that was asked for and is not answered yet.
 #[derive(Debug, Clone)]
 pub(super) struct Open {
     pub(super) action: Action,
     /// Whether its end was asked for, and whether the convoy can be resumed then.
-    stop: Option<bool>,
+    pub(super) stop: Option<bool>,
     /// How far an agent is: 0 not started, 1 about to be called, 2 a process.
-    progress: u8,
+    pub(super) progress: u8,
     /// The turn that asked for it.
     turn: usize,
 }
@@ -61,10 +51,12 @@ pub(super) struct World {
     /// Length of the log before the newest turn.
     turn_start: usize,
     /// What git holds: the integration ref.
-    tip: Oid,
+    pub(super) tip: Oid,
     /// Everything that ever was the integration ref.
-    landed: HashSet<Oid>,
-    oids: u64,
+    pub(super) landed: HashSet<Oid>,
+    /// The trees of landing commits that wait for `merge.verify`.
+    pub(super) trees: HashMap<Oid, Oid>,
+    pub(super) oids: u64,
 }
 
 impl World {
@@ -93,6 +85,7 @@ impl World {
             desks: Desks::new(watch.state().adapter_limits()),
             watch,
             landed: HashSet::from([tip.clone()]),
+            trees: HashMap::new(),
             tip,
             oids,
         }
@@ -120,10 +113,14 @@ impl World {
 
     /// The landing commit that is written, and of which nobody knows whether it landed.
     fn prepared(&self) -> Option<Prepared> {
-        self.state().plan().indices().find_map(|ix| match &self.state().task(ix).stage {
-            Stage::Queued { prepared, .. } => prepared.clone(),
-            _ => None,
-        })
+        let state = self.state();
+        let stages = || state.plan().indices().map(|ix| &state.task(ix).stage);
+        // That the ref is there may be recorded for some of them.
+        let commit = stages().find_map(Stage::target).filter(|commit| *commit != state.tip())?.clone();
+        // The record of those that land together may have been cut; then the ref did not move.
+        let last = |stage: &Stage| matches!(stage, Stage::Queued { prepared: Some(prepared), .. } if prepared.commit == commit);
+        let onto = state.tip().clone();
+        stages().any(last).then_some(Prepared { commit, onto })
     }
 
     /// One turn, with everything that must hold after it.
@@ -159,15 +156,24 @@ impl World {
                 let asked: usize = about.map(|open| open.stop = Some(resumable)).map(|()| 1).sum();
                 assert_eq!(asked, 1, "nothing of the end is under way that could be stopped");
             }
+            Action::StopVerify { run } => {
+                let is = |open: &&mut Open| matches!(&open.action, Action::Verify(order) if order.run == run);
+                let open = self.open.iter_mut().find(is).expect("a run that is under way");
+                assert_eq!(open.stop.replace(true), None, "asked once");
+            }
             Action::AskPlace { adapter } => self.desks.ask(adapter),
             Action::LeavePlace { adapter } => self.desks.leave(&adapter),
             Action::Prepare { ref tip, .. } => {
-                assert_eq!(tip, &self.tip, "work lands on the newest tip");
+                let is_candidate = self.state().verifies() && self.trees.contains_key(tip);
+                assert!(is_candidate || *tip == self.tip, "work lands on the newest tip");
                 self.open.push(Open { action, stop: None, progress: 0, turn: self.turns });
             }
             action => {
                 if let Action::Check(order) = &action {
                     knows_only_what_passed(&self.log, order);
+                }
+                if let (Action::Advance { prepared, .. }, true) = (&action, self.state().verifies()) {
+                    self.is_verified(prepared);
                 }
                 self.open.push(Open { action, stop: None, progress: 0, turn: self.turns });
             }
@@ -230,7 +236,8 @@ impl World {
             self.land(&prepared);
         }
         let (tip, landed, oids) = (self.tip.clone(), std::mem::take(&mut self.landed), self.oids);
-        *self = Self { tip, landed, oids, ..Self::at(&self.plan.clone(), self.log.clone(), self.now) };
+        let trees = std::mem::take(&mut self.trees);
+        *self = Self { tip, landed, trees, oids, ..Self::at(&self.plan.clone(), self.log.clone(), self.now) };
         self.input(Input::Begin { resumed: true });
     }
 
@@ -239,6 +246,14 @@ impl World {
         if self.tip == prepared.onto {
             self.tip = prepared.commit.clone();
             assert!(self.landed.insert(self.tip.clone()), "a commit lands once");
+        }
+    }
+
+    /// The integration ref moves only to what is recorded as verified.
+    fn is_verified(&self, prepared: &Prepared) {
+        // What an earlier engine prepared and recorded as landed is not known here.
+        if let Some(tree) = self.trees.get(&prepared.commit) {
+            assert!(self.state().verification().is_green(tree), "{prepared:?} is not verified");
         }
     }
 
@@ -270,7 +285,13 @@ impl World {
         Work { commit, tree, base, changed, kept_ref: "refs/convoy/test/accepted".into() }
     }
 
-    fn new_oid(&mut self) -> Oid {
+    /// The tree of a commit that may be the integration ref.
+    pub(super) fn tree_of(&mut self, commit: &Oid) -> Oid {
+        let known = self.trees.len() as u64;
+        self.trees.entry(commit.clone()).or_insert_with(|| oid(980_000_000 + known)).clone()
+    }
+
+    pub(super) fn new_oid(&mut self) -> Oid {
         self.oids += 1;
         oid(self.oids)
     }
@@ -287,23 +308,7 @@ impl World {
                 }
                 self.input(Input::worker(order.task, order.attempt, report));
             }
-            Action::Snapshot(mut order) => {
-                let passed = order.hooks && choices.one_in(8);
-                if passed || order.hooks && choices.one_in(8) {
-                    order.hooks = passed;
-                    open.action = Action::Snapshot(order.clone());
-                    self.open.insert(at, open);
-                    let hook = hook(HookMoment::PostTask, passed);
-                    self.input(Input::worker(order.task, order.attempt, Report::Hook(hook)));
-                    return;
-                }
-                let stopped = order.hooks && open.stop == Some(true) && choices.one_in(2);
-                let report = match stopped {
-                    true => Report::SnapshotStopped,
-                    false => Report::Snapshot(self.snapshot_report(&order, choices)),
-                };
-                self.input(Input::worker(order.task, order.attempt, report));
-            }
+            Action::Snapshot(order) => self.answer_snapshot(at, open, order, choices),
             Action::Check(order) => {
                 let report = self.check_report(&mut open, &order.work.tree, choices);
                 if !is_last_word(&report) {
@@ -311,13 +316,17 @@ impl World {
                 }
                 self.input(Input::worker(order.task, order.attempt, report));
             }
-            Action::Prepare { task, attempt, .. } => {
-                let report = self.prepare_report(choices);
+            Action::Prepare { task, attempt, tip, .. } => {
+                let report = self.prepare_report(tip, choices);
                 self.input(Input::worker(task, attempt, Report::Prepared(report)));
             }
             Action::Advance { task, attempt, prepared } => {
                 let report = self.advance_report(prepared, choices);
                 self.input(Input::worker(task, attempt, Report::Advanced(report)));
+            }
+            Action::Verify(order) => {
+                let report = verify_report(open.stop.is_some(), choices);
+                self.input(Input::Verify { run: order.run, report });
             }
             Action::Publish(order) => {
                 let report = self.publish_report(order, choices);
@@ -332,158 +341,34 @@ impl World {
             }
             Action::Stop { .. }
             | Action::StopEnd { .. }
+            | Action::StopVerify { .. }
             | Action::AskPlace { .. }
             | Action::LeavePlace { .. } => panic!("what is never open"),
         }
     }
 
-    /// The next thing that a check says.
-    fn check_report(&mut self, open: &mut Open, tree: &Oid, choices: &mut Choices<'_>) -> Report {
-        if open.stop.is_some() && !choices.one_in(4) {
-            return Report::CheckStopped;
+    fn answer_snapshot(
+        &mut self,
+        at: usize,
+        mut open: Open,
+        mut order: Box<SnapshotOrder>,
+        choices: &mut Choices<'_>,
+    ) {
+        let (task, attempt) = (order.task, order.attempt);
+        let passed = order.hooks && choices.one_in(8);
+        if passed || order.hooks && choices.one_in(8) {
+            order.hooks = passed;
+            open.action = Action::Snapshot(order);
+            self.open.insert(at, open);
+            let hook = hook(HookMoment::PostTask, passed);
+            self.input(Input::worker(task, attempt, Report::Hook(hook)));
+            return;
         }
-        if open.progress == REVIEW_BLOCKS {
-            return review_blocked();
-        }
-        if choices.one_in(12) {
-            return Report::Drift(drift(choices.one_in(2)));
-        }
-        if choices.one_in(12) {
-            return Report::Hook(hook(HookMoment::PostTask, choices.one_in(2)));
-        }
-        let level = if choices.one_in(3) { ReviewLevel::Fast } else { ReviewLevel::Panel };
-        match choices.pick(11) {
-            4 => Report::BuiltInGate(BuiltInGateResult {
-                gate: "partition".into(),
-                level: choices.one_in(2).then_some(GateLevel::Warn),
-                passed: true,
-                output: String::new(),
-                tree: None,
-                reused: false,
-            }),
-            5 => {
-                let gate = ["one", "two", "three"][choices.pick(3)];
-                let tree = (!choices.one_in(4)).then(|| tree.clone());
-                Report::Gate(GateResult { tree, ..GateResult::new(gate, !choices.one_in(3), None, 1) })
-            }
-            6 if choices.one_in(3) => {
-                Report::Checked(Some(Failure::new(FailureKind::Drift, "it rates its work low")))
-            }
-            6 => Report::Checked(Some(Failure::new(FailureKind::Gate("false".into()), "exit code 1"))),
-            7 => Report::Checked(Some(Failure::new(FailureKind::Worktree, "the worktree is gone"))),
-            8 => {
-                let (reviewer, reason) = ("test".into(), String::new());
-                Report::ReviewStarted(ReviewStarted { level, reviewer, model: None, reason })
-            }
-            9 => {
-                let passes = choices.one_in(2);
-                let verdict = if passes { ReviewVerdict::Pass } else { ReviewVerdict::Skipped };
-                review_verdict(level, verdict, tree.clone())
-            }
-            10 => {
-                open.progress = REVIEW_BLOCKS;
-                match choices.one_in(3) {
-                    true => review_refused(level),
-                    false => review_verdict(level, ReviewVerdict::Block, self.new_oid()),
-                }
-            }
-            _ => Report::Checked(None),
-        }
-    }
-
-    fn snapshot_report(&mut self, order: &SnapshotOrder, choices: &mut Choices<'_>) -> SnapshotReport {
-        let (succeeded, base) = (order.succeeded, &order.base);
-        match choices.pick(12) {
-            10 => SnapshotReport::NoWorktree,
-            11 => SnapshotReport::Failed(Failure::new(FailureKind::Snapshot, "an unfinished merge")),
-            n => {
-                let changed = succeeded && n < 8;
-                // Now and then the same files come out again.
-                let tree = if n < 5 { oid(42) } else { self.new_oid() };
-                let commit = self.new_oid();
-                let kept_ref = "refs/convoy/test/kept".to_owned();
-                let work = Work { commit, tree, base: base.clone(), changed, kept_ref };
-                let (artifacts, unfit) = self.left(order, choices);
-                SnapshotReport::Taken { work, rebased: n == 1, files_changed: None, artifacts, unfit }
-            }
-        }
-    }
-
-    /// What a finished agent left. Now and then not all of it, or nothing, as work that a person made does.
-    fn left(&mut self, order: &SnapshotOrder, choices: &mut Choices<'_>) -> (Vec<Artifact>, Option<Failure>) {
-        let plan = self.state().plan().clone();
-        let task = plan.spec_of(order.task);
-        if task.outputs.is_empty() || !order.succeeded {
-            return (Vec::new(), None);
-        }
-        self.oids += 1;
-        match choices.pick(8) {
-            6 => (Vec::new(), Some(Failure::new(FailureKind::Artifact, "one is missing"))),
-            7 => (Vec::new(), None),
-            _ => (artifacts(task, self.oids), None),
-        }
-    }
-
-    fn prepare_report(&mut self, choices: &mut Choices<'_>) -> PrepareReport {
-        let onto = self.tip.clone();
-        match choices.pick(8) {
-            5 => PrepareReport::Nothing,
-            6 => PrepareReport::Conflict { files: vec!["a".into()], onto, tree: self.new_oid() },
-            7 => PrepareReport::Failed(Failure::new(FailureKind::MergeError, "no space left")),
-            _ => PrepareReport::Prepared(Prepared { commit: self.new_oid(), onto }),
-        }
-    }
-
-    fn advance_report(&mut self, prepared: Prepared, choices: &mut Choices<'_>) -> AdvanceReport {
-        if choices.one_in(8) && !self.landed.contains(&prepared.commit) {
-            self.somebody_moves_the_ref();
-        }
-        self.land(&prepared);
-        match self.landed.contains(&prepared.commit) {
-            true => AdvanceReport::Landed,
-            false => AdvanceReport::Moved { tip: self.tip.clone() },
-        }
-    }
-
-    fn publish_report(&mut self, order: PublishOrder, choices: &mut Choices<'_>) -> PublishReport {
-        let blocked =
-            |tip| PublishReport::Blocked { tip, reason: "in the way".into(), paths: vec!["a".into()] };
-        match (order, choices.pick(6)) {
-            (PublishOrder::Plan { tip, .. }, 5) => blocked(tip),
-            (PublishOrder::Plan { tip, .. }, 4) => PublishReport::UpToDate { commit: self.new_oid(), tip },
-            (PublishOrder::Plan { tip, known }, n) => {
-                let to = if n == 3 { self.new_oid() } else { tip.clone() };
-                PublishReport::Planned(Moving { from: known, to, tip, checkout: None, lock: None })
-            }
-            (PublishOrder::Move { moving, .. }, 5) => blocked(moving.tip),
-            (PublishOrder::Move { moving, .. }, 4) => PublishReport::Moved { tip: moving.tip },
-            (PublishOrder::Move { moving, .. }, _) => PublishReport::Done(moving),
-        }
-    }
-}
-
-/// The next thing that an agent at work says.
-fn work_report(open: &mut Open, choices: &mut Choices<'_>) -> Report {
-    if let (Some(resumable), false) = (open.stop, choices.one_in(4)) {
-        let outcome = if resumable { AgentOutcome::Interrupted } else { AgentOutcome::Cancelled };
-        return Report::AgentEnded(agent_end(outcome));
-    }
-    if choices.one_in(12) {
-        return Report::Hook(hook(HookMoment::PreTask, open.progress == 0 && choices.one_in(2)));
-    }
-    if choices.one_in(5) {
-        return Report::AgentEnded(agent_end(AgentOutcome::Failed { failure: choices.agent_failure() }));
-    }
-    open.progress += 1;
-    match open.progress {
-        1 => Report::Started(started()),
-        2 => Report::Spawned { pid: 7, start_time: 8 },
-        3 if choices.one_in(4) => Report::StepStarted(step_started()),
-        4 => Report::StepFinished(step_finished()),
-        5 if choices.one_in(4) => Report::Guard(RepositoryGuard {
-            level: GateLevel::Warn,
-            changes: vec!["refs/tags/v1 (moved)".into()],
-        }),
-        _ => Report::AgentEnded(agent_end(AgentOutcome::Succeeded)),
+        let stopped = order.hooks && open.stop == Some(true) && choices.one_in(2);
+        let report = match stopped {
+            true => Report::SnapshotStopped,
+            false => Report::Snapshot(self.snapshot_report(&order, choices)),
+        };
+        self.input(Input::worker(task, attempt, report));
     }
 }

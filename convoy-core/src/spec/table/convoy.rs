@@ -2,7 +2,7 @@
 
 use super::adapter::PROFILE;
 use super::task::{HOOK, TASK};
-use super::{AGENT, COMMANDS, COUNT, DEFAULTS, EMPTY, Kind, Least, NEVER, Off, Section, WHOLE, field};
+use super::{AGENT, COMMANDS, COUNT, DEFAULTS, EMPTY, Kind, Least, NEVER, Section, WHOLE, field};
 use crate::spec::rules::Rule;
 
 pub(in crate::spec) static CONVOY: Section = Section {
@@ -145,19 +145,17 @@ static WORKTREE: Section = Section {
         field(
             "keep",
             Kind::List(&Kind::Text(Rule::Partition), Least::Zero),
-            "Ignored paths (globs) that stay from one task of the convoy to the next.",
+            "Ignored files (paths, folders, globs) that stay in a worktree for the next task of the convoy. Setup is not run again where it made nothing else and what it may depend on is the same. Never in what judges the merged result.",
         )
-        .ours()
-        .unbuilt(EMPTY),
+        .ours(),
         field("sparse", PATHS, "Only these paths are checked out.").ours().unbuilt(EMPTY),
         field(
             "isolation",
             Kind::Choice(&["linked", "separate"]),
-            "`separate`: a git directory of its own with borrowed objects.",
+            "What worktrees share with the repository. `linked`: all of it, as `git worktree add` makes them. `separate`: its objects, to read; each has a git directory of its own, with HEAD detached, in which no branch, tag, remote, setting or hook of the repository is. What runs there, gates too, names commits by their ids (a base branch's name is not known), and what git writes there does not reach the repository but for the commits that HEAD is on in the end. Settings and hooks of git that `setup` makes are there for the first call of the agent and not for longer. No sandbox: files of the same user can be reached by their paths. Not for partial clones.",
         )
         .default("linked")
-        .ours()
-        .unbuilt(&[Off::Is("linked")]),
+        .ours(),
     ],
 };
 
@@ -167,20 +165,17 @@ static MERGE: Section = Section {
     name: "merge",
     doc: "How work is landed.",
     fields: &[
-        field("strategy", Kind::Choice(&["merge", "squash", "rebase"]), "The form of a landing commit.")
+        field("strategy", Kind::Choice(&["merge", "squash", "rebase"]), "The form in which work lands: a merge commit, one commit, or its commits one by one; the files are the same.")
             .default("merge")
-            .ours()
-            .unbuilt(&[Off::Is("merge")]),
+            .ours(),
         field(
             "verify",
             COMMANDS,
-            "Shell commands that must pass on the merged tree before the branch moves.",
+            "Shell commands that must pass on the merged tree before work lands, each within `gate_timeout` of `defaults`: what has landed passes at every moment. What others commit to `branch` meanwhile is merged in when it is published, unseen.",
         )
-        .ours()
-        .unbuilt(EMPTY),
+        .ours(),
         field("batch", Kind::Int(1, COUNT), "Most pieces of work that are verified together.")
             .default("1")
-            .ours()
-            .unbuilt(&[Off::Number(1)]),
+            .ours(),
     ],
 };

@@ -63,8 +63,6 @@ pub(super) enum Status {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Off {
     False,
-    Is(&'static str),
-    Number(i64),
     /// An empty list or mapping.
     Empty,
 }

@@ -133,8 +133,6 @@ fn off_values(off: &[Off]) -> Vec<Value> {
     off.iter()
         .flat_map(|off| match off {
             Off::False => vec![json!(false)],
-            Off::Is(word) => vec![json!(word)],
-            Off::Number(number) => vec![json!(number)],
             Off::Empty => vec![json!([]), json!({})],
         })
         .collect()
@@ -183,6 +181,20 @@ fn a_chain_is_not_supported_yet_and_a_list_without_version_2_has_no_effect() {
         "3:1: warning: depends_on_convoy: has no effect in version 1 (write `version: 2`)"
     );
     assert_eq!(ignored.spec.expect("valid").unsupported, []);
+}
+
+#[test]
+fn a_batch_of_what_nobody_verifies_has_no_effect() {
+    for (merge, told) in [
+        ("{batch: 5}", "3:9: warning: merge.batch: has no effect without `verify`"),
+        ("{batch: 5, verify: []}", "3:9: warning: merge.batch: has no effect without `verify`"),
+        ("{batch: 1}", ""),
+        ("{batch: 5, verify: [npm test]}", ""),
+    ] {
+        let decoded =
+            decode(&format!("name: n\nversion: 1\nmerge: {merge}\ntasks: [{{id: a, prompt: p}}]\n"));
+        assert_eq!((shown(&decoded), decoded.spec.is_some()), (told.to_owned(), true), "{merge}");
+    }
 }
 
 #[test]

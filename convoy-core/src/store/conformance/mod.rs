@@ -24,6 +24,7 @@
 
 mod cases_lease;
 mod cases_log;
+mod cases_prune;
 mod cases_read;
 mod cases_shared;
 #[doc(hidden)]
@@ -80,6 +81,10 @@ macro_rules! __store_cases {
             cases_read::the_newest_convoy_is_listed_first
             cases_read::the_list_shows_what_became_of_the_tasks
             cases_read::the_inbox_keeps_the_order_and_empties_with_the_batch
+            cases_prune::a_convoy_that_is_being_pruned_is_as_good_as_gone
+            cases_prune::of_a_pruned_convoy_only_that_it_was_is_known
+            cases_prune::numbers_of_the_newest_events_are_not_used_again
+            cases_prune::only_the_holder_prunes_and_begins_first
             cases_shared::two_handles_see_the_same
             cases_shared::a_refused_write_does_not_harm_the_others
             cases_shared::of_two_writers_at_the_same_end_one_wins

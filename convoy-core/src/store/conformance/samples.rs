@@ -3,14 +3,14 @@
 use crate::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DeadLetter, DriftResult, EVENT_FORMAT, End,
     Event, GateResult, HookResult, PublishEvent, RepositoryGuard, RunOptions, Started, StepFinished,
-    StepStarted, TaskEvent, Work,
+    StepStarted, TaskEvent, VerifyOutcome, VerifyResult, VerifyStarted, Work,
 };
 use crate::spec::{HookMoment, HookType};
 use crate::store::{Batch, Holder, NewConvoy};
 use crate::types::{
-    AdapterLimit, Artifact, ArtifactKind, AttemptNo, BreakerState, ConvoyId, ConvoyStatus, Cost, Failure,
-    FailureKind, GateLevel, Measure, Oid, SessionId, StepStatus, TaskId, TaskIx, TaskStatus, Timestamp,
-    Totals, Usage,
+    AdapterLimit, Artifact, ArtifactKind, AttemptNo, BreakerState, ConflictKind, ConvoyId, ConvoyStatus,
+    Cost, Failure, FailureKind, GateLevel, Measure, Oid, PathConflict, PathVersion, SessionId, StepStatus,
+    TaskId, TaskIx, TaskStatus, Timestamp, Totals, Usage,
 };
 
 /// The convoy of this number.
@@ -156,6 +156,7 @@ pub fn attempt(n: u32) -> Vec<Event> {
             account: Some("work".into()),
             model: Some("m".into()),
             worktree: "/w".into(),
+            slot: Some(2),
             prompt_bytes: 9,
             session: "fresh".into(),
         },
@@ -185,7 +186,7 @@ pub fn attempt(n: u32) -> Vec<Event> {
             reused: false,
         }),
         TaskEvent::Queued { commit: oid('b') },
-        TaskEvent::Prepared { commit: oid('d'), onto: oid('0') },
+        TaskEvent::Prepared { commit: oid('d'), onto: oid('0'), lands_with: None },
     ];
     events.into_iter().map(|event| task(n, event)).collect()
 }
@@ -240,9 +241,25 @@ pub fn every_kind() -> Vec<Event> {
     events
 }
 
-/// What gates and hooks of the convoy say, and its guard.
+/// What `merge.verify`, gates and hooks of the convoy say, and its guard.
 fn said_at_the_end() -> Vec<Event> {
+    let id = |text: &str| TaskId::new(text).expect("a valid id");
     vec![
+        Event::Convoy(ConvoyEvent::VerifyStarted(VerifyStarted {
+            run: 1,
+            tasks: vec![id("t1"), id("t 2")],
+            commit: oid('c'),
+            tree: oid('d'),
+            onto: oid('0'),
+        })),
+        Event::Convoy(ConvoyEvent::VerifyResult(Box::new(VerifyResult {
+            run: 1,
+            tree: oid('d'),
+            outcome: VerifyOutcome::Failed,
+            failure: Some(Failure::new(FailureKind::Verify("npm test".into()), "red")),
+            duration_ms: 7,
+            changed_files: vec!["lock".into()],
+        }))),
         Event::Convoy(ConvoyEvent::GatesStarted { round: 1, commit: oid('d') }),
         Event::Convoy(ConvoyEvent::Gate {
             gate: "npm test".into(),
@@ -327,6 +344,8 @@ fn every_other_kind_of_task_event() -> Vec<TaskEvent> {
     let failure = Failure::new(FailureKind::Timeout, "too slow");
     let outcome = AgentOutcome::Failed { failure: failure.clone() };
     vec![
+        TaskEvent::SetAside { tree: oid('d') },
+        TaskEvent::Prepared { commit: oid('d'), onto: oid('0'), lands_with: Some(oid('e')) },
         TaskEvent::AgentEnded {
             outcome,
             exit_code: None,
@@ -368,6 +387,13 @@ fn what_came_of_it(failure: Failure) -> Vec<TaskEvent> {
             conflicting_files: vec!["日本".into()],
             onto: oid('d'),
             tree: oid('e'),
+            conflicts: vec![PathConflict {
+                path: "日本".into(),
+                kind: ConflictKind::ModifyDelete,
+                base: Some(PathVersion { mode: "100644".into(), oid: oid('f') }),
+                ours: None,
+                theirs: Some(PathVersion { mode: "100755".into(), oid: oid('1') }),
+            }],
         },
         TaskEvent::ConflictFailed { attempts: 2, conflicting_files: vec!["日本".into()] },
         TaskEvent::Retried {

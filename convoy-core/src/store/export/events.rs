@@ -61,7 +61,7 @@ impl NdjsonExport {
         if let Some(last) = mended.found {
             let (path, seq) = (lines.path().to_owned(), last.seq);
             let same = page(&lines, store, seq.saturating_sub(1), 1)?;
-            if !same.first().is_some_and(|record| last.is(record)) {
+            if !same.first().is_some_and(|record| last.is(record)) && !was_pruned(&lines, store, &last)? {
                 return Err(ExportError::OtherStore { path, seq });
             }
             synced.last = seq;
@@ -79,6 +79,14 @@ impl NdjsonExport {
             synced.written += records.len() as u64;
         }
     }
+}
+
+/// Whether the event is of a convoy that the store has no more: its line goes, too, or stays with a file that it cannot be
+/// taken out of.
+fn was_pruned(lines: &Lines, store: &dyn Store, last: &Last) -> Result<bool, ExportError> {
+    let failed = |source: StoreError| ExportError::Store { path: lines.path().to_owned(), source };
+    let prunings = block_on(store.prunings()).map_err(failed)?;
+    Ok(prunings.iter().any(|pruning| pruning.convoy.as_str() == last.convoy))
 }
 
 fn page(lines: &Lines, store: &dyn Store, after: u64, limit: usize) -> Result<Vec<EventRecord>, ExportError> {

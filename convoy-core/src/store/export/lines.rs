@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -38,10 +38,56 @@ impl Lines {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         }
         let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
-        file.lock().map_err(failed)?;
-        let len = file.metadata().map_err(failed)?.len();
-        Ok(Self { file, path, len })
+        options.read(true).append(true).create(true).mode(0o600);
+        loop {
+            let file = options.open(&path).map_err(failed)?;
+            file.lock().map_err(failed)?;
+            let about = file.metadata().map_err(failed)?;
+            // Whoever held it may have written a new one in its place.
+            if std::fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino()))
+            {
+                return Ok(Self { file, path, len: about.len() });
+            }
+        }
+    }
+
+    /// Writes the file anew without the lines that are not kept, so that a reader sees the old or the new one, never a part.
+    /// How many lines are gone.
+    pub(super) fn retain(self, keep: impl Fn(&[u8]) -> bool) -> Result<u64, ExportError> {
+        let new = self.path.with_added_extension("new");
+        self.write_kept(&new, keep).map_err(|source| {
+            // What is left of it is replaced by the next try.
+            let _ = std::fs::remove_file(&new);
+            self.failed("shorten", source)
+        })
+    }
+
+    fn write_kept(&self, new: &Path, keep: impl Fn(&[u8]) -> bool) -> io::Result<u64> {
+        (&self.file).seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::new(&self.file);
+        // Only the holder of the lock makes it; what is there was left by a crash.
+        match std::fs::remove_file(new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+        let (mut writer, mut line, mut gone) = (io::BufWriter::new(file), Vec::new(), 0);
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            if keep(&line) {
+                writer.write_all(&line)?;
+            } else {
+                gone += 1;
+            }
+            line.clear();
+        }
+        if gone == 0 {
+            std::fs::remove_file(new)?;
+            return Ok(0);
+        }
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(new, &self.path)?;
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        Ok(gone)
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod lines;
 mod people;
+mod prune;
 mod run_record;
 
 use std::path::{Path, PathBuf};

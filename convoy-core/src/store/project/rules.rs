@@ -73,6 +73,8 @@ fn convoy(record: &EventRecord, event: &ConvoyEvent) -> Vec<Change> {
             vec![result]
         }
         ConvoyEvent::CancelRequested { .. }
+        | ConvoyEvent::VerifyStarted(_)
+        | ConvoyEvent::VerifyResult(_)
         | ConvoyEvent::GatesStarted { .. }
         | ConvoyEvent::GatesFinished { .. }
         | ConvoyEvent::Guard { .. }

@@ -24,7 +24,8 @@ fn run(started: &Event, mut end: impl FnMut(ConvoyStatus) -> Event) -> Vec<Event
         escalated_to: None,
     };
     let skipped = TaskEvent::Skipped { reason: "t1 failed".into(), because: Some(TaskIx(1)) };
-    let prepared = TaskEvent::Prepared { commit: samples::oid('d'), onto: samples::oid('e') };
+    let prepared =
+        TaskEvent::Prepared { commit: samples::oid('d'), onto: samples::oid('e'), lands_with: None };
     let mut events = vec![started.clone()];
     events.extend(samples::attempt(0));
     events.extend([samples::unprepared(0, 'e'), samples::task(0, prepared), samples::landed(0, 'd')]);

@@ -58,7 +58,7 @@ pub(super) fn connect(path: &Path) -> Result<Connections, StoreError> {
     Ok(Connections { writer, reader })
 }
 
-fn open(path: &Path, more: OpenFlags) -> Result<Connection, StoreError> {
+pub(super) fn open(path: &Path, more: OpenFlags) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let db = Connection::open_with_flags(path, flags).map_err(medium(OPENING))?;
     db.busy_timeout(BUSY).map_err(medium(OPENING))?;

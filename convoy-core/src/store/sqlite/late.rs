@@ -6,12 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::SqliteStore;
 use crate::event::{EventRecord, Request};
 use crate::store::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Pruning, Store, StoreError,
+    StoredConvoy,
 };
 use crate::types::{BoxFuture, ConvoyId, Timestamp};
 
 /// A [`SqliteStore`] whose file is made with the first convoy, or by somebody else: until then nothing is stored,
-/// and asking makes nothing.
+/// and asking makes nothing. Events can be read after it was shut down, too: whoever watches a run is then told what that
+/// run recorded last. The file is open only while they are read.
 #[derive(Debug)]
 pub(crate) struct LateStore {
     path: PathBuf,
@@ -118,9 +120,16 @@ impl Store for LateStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<EventRecord>, StoreError>> {
         Box::pin(async move {
-            match self.found()? {
-                Some(store) => store.read_from(convoy, after, limit).await,
-                None => Ok(Vec::new()),
+            match self.found() {
+                Ok(Some(store)) => store.read_from(convoy, after, limit).await,
+                Ok(None) => Ok(Vec::new()),
+                Err(StoreError::Closed) if self.path.exists() => {
+                    let store = SqliteStore::open(&self.path)?;
+                    let page = store.read_from(convoy, after, limit).await;
+                    store.shutdown().await;
+                    page
+                }
+                Err(error) => Err(error),
             }
         })
     }
@@ -145,6 +154,40 @@ impl Store for LateStore {
 
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
         Box::pin(async move { self.of(convoy)?.inbox(convoy).await })
+    }
+
+    fn begin_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.of(&lease.convoy)?.begin_pruning(lease, now).await })
+    }
+
+    fn finish_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move { self.of(&lease.convoy)?.finish_pruning(lease, now).await })
+    }
+
+    fn prunings(&self) -> BoxFuture<'_, Result<Vec<Pruning>, StoreError>> {
+        Box::pin(async move {
+            match self.found()? {
+                Some(store) => store.prunings().await,
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn give_space_back(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            match self.found()? {
+                Some(store) => store.give_space_back().await,
+                None => Ok(0),
+            }
+        })
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
@@ -211,10 +254,13 @@ mod tests {
         assert!(!folder.0.path().join("state").exists());
         block_on(used.create(samples::new_convoy(1))).expect("created");
         block_on(used.shutdown());
-        for store in [unused, used] {
+        let late = used;
+        for store in [&unused, &late] {
             let refused = block_on(store.list());
             assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
         }
+        let events = block_on(late.read_from(None, 0, 10)).expect("reads what is stored");
+        assert_eq!(events.len(), 1);
         let files = std::fs::read_dir(folder.0.path().join("state")).expect("reads");
         assert_eq!(files.count(), 1, "the database, and no journal");
     }

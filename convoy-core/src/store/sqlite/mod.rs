@@ -2,6 +2,7 @@
 
 mod file;
 mod late;
+mod prune;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -19,7 +20,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Store, StoreError, StoredConvoy,
+    Appended, Batch, ConvoySummary, Holder, InboxEntry, Lease, NewConvoy, Pruning, Store, StoreError,
+    StoredConvoy,
 };
 use crate::event::{EventRecord, Request};
 use crate::types::{BoxFuture, ConvoyId, Timestamp};
@@ -217,6 +219,34 @@ impl Store for SqliteStore {
     fn inbox<'a>(&'a self, convoy: &'a ConvoyId) -> BoxFuture<'a, Result<Vec<InboxEntry>, StoreError>> {
         let convoy = convoy.clone();
         Box::pin(self.read(move |db| read::inbox(db, &convoy)))
+    }
+
+    fn begin_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let lease = lease.clone();
+        Box::pin(self.write(move |db| prune::begin(db, &lease, now)))
+    }
+
+    fn finish_pruning<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let lease = lease.clone();
+        Box::pin(self.write(move |db| prune::finish(db, &lease, now)))
+    }
+
+    fn prunings(&self) -> BoxFuture<'_, Result<Vec<Pruning>, StoreError>> {
+        Box::pin(self.read(|db| prune::list(db)))
+    }
+
+    fn give_space_back(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        // In the turn of the reader, so that nobody of this handle reads old pages meanwhile.
+        let path = self.path.clone();
+        Box::pin(self.read(move |_| prune::give_space_back(&path)))
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

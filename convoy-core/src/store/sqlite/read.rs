@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
-use serde_json::Value;
 
-use super::medium;
 use super::write::int;
+use super::{medium, prune};
 use crate::event::{DecodeError, EVENT_FORMAT, Event, EventRecord};
 use crate::store::project::{Alike, BadRow, Cell, Row, Table, newest_first, summary};
 use crate::store::{ConvoySummary, Holder, InboxEntry, StoreError, StoredConvoy};
-use crate::types::{ConvoyId, TaskId, Timestamp};
+use crate::types::{ConvoyId, Timestamp};
 
 const LOADING: &str = "load a convoy";
 const READING: &str = "read events";
@@ -20,6 +19,7 @@ const LISTING: &str = "list the convoys";
 pub(super) fn load(db: &mut Connection, convoy: &ConvoyId) -> Result<StoredConvoy, StoreError> {
     // One transaction, so that spec and events are of the same moment.
     let db = db.transaction().map_err(medium(LOADING))?;
+    prune::must_be_kept(&db, convoy)?;
     check_format(&db, convoy)?;
     let spec = db
         .prepare_cached("SELECT spec_text, created_ms FROM specs WHERE convoy_id = ?1")
@@ -28,7 +28,7 @@ pub(super) fn load(db: &mut Connection, convoy: &ConvoyId) -> Result<StoredConvo
         })
         .optional()
         .map_err(medium(LOADING))?;
-    let (spec_text, created_at) = spec.ok_or_else(|| StoreError::NoConvoy(convoy.clone()))?;
+    let (spec_text, created_at) = spec.ok_or_else(|| prune::missing(&db, convoy))?;
     let events = read_from(&db, Some(convoy), 0, usize::MAX)?;
     Ok(StoredConvoy { id: convoy.clone(), spec_text, created_at, events })
 }
@@ -41,39 +41,9 @@ pub(super) fn check_format(db: &Connection, convoy: &ConvoyId) -> Result<(), Sto
         .optional()
         .map_err(medium(LOADING))?;
     match found {
-        None => Err(StoreError::NoConvoy(convoy.clone())),
+        None => Err(prune::missing(db, convoy)),
         Some(found) if found > EVENT_FORMAT => Err(StoreError::Newer { found, known: EVENT_FORMAT }),
         Some(_) => Ok(()),
-    }
-}
-
-/// An event as it lies in its row.
-struct Stored {
-    seq: u64,
-    time: Timestamp,
-    convoy: String,
-    kind: String,
-    task: Option<String>,
-    data: String,
-}
-
-impl Stored {
-    fn of(row: &SqlRow<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            seq: row.get::<_, i64>(0)?.unsigned_abs(),
-            time: Timestamp(row.get(1)?),
-            convoy: row.get(2)?,
-            kind: row.get(3)?,
-            task: row.get(4)?,
-            data: row.get(5)?,
-        })
-    }
-
-    fn decode(&self) -> Result<Event, DecodeError> {
-        let damaged = |source| DecodeError::Data { kind: self.kind.clone(), source };
-        let task = self.task.as_ref().map(|id| serde_json::from_value::<TaskId>(Value::from(id.as_str())));
-        let data = serde_json::from_str(&self.data).map_err(damaged)?;
-        Event::decode(&self.kind, task.transpose().map_err(damaged)?, data)
     }
 }
 
@@ -86,42 +56,63 @@ pub(super) fn read_from(
     let sql = match convoy {
         Some(_) => {
             "SELECT id, time_ms, convoy_id, type, task_id, data FROM events
-            WHERE convoy_id = ?3 AND id > ?1 ORDER BY id LIMIT ?2"
+            WHERE convoy_id = ?3 AND id > ?1 AND NOT EXISTS (SELECT 1 FROM prunings WHERE convoy_id = ?3)
+            ORDER BY id LIMIT ?2"
         }
         // The third parameter is bound, so it must be named.
         None => {
             "SELECT id, time_ms, convoy_id, type, task_id, data FROM events
-            WHERE id > ?1 AND ?3 IS NULL ORDER BY id LIMIT ?2"
+            WHERE id > ?1 AND ?3 IS NULL AND convoy_id NOT IN (SELECT convoy_id FROM prunings)
+            ORDER BY id LIMIT ?2"
         }
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut query = db.prepare_cached(sql).map_err(medium(READING))?;
     let bound = params![int(after), limit, convoy.map(ConvoyId::as_str)];
-    let rows = query.query_map(bound, Stored::of).map_err(medium(READING))?;
-    let mut events = Vec::new();
-    for stored in rows {
-        let stored = stored.map_err(medium(READING))?;
-        let convoy = ConvoyId::new(&stored.convoy).map_err(medium(READING))?;
-        let event = match stored.decode() {
-            Ok(event) => event,
-            Err(source) => {
-                // What a newer engine wrote is not damaged.
-                check_format(db, &convoy)?;
-                return Err(StoreError::Damaged { convoy, source });
+    let mut rows = query.query(bound).map_err(medium(READING))?;
+    let mut events: Vec<EventRecord> = Vec::new();
+    while let Some(row) = rows.next().map_err(medium(READING))? {
+        let record = stored(row, events.last()).or_else(|error| {
+            // What a newer engine wrote is not damaged.
+            if let StoreError::Damaged { convoy, .. } = &error {
+                check_format(db, convoy)?;
             }
-        };
-        events.push(EventRecord { seq: stored.seq, time: stored.time, convoy, event });
+            Err(error)
+        });
+        events.push(record?);
     }
     Ok(events)
+}
+
+/// The event of a row. Those of one convoy share its id.
+fn stored(row: &SqlRow<'_>, before: Option<&EventRecord>) -> Result<EventRecord, StoreError> {
+    let text = |at| row.get_ref(at).map_err(medium(READING))?.as_str().map_err(medium(READING));
+    let id = text(2)?;
+    let convoy = match before {
+        Some(before) if before.convoy.as_str() == id => before.convoy.clone(),
+        _ => ConvoyId::new(id).map_err(medium(READING))?,
+    };
+    let task = row.get_ref(4).map_err(medium(READING))?.as_str_or_null().map_err(medium(READING))?;
+    let event = match Event::decode_text(text(3)?, task, text(5)?) {
+        Ok(event) => event,
+        Err(source) => return Err(StoreError::Damaged { convoy, source }),
+    };
+    let seq = row.get::<_, i64>(0).map_err(medium(READING))?.unsigned_abs();
+    let time = Timestamp(row.get(1).map_err(medium(READING))?);
+    Ok(EventRecord { seq, time, convoy, event })
 }
 
 pub(super) fn list(db: &mut Connection) -> Result<Vec<ConvoySummary>, StoreError> {
     let db = db.transaction().map_err(medium(LISTING))?;
     let counts = counts(&db).map_err(medium(LISTING))?;
     let rows = rows(&db, Table::Convoys).map_err(medium(LISTING))?;
+    let pruned = prune::under_way(&db).map_err(medium(LISTING))?;
     let mut lines = Vec::new();
     for (key, row) in rows {
         let [Cell::Text(id)] = &key[..] else { continue };
+        if pruned.contains(id) {
+            continue;
+        }
         let tasks = counts.get(id).map_or(&[][..], Vec::as_slice);
         let line = summary(id, &row, tasks.iter().map(Counted::alike));
         let line = line.map_err(|bad| unreadable(&db, id, bad))?;
@@ -200,7 +191,7 @@ pub(super) fn lease(db: &Connection, convoy: &ConvoyId) -> Result<(u64, Option<H
         })
     });
     let found = found.optional().map_err(medium("read a lease"))?;
-    found.ok_or_else(|| StoreError::NoConvoy(convoy.clone()))
+    found.ok_or_else(|| prune::missing(db, convoy))
 }
 
 pub(super) fn inbox(db: &Connection, convoy: &ConvoyId) -> Result<Vec<InboxEntry>, StoreError> {
@@ -223,5 +214,6 @@ pub(super) fn inbox(db: &Connection, convoy: &ConvoyId) -> Result<Vec<InboxEntry
         // Only now: an engine asks often, and mostly there is nothing.
         lease(db, convoy)?;
     }
+    prune::must_be_kept(db, convoy)?;
     Ok(entries)
 }

@@ -9,9 +9,9 @@ use crate::store::StoreError;
 pub(super) const APPLICATION_ID: u32 = 0x434f_4e56;
 
 /// How to get from each version to the next one. A step that was released is never changed again.
-pub(super) const STEPS: &[&str] = &[V1, V2, V3];
+pub(super) const STEPS: &[&str] = &[V1, V2, V3, V4];
 
-/// `specs`, `events`, `leases` and `inbox` are the truth; the other tables are projections, with times
+/// `specs`, `events`, `leases`, `inbox` and `prunings` are the truth; the other tables are projections, with times
 /// as text, for people.
 const V1: &str = "
 CREATE TABLE specs (
@@ -155,6 +155,15 @@ ALTER TABLE attempts ADD COLUMN files_changed INTEGER;
 /// Whether a task's work has no review that it was to get; unknown for those of before.
 const V3: &str = "
 ALTER TABLE tasks ADD COLUMN unreviewed INTEGER;
+";
+
+/// The convoys that are being pruned, and those that were: all that is known of these.
+const V4: &str = "
+CREATE TABLE prunings (
+    convoy_id TEXT PRIMARY KEY NOT NULL,
+    begun_ms INTEGER NOT NULL,
+    finished_ms INTEGER
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings an empty or older file of ours to the newest version, all in one transaction.

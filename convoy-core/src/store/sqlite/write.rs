@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::types::{ToSql, ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::medium;
+use super::{medium, prune};
 use crate::event::{Event, EventRecord, Request};
 use crate::store::project::{Cell, Change, Only, created, project};
 use crate::store::{Appended, Batch, Holder, Lease, NewConvoy, StoreError};
@@ -25,7 +25,7 @@ pub(super) struct Encoded {
 impl From<Batch> for Encoded {
     fn from(batch: Batch) -> Self {
         let events = batch.events.into_iter().map(|event| {
-            let data = event.data().to_string();
+            let data = event.data_text();
             (event, data)
         });
         Self { time: batch.time, events: events.collect(), consumed: batch.consumed }
@@ -34,6 +34,7 @@ impl From<Batch> for Encoded {
 
 pub(super) fn create(db: &Connection, new: NewConvoy) -> Result<(Lease, Appended), StoreError> {
     let NewConvoy { id, name, spec_text, event_format, created_at, holder, first } = new;
+    prune::must_be_kept(db, &id)?;
     if let Some((found, _)) = end_of_log(db, &id).map_err(medium(CREATING))? {
         return Err(StoreError::Sequence { convoy: id, expected: 0, found });
     }
@@ -64,10 +65,11 @@ pub(super) fn append(
         .optional()
         .map_err(medium(APPENDING))?;
     match valid {
-        None => return Err(StoreError::NoConvoy(convoy.clone())),
+        None => return Err(prune::missing(db, convoy)),
         Some(false) => return Err(StoreError::Fenced(convoy.clone())),
         Some(true) => {}
     }
+    prune::must_be_kept(db, convoy)?;
     let end = end_of_log(db, convoy).map_err(medium(APPENDING))?;
     let (found, last_time) = end.unwrap_or((0, Timestamp(0)));
     if found != expected {
@@ -192,12 +194,13 @@ pub(super) fn submit(
     let doing = "record a request";
     let request = serde_json::to_string(request).map_err(medium(doing))?;
     let sql = "INSERT INTO inbox (convoy_id, time_ms, request)
-        SELECT convoy_id, ?2, ?3 FROM specs WHERE convoy_id = ?1";
+        SELECT convoy_id, ?2, ?3 FROM specs WHERE convoy_id = ?1
+        AND NOT EXISTS (SELECT 1 FROM prunings WHERE convoy_id = ?1)";
     let row = params![convoy.as_str(), now.0, request];
     let inserted =
         db.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(medium(doing))?;
     if inserted == 0 {
-        return Err(StoreError::NoConvoy(convoy.clone()));
+        return Err(prune::missing(db, convoy));
     }
     Ok(db.last_insert_rowid().unsigned_abs())
 }

@@ -124,7 +124,7 @@ tasks:
         let (warned, refused) =
             (format!("{line}f.yml: ok, 1 warning\n"), format!("{line}f.yml: refused, 1 warning\n"));
         let (warned, refused) = (&*warned, &*refused);
-        let unbuilt = format!("{fine}merge: {{verify: [sh t.sh]}}\n");
+        let unbuilt = format!("{fine}worktree: {{sparse: [src]}}\n");
         let cases = [
             (fine, false, 0, "f.yml: ok\n"),
             (fine, true, 0, "f.yml: ok\n"),
@@ -132,7 +132,7 @@ tasks:
                 &*unbuilt,
                 false,
                 2,
-                "f.yml:5:9: error: merge.verify: not supported yet: merge.verify\nf.yml: refused, 1 error\n",
+                "f.yml:5:12: error: worktree.sparse: not supported yet: worktree.sparse\nf.yml: refused, 1 error\n",
             ),
             (&*mine, false, 0, warned),
             (&*mine, true, 2, refused),

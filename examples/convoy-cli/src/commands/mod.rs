@@ -9,6 +9,7 @@ mod logs;
 mod look;
 mod people;
 mod plan;
+mod prune;
 mod run;
 mod show;
 mod spec;
@@ -24,6 +25,7 @@ impl Command {
     pub(crate) fn wants_json(&self) -> bool {
         match self {
             Self::Run(args) => args.json,
+            Self::Prune(args) => args.json,
             Self::Resume { json, .. }
             | Self::Retry { json, .. }
             | Self::Status { json, .. }
@@ -57,6 +59,7 @@ impl Command {
             Self::Resume { .. }
             | Self::Retry { .. }
             | Self::Publish { .. }
+            | Self::Prune(_)
             | Self::Dlq(DlqCommand::Resolve { .. } | DlqCommand::Retry { .. })
             | Self::Dispute(DisputeCommand::Resolve { .. })
             | Self::Cancel(_)
@@ -127,6 +130,7 @@ pub(crate) async fn execute(app: &mut App, command: Command) -> Result<Exit, Fai
         Command::Inject { file, convoy, key } => {
             inject::inject(app, &file, convoy.as_deref(), key.as_deref()).await
         }
+        Command::Prune(args) => prune::prune(app, args).await,
         Command::Demo => crate::demo::demo(app).await,
     }
 }
@@ -153,6 +157,7 @@ mod tests {
             ("resume", true),
             ("retry", true),
             ("publish", true),
+            ("prune --all", true),
             ("dlq resolve d1 --reason seen", true),
             ("dlq retry d1", true),
             ("dispute resolve d1 --reason seen", true),

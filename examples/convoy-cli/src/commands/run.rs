@@ -1,6 +1,6 @@
 //! `run`, `resume`, `retry`, `publish`: what starts an engine's work here.
 
-use convoy_core::engine::Engine;
+use convoy_core::engine::{Engine, Retention};
 use convoy_core::error::{Error, ErrorKind};
 use convoy_core::event::RunOptions;
 use convoy_core::types::{ConvoyId, TaskId};
@@ -65,7 +65,8 @@ pub(super) async fn with_env(
     convoy: &ConvoyId,
     agents: &AgentArgs,
 ) -> Result<Engine, Failure> {
-    if !agents.clean_env && agents.adapter_limits().is_empty() {
+    let keeps_all = agents.keep.retention() == Retention::default();
+    if !agents.clean_env && agents.adapter_limits().is_empty() && keeps_all {
         return Ok(engine);
     }
     let env = match agents.clean_env {

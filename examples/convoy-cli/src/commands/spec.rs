@@ -250,8 +250,8 @@ mod tests {
                 "f.yml:5:5: error: tasks[0].persistent: not supported yet: persistent",
             ),
             (
-                &*format!("version: 1\nmerge: {{batch: 5}}\n{GOOD}"),
-                "f.yml:2:9: error: merge.batch: not supported yet: merge.batch",
+                &*format!("version: 1\nworktree: {{sparse: [src]}}\n{GOOD}"),
+                "f.yml:2:12: error: worktree.sparse: not supported yet: worktree.sparse",
             ),
             ("", "f.yml:1:1: error: the file is empty"),
         ];

@@ -20,8 +20,10 @@ pub(crate) fn attempt_lines(view: &AttemptView) -> Vec<String> {
     for path in &view.other_logs {
         lines.push(format!("more of it: {}", quoted(&path.to_string_lossy())));
     }
-    lines.extend(text("prompt, as it was sent", view.prompt.as_ref(), "nothing was sent", false));
-    lines.extend(text("log of the agent", view.log.as_ref(), "the agent printed nothing", true));
+    let gone = view.logs_removed.as_deref().map(safe_line);
+    let missing = |why| gone.as_deref().unwrap_or(why);
+    lines.extend(text("prompt, as it was sent", view.prompt.as_ref(), missing("nothing was sent"), false));
+    lines.extend(text("log of the agent", view.log.as_ref(), missing("the agent printed nothing"), true));
     lines.extend(diff(view));
     lines
 }

@@ -80,6 +80,7 @@ impl Board {
             TaskEvent::AgentEnded { .. } => "is taken in",
             TaskEvent::Snapshot { .. } => "is checked",
             TaskEvent::Queued { .. } | TaskEvent::Prepared { .. } | TaskEvent::Unprepared { .. } => "lands",
+            TaskEvent::SetAside { .. } => "is verified again",
             TaskEvent::Conflict { .. } => "has a conflict",
             TaskEvent::Retried { .. } => {
                 self.working.remove(&task);
@@ -149,7 +150,15 @@ mod tests {
 
     fn started() -> TaskEvent {
         let (adapter, worktree, session) = ("sh".to_owned(), "w".to_owned(), "fresh".to_owned());
-        TaskEvent::Started { adapter, account: None, model: None, worktree, prompt_bytes: 1, session }
+        TaskEvent::Started {
+            adapter,
+            account: None,
+            model: None,
+            worktree,
+            slot: None,
+            prompt_bytes: 1,
+            session,
+        }
     }
 
     fn done() -> TaskEvent {

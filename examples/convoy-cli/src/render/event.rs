@@ -1,8 +1,10 @@
 //! Events as lines.
 
+mod verify;
+
 use convoy_core::event::{
     AgentOutcome, AttemptKind, BuiltInGateResult, ConvoyEvent, DriftResult, Event, EventRecord, GateResult,
-    PublishEvent, ReviewRecord, TaskEvent, TaskSource,
+    PublishEvent, ReviewRecord, TaskEvent, TaskSource, VerifyOutcome,
 };
 use convoy_core::spec::Approve;
 use convoy_core::types::{
@@ -22,43 +24,31 @@ pub(crate) fn describe(record: &EventRecord) -> String {
     }
 }
 
-/// The same without the task, for a reader who knows which; `None` for an event of no task.
+/// The same without the task, for a reader who knows which; `None` for an event that concerns none.
 pub(super) fn describe_task(record: &EventRecord) -> Option<String> {
-    let Event::Task { event, attempt, .. } = &record.event else { return None };
-    Some(task(event, attempt.map_or(0, |attempt| attempt.0), record.time))
+    match &record.event {
+        Event::Task { event, attempt, .. } => {
+            Some(task(event, attempt.map_or(0, |attempt| attempt.0), record.time))
+        }
+        // The work of an attempt may be in it.
+        Event::Convoy(event @ (ConvoyEvent::VerifyStarted(_) | ConvoyEvent::VerifyResult(_))) => {
+            Some(convoy(event))
+        }
+        Event::Convoy(_) | Event::Publish(_) => None,
+    }
 }
 
 /// The event in words if a person who watches wants to know of it.
 pub(crate) fn notable(record: &EventRecord) -> Option<String> {
     let wanted = match &record.event {
-        Event::Convoy(event) => match event {
-            ConvoyEvent::Resumed { .. }
-            | ConvoyEvent::Paused { .. }
-            | ConvoyEvent::Unpaused { .. }
-            | ConvoyEvent::CancelRequested { .. }
-            | ConvoyEvent::Interrupted { .. }
-            | ConvoyEvent::BudgetExceeded { .. }
-            | ConvoyEvent::BreakerTripped { .. }
-            | ConvoyEvent::BreakerClosed { .. }
-            | ConvoyEvent::Retried { .. }
-            | ConvoyEvent::TasksAdded { .. }
-            | ConvoyEvent::InjectionRefused { .. }
-            | ConvoyEvent::RequestRefused { .. }
-            | ConvoyEvent::GatesStarted { .. }
-            | ConvoyEvent::HookPassed { .. }
-            | ConvoyEvent::HookFailed { .. } => true,
-            ConvoyEvent::Gate { passed, changed_files, .. } => !passed || !changed_files.is_empty(),
-            ConvoyEvent::Guard { passed, .. } => !passed,
-            ConvoyEvent::GatesFinished { passed, .. } => *passed,
-            // The first and the last line of a run say it.
-            _ => false,
-        },
+        Event::Convoy(event) => is_notable(event),
         // That it is published is said at the end; it happens many times on the way there.
         Event::Publish(event) => matches!(event, PublishEvent::Blocked { .. }),
         Event::Task { event, .. } => match event {
             TaskEvent::Started { .. }
             | TaskEvent::Killed { .. }
             | TaskEvent::Conflict { .. }
+            | TaskEvent::SetAside { .. }
             | TaskEvent::ConflictFailed { .. }
             | TaskEvent::Done { .. }
             | TaskEvent::Retried { .. }
@@ -91,6 +81,32 @@ pub(crate) fn notable(record: &EventRecord) -> Option<String> {
         },
     };
     wanted.then(|| describe(record))
+}
+
+fn is_notable(event: &ConvoyEvent) -> bool {
+    match event {
+        ConvoyEvent::Resumed { .. }
+        | ConvoyEvent::Paused { .. }
+        | ConvoyEvent::Unpaused { .. }
+        | ConvoyEvent::CancelRequested { .. }
+        | ConvoyEvent::Interrupted { .. }
+        | ConvoyEvent::BudgetExceeded { .. }
+        | ConvoyEvent::BreakerTripped { .. }
+        | ConvoyEvent::BreakerClosed { .. }
+        | ConvoyEvent::Retried { .. }
+        | ConvoyEvent::TasksAdded { .. }
+        | ConvoyEvent::InjectionRefused { .. }
+        | ConvoyEvent::RequestRefused { .. }
+        | ConvoyEvent::GatesStarted { .. }
+        | ConvoyEvent::HookPassed { .. }
+        | ConvoyEvent::HookFailed { .. } => true,
+        ConvoyEvent::Gate { passed, changed_files, .. } => !passed || !changed_files.is_empty(),
+        ConvoyEvent::VerifyResult(result) => result.outcome == VerifyOutcome::Failed,
+        ConvoyEvent::Guard { passed, .. } => !passed,
+        ConvoyEvent::GatesFinished { passed, .. } => *passed,
+        // The first and the last line of a run say it.
+        _ => false,
+    }
 }
 
 fn short(commit: &Oid) -> &str {
@@ -142,6 +158,8 @@ fn convoy(event: &ConvoyEvent) -> String {
         ConvoyEvent::TasksAdded { .. }
         | ConvoyEvent::InjectionRefused { .. }
         | ConvoyEvent::RequestRefused { .. }
+        | ConvoyEvent::VerifyStarted(_)
+        | ConvoyEvent::VerifyResult(_)
         | ConvoyEvent::GatesStarted { .. }
         | ConvoyEvent::Gate { .. }
         | ConvoyEvent::GatesFinished { .. }
@@ -205,6 +223,8 @@ fn at_the_end(event: &ConvoyEvent) -> String {
             let (request, actor) = (safe_line(request), safe_line(actor));
             format!("{task}{request}, asked by {actor}, is refused: {}", safe_line(reason))
         }
+        ConvoyEvent::VerifyStarted(run) => verify::begun(run),
+        ConvoyEvent::VerifyResult(result) => verify::ended(result),
         ConvoyEvent::GatesStarted { round, commit } => {
             format!("the gates of the convoy judge {} (round {round})", short(commit))
         }
@@ -338,6 +358,7 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
         TaskEvent::ReviewVerdict(review) => verdict(review),
         TaskEvent::Queued { .. } => "passed its checks, waits to land".to_owned(),
         TaskEvent::Prepared { commit, .. } => format!("landing as {}", short(commit)),
+        TaskEvent::SetAside { .. } => "fails alone in merge.verify; all others go first".to_owned(),
         TaskEvent::Unprepared { .. } => "the tip moved; landing again".to_owned(),
         TaskEvent::Landed { commit } => format!("landed as {}", short(commit)),
         TaskEvent::Conflict { conflicting_files, .. } => {
@@ -452,6 +473,10 @@ pub(super) fn failed_as(status: TaskStatus, failure: &Failure) -> String {
 pub(super) fn failed(failure: &Failure) -> String {
     let (kind, message) = (safe_line(&failure.kind.to_string()), safe_line(&failure.message));
     // A message that names its gate says all of it.
+    let whole = |text: &str| message.contains(&format!("`{text}` of merge.verify"));
+    if kind.strip_prefix("verify:").or(kind.strip_prefix("verify-tip:")).is_some_and(whole) {
+        return message;
+    }
     match kind.strip_prefix("gate:") {
         Some(gate) if message.contains(&format!("gate `{gate}`")) => message,
         _ => format!("{kind}: {message}"),

@@ -7,6 +7,7 @@ mod attempt;
 mod board;
 mod event;
 mod live;
+mod prune;
 mod status;
 mod table;
 
@@ -19,6 +20,7 @@ pub(crate) use self::attempt::attempt_lines;
 pub(crate) use self::board::Board;
 pub(crate) use self::event::{describe, notable};
 pub(crate) use self::live::Live;
+pub(crate) use self::prune::{prune_lines, retention_lines};
 pub(crate) use self::status::{Hints, quoted, status_lines, summary_lines};
 pub(crate) use self::table::table;
 

@@ -46,7 +46,7 @@ fn a_check_answers_by_its_exit_code() {
 fn a_dry_run_and_a_refused_run_create_nothing() {
     let place = Place::new();
     place.write("good.yml", GOOD);
-    place.write("unbuilt.yml", &format!("{GOOD}merge: {{verify: [sh t.sh]}}\n"));
+    place.write("unbuilt.yml", &format!("{GOOD}worktree: {{sparse: [src]}}\n"));
     let (code, out, err) = place.run(&["run", "good.yml", "--dry-run", "--concurrency", "3"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.starts_with("x: 1 task in 1 phase, at most 3 agents at once"), "{out}");
@@ -54,7 +54,7 @@ fn a_dry_run_and_a_refused_run_create_nothing() {
         let (code, out, err) = place.run(arguments);
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
         assert!(
-            err.starts_with("unbuilt.yml:5:9: error: merge.verify: not supported yet: merge.verify\n"),
+            err.starts_with("unbuilt.yml:5:12: error: worktree.sparse: not supported yet: worktree.sparse\n"),
             "{err}"
         );
     }

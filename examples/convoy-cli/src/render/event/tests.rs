@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use convoy_core::event::{
-    BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, ReviewRecord, Work,
+    BuiltInGateResult, DeadLetter, End, GateResult, HookResult, RepositoryGuard, ReviewRecord, VerifyResult,
+    VerifyStarted, Work,
 };
 use convoy_core::spec::{HookMoment, HookType, decode};
 use convoy_core::types::{
-    Artifact, ArtifactKind, ConvoyStatus, FailureKind, GateLevel, ReviewLevel, ReviewVerdict, TaskIx,
+    Artifact, ArtifactKind, ConvoyStatus, FailureKind, GateLevel, ReviewLevel, ReviewVerdict, TaskId, TaskIx,
     TaskStatus, Totals, Usage,
 };
 
@@ -35,6 +36,7 @@ fn agent_cases() -> Vec<Case> {
         account: None,
         model: model.map(str::to_owned),
         worktree: "w".into(),
+        slot: None,
         prompt_bytes: 1,
         session: "fresh".into(),
     };
@@ -90,6 +92,7 @@ fn review(level: ReviewLevel, verdict: ReviewVerdict, votes: Option<(u32, u32)>)
         tokens: None,
         usage: Usage::default(),
         model: None,
+        could_not: false,
         feedback_length: 0,
         passes: votes.map(|votes| votes.0),
         blocks: votes.map(|votes| votes.1),
@@ -183,6 +186,7 @@ fn judged_cases() -> Vec<Case> {
                 conflicting_files: vec!["f\u{7}.txt".into()],
                 onto: oid('a'),
                 tree: oid('b'),
+                conflicts: Vec::new(),
             },
             1,
             true,
@@ -311,7 +315,7 @@ fn convoy_events_read_well_and_the_notable_ones_are_shown() {
         (ConvoyEvent::Finished(end), false, "ended: every task is done"),
         (ConvoyEvent::Failed(end), false, "ended failed: 7 of 8 tasks done"),
     ];
-    for (event, shown, text) in cases.into_iter().chain(end_stages()) {
+    for (event, shown, text) in cases.into_iter().chain(verifies()).chain(end_stages()) {
         let record = convoy_record(1, 0, event);
         assert_eq!(describe(&record), text);
         assert_eq!(notable(&record).is_some(), shown, "{text}");
@@ -371,6 +375,54 @@ fn gate_of_convoy(passed: bool) -> ConvoyEvent {
         round: 2,
         commit: oid('b'),
     }
+}
+
+fn verify_result(outcome: VerifyOutcome) -> ConvoyEvent {
+    let message = "`npm test` of merge.verify did not pass: exit code 1";
+    let failure = || Failure::new(FailureKind::Verify("npm test".into()), message);
+    ConvoyEvent::VerifyResult(Box::new(VerifyResult {
+        run: 3,
+        tree: oid('c'),
+        outcome,
+        failure: (outcome == VerifyOutcome::Failed).then(failure),
+        duration_ms: 1_500,
+        changed_files: Vec::new(),
+    }))
+}
+
+/// Events of `merge.verify`, likewise.
+fn verifies() -> Vec<(ConvoyEvent, bool, &'static str)> {
+    vec![
+        (
+            ConvoyEvent::VerifyStarted(VerifyStarted {
+                run: 4,
+                tasks: Vec::new(),
+                commit: oid('a'),
+                tree: oid('d'),
+                onto: oid('a'),
+            }),
+            false,
+            "merge.verify judges tree dddddddddd, the tip by itself (run 4)",
+        ),
+        (
+            ConvoyEvent::VerifyStarted(VerifyStarted {
+                run: 3,
+                tasks: vec![TaskId::new("x").expect("valid"), TaskId::new("y").expect("valid")],
+                commit: oid('b'),
+                tree: oid('c'),
+                onto: oid('a'),
+            }),
+            false,
+            "merge.verify judges tree cccccccccc, the tip with x, y (run 3)",
+        ),
+        (verify_result(VerifyOutcome::Passed), false, "merge.verify passed after 1.5s (run 3)"),
+        (
+            verify_result(VerifyOutcome::Failed),
+            true,
+            "merge.verify failed after 1.5s (run 3): `npm test` of merge.verify did not pass: exit code 1",
+        ),
+        (verify_result(VerifyOutcome::Stopped), false, "merge.verify was stopped (run 3)"),
+    ]
 }
 
 /// Events of the end of a convoy, whether they are shown, and their words.

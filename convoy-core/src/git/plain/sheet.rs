@@ -1,0 +1,46 @@
+//! What is known of the files of a worktree, without looking.
+
+use std::collections::BTreeMap;
+
+use super::stat::{Stat, Time};
+use super::tree::{Item, Path};
+
+/// A file as it was written or read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) item: Item,
+    pub(super) stat: Stat,
+    /// Whether any later change shows in what the system tells of it.
+    pub(super) is_sure: bool,
+}
+
+/// What this process has written to a worktree, or read from it, last. It is kept in memory alone: the index of a
+/// worktree is a file that whoever works there may write.
+#[derive(Debug, Clone)]
+pub(super) struct Sheet {
+    /// The tree that the files were when this was noted.
+    pub(super) tree: git2::Oid,
+    pub(super) files: BTreeMap<Path, Known>,
+    /// What else is there.
+    pub(super) others: Vec<Path>,
+}
+
+impl Sheet {
+    /// Whether a known path lies in a folder, given with a slash at its end.
+    pub(super) fn has_below(&self, folder: &[u8]) -> bool {
+        has_below(&self.files, folder)
+    }
+
+    /// Notes from when on changes show. Files that were changed since then, or at that very moment, are compared by
+    /// their content from now on.
+    pub(super) fn seal(&mut self, at: Time) {
+        for known in self.files.values_mut() {
+            known.is_sure &= known.stat.is_before(at);
+        }
+    }
+}
+
+/// Whether a path of a map lies in a folder, given with a slash at its end.
+pub(super) fn has_below<V>(files: &BTreeMap<Path, V>, folder: &[u8]) -> bool {
+    files.range(folder.to_vec()..).next().is_some_and(|(path, _)| path.starts_with(folder))
+}
