@@ -38,8 +38,10 @@ struct Waiting {
     closed: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    /// From how many bytes on the host waits.
+    most: usize,
     waiting: Mutex<Waiting>,
     less: Condvar,
 }
@@ -60,7 +62,12 @@ pub(crate) struct LiveReceiver {
 
 /// Both ends.
 pub(crate) fn channel() -> (LiveSender, LiveReceiver) {
-    let shared = Arc::new(Shared::default());
+    channel_of(MOST_WAITING)
+}
+
+/// Both ends of one in which `most` bytes may wait.
+fn channel_of(most: usize) -> (LiveSender, LiveReceiver) {
+    let shared = Arc::new(Shared { most, waiting: Mutex::default(), less: Condvar::new() });
     let (sender, receiver) = mpsc::unbounded_channel();
     (LiveSender { shared: shared.clone(), sender }, LiveReceiver { shared, receiver })
 }
@@ -69,7 +76,7 @@ impl LiveSender {
     /// Hands it to the engine, waiting while too much waits; whether anybody still listens.
     pub(crate) fn send(&self, live: Live) -> bool {
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |waiting: &mut Waiting| !waiting.closed && waiting.bytes >= MOST_WAITING;
+        let full = |waiting: &mut Waiting| !waiting.closed && waiting.bytes >= self.shared.most;
         let mut waiting = self.shared.less.wait_while(waiting, full).unwrap_or_else(PoisonError::into_inner);
         if waiting.closed {
             return false;
@@ -118,13 +125,16 @@ impl Drop for LiveReceiver {
 mod tests {
     use super::*;
 
+    /// Little, so that Miri is not occupied for hours with filling it.
+    const MOST: usize = 16 << 10;
+
     fn piece(bytes: usize) -> Live {
         Live::Output(Stream::Stdout, vec![b'x'; bytes])
     }
 
     #[test]
     fn what_is_told_comes_in_order() {
-        let (sender, mut receiver) = channel();
+        let (sender, mut receiver) = channel_of(MOST);
         assert!(sender.send(piece(1)));
         assert!(sender.send(Live::Started(7)));
         assert_eq!(pollster::block_on(receiver.next()), Some(piece(1)));
@@ -134,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_host_that_tells_too_much_waits_until_it_was_taken() {
-        let (sender, mut receiver) = channel();
-        assert!(sender.send(piece(MOST_WAITING)), "the first piece may have any size");
+        let (sender, mut receiver) = channel_of(MOST);
+        assert!(sender.send(piece(MOST)), "the first piece may have any size");
         let (told, heard) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -143,7 +153,7 @@ mod tests {
                 told.send(()).expect("the test listens");
             });
             assert!(heard.try_recv().is_err(), "it waits: nothing was taken");
-            assert_eq!(receiver.next_now(), Some(piece(MOST_WAITING)));
+            assert_eq!(receiver.next_now(), Some(piece(MOST)));
             heard.recv().expect("it waits no longer");
         });
         assert_eq!(receiver.next_now(), Some(piece(1)));
@@ -154,8 +164,8 @@ mod tests {
         let session = || Live::Session(SessionId::new("s".repeat(512)).expect("as long as one may be"));
         let told: [&(dyn Fn() -> Live + Sync); 3] = [&session, &|| Live::Started(7), &|| piece(0)];
         for live in told {
-            let (sender, mut receiver) = channel();
-            let most = MOST_WAITING.div_ceil(live().size());
+            let (sender, mut receiver) = channel_of(MOST);
+            let most = MOST.div_ceil(live().size());
             (0..most).for_each(|_| assert!(sender.send(live())));
             std::thread::scope(|scope| {
                 let waiting = scope.spawn(|| sender.send(live()));
@@ -171,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_host_does_not_wait_for_an_engine_that_is_gone() {
-        let (sender, receiver) = channel();
-        assert!(sender.send(piece(MOST_WAITING)));
+        let (sender, receiver) = channel_of(MOST);
+        assert!(sender.send(piece(MOST)));
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| sender.send(piece(1)));
             drop(receiver);
