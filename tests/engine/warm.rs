@@ -54,3 +54,37 @@ async fn setup_runs_once_where_all_that_it_made_stays_and_again_when_what_it_may
         assert_eq!(set_up_runs(keep, setup, gates, by).await, runs, "{case}");
     }
 }
+
+#[tokio::test]
+async fn what_judges_of_a_task_leave_in_its_worktree_is_not_there_for_the_next() {
+    let leaves = "echo 1 > left; echo 1 > made; echo 1 >> tracked";
+    for (case, gates) in
+        [("nobody runs anything", String::new()), ("a gate", format!(", gates: [{leaves:?}]"))]
+    {
+        let repo = ScratchRepo::new();
+        repo.write(".gitignore", "made\n");
+        repo.write("tracked", "as it was\n");
+        repo.commit("A file");
+        let agent = Inline::new(|request| {
+            assert!(!request.cwd.join("left").exists() && !request.cwd.join("made").exists());
+            // What it leaves itself, ignored, is not there for the next either.
+            write(&request.cwd, "made", "by an agent\n");
+            let tracked = std::fs::read_to_string(request.cwd.join("tracked")).expect("reads");
+            assert_eq!(tracked, "as it was\n");
+            let name = last_word(&request.prompt);
+            write(&request.cwd, &format!("{name}.txt"), "made\n");
+            AgentOutcome::Succeeded
+        });
+        let engine = engine(&repo).adapter(agent).build().await.expect("an engine");
+        let task = |id: &str, more: &str| {
+            format!("  - {{id: {id}, prompt: make {id}, max_retries: 0{more}{gates}}}\n")
+        };
+        let tasks = task("a", "") + &task("b", ", depends_on: [a]") + &task("c", ", depends_on: [b]");
+        let convoy = format!("name: test\nversion: 1\nadapter: inline\nconcurrency: 1\ntasks:\n{tasks}");
+        let run = engine.start(&convoy, RunOptions::default()).await.expect("started");
+        let outcome = run.wait().await.expect("an outcome");
+        assert_eq!(outcome.view.status, ConvoyStatus::Done, "{case}: {:#?}", outcome.view);
+        engine.shutdown().await;
+        repo.assert_sound_and_clean();
+    }
+}

@@ -1,9 +1,10 @@
 //! Worktrees that are used again.
 //!
 //! Making a worktree costs time with every file of the repository; bringing one to another commit costs time with what
-//! differs. So worktrees that are not needed any more stay, as *slots*, until nobody works at all, and the next one
-//! that is wanted is such a slot. Its users know it by the path that they asked for, where a link leads to the slot: a
-//! slot keeps its own path, which sessions of agents and what setup made may depend on.
+//! differs, as long as nobody has to look what else was changed (`Repository::remove_resting_worktree`). So worktrees
+//! that are not needed any more stay, as *slots*, until nobody works at all, and the next one that is wanted is such a
+//! slot. Its users know it by the path that they asked for, where a link leads to the slot: a slot keeps its own path,
+//! which sessions of agents and what setup made may depend on.
 //!
 //! A slot belongs to the process that holds its lock, which vanishes with the process. One that a link leads to is in
 //! use even if its process is dead: it holds work that nobody took yet. There are never more slots than worktrees

@@ -181,6 +181,16 @@ impl Repository {
         if self.release(&path).await? { Ok(()) } else { self.discard(&path).await }
     }
 
+    /// As [`remove_worktree`](Self::remove_worktree), of one in which nobody did anything since this process looked at its
+    /// files last: at a [snapshot](Self::snapshot) for example. Where worktrees are
+    /// [used again](Self::use_worktrees_again), the next user of the slot gets it without another look at every file.
+    pub async fn remove_resting_worktree(&self, path: &Path) -> Result<(), GitError> {
+        if let Ok(folder) = self.folder_of(path).await {
+            self.inner.sheets.rests(&folder);
+        }
+        self.remove_worktree(path).await
+    }
+
     /// Deletes what is at a real path, and the entry of the worktree.
     pub(super) async fn discard(&self, path: &Path) -> Result<(), GitError> {
         let mut trash = None;

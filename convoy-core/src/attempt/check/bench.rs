@@ -44,6 +44,8 @@ pub(super) struct Bench<'a> {
     pub(super) cancel: &'a CancellationToken,
     report: &'a mut (dyn FnMut(CheckReport) + Send),
     path: PathBuf,
+    /// Nothing was done in the worktree since the work was taken from it.
+    rests: bool,
 }
 
 impl<'a> Bench<'a> {
@@ -55,7 +57,7 @@ impl<'a> Bench<'a> {
     ) -> Self {
         let task = context.plan.spec_of(request.task);
         let path = context.dirs.worktree(&context.plan, request.task);
-        Self { context, request, task, cancel, report, path }
+        Self { context, request, task, cancel, report, path, rests: true }
     }
 
     /// Whether anything has to be run, rather than only read.
@@ -145,8 +147,9 @@ impl<'a> Bench<'a> {
     }
 
     /// Makes the worktree again, as the work segment would have left it, when this run of the engine has not
-    /// made it: what a crash or a stop left of it tells nothing about the work.
+    /// made it: what a crash or a stop left of it tells nothing about the work. Nothing may be run there without it.
     pub(super) async fn restore_worktree(&mut self, env: &BTreeMap<String, String>) -> Result<(), End> {
+        self.rests = false;
         let (context, request) = (self.context, self.request);
         let state = context.repository.worktree_state(&self.path).await?;
         if state.exists && context.whole.contains(request.task, request.attempt) {
@@ -166,6 +169,15 @@ impl<'a> Bench<'a> {
             }
             Err(_) if self.cancel.is_cancelled() => Err(End::Stopped),
             Err(failure) => Err(End::Failed(failure)),
+        }
+    }
+
+    /// Gives the worktree back.
+    pub(super) async fn leave_worktree(self) -> Result<(), GitError> {
+        let repository = &self.context.repository;
+        match self.rests {
+            true => repository.remove_resting_worktree(&self.path).await,
+            false => repository.remove_worktree(&self.path).await,
         }
     }
 

@@ -134,7 +134,7 @@ pub async fn check(
         Err(End::Stopped) => return Ok(Checked::Stopped),
         Err(End::Trouble(error)) => return Err(error),
     };
-    context.repository.remove_worktree(bench.path()).await?;
+    bench.leave_worktree().await?;
     Ok(checked)
 }
 

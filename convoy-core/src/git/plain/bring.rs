@@ -77,11 +77,12 @@ pub(super) enum Stays {
     These(BTreeSet<Path>),
 }
 
-/// Brings a worktree to a tree, and its index. Everything that is not as the sheet says is put right.
+/// Brings a worktree to a tree, and its index. Everything that is not as the sheet says is put right; one that `rests`
+/// is as its sheet says, and is not looked at: what that costs grows with every file, and not with what differs.
 pub(super) fn bring(
     at: &Handle<'_>,
     ground: &Files,
-    mut sheet: Sheet,
+    (mut sheet, rests): (Sheet, bool),
     tree: &Oid,
     stays: Stays,
 ) -> Result<Sheet, NotMine> {
@@ -93,11 +94,13 @@ pub(super) fn bring(
     attributes_are_plain(at.repo, wanted.iter().map(|(path, item)| (path, item.as_ref())))?;
     let mut disk = ground.disk()?;
     let seal = disk.now()?;
-    let seen = ground.look(&mut disk, &sheet)?;
-    for (path, item) in differing(&mut disk, &mut sheet, &seen)? {
+    let seen = if rests { None } else { Some(ground.look(&mut disk, &sheet)?) };
+    for (path, item) in differing(&mut disk, &mut sheet, seen.as_ref())? {
         wanted.entry(path).or_insert(Some(item));
     }
-    sheet.others = seen.others;
+    if let Some(seen) = seen {
+        sheet.others = seen.others;
+    }
     sheet.seal(seal);
     clear(&mut disk, &mut sheet, &mut wanted, stays)?;
     let mut write = BTreeMap::new();
@@ -166,7 +169,7 @@ pub(super) fn put_back(
     let mut disk = ground.disk()?;
     let seal = disk.now()?;
     let seen = ground.look(&mut disk, &sheet)?;
-    let differ: BTreeMap<Path, Item> = differing(&mut disk, &mut sheet, &seen)?.into_iter().collect();
+    let differ: BTreeMap<Path, Item> = differing(&mut disk, &mut sheet, Some(&seen))?.into_iter().collect();
     let paths: Vec<Path> = differ.keys().cloned().collect();
     for path in &paths {
         sheet.files.remove(path);
@@ -180,18 +183,24 @@ pub(super) fn put_back(
 }
 
 /// The files that are not as the sheet says, and what they should be. Where only the times differ, the sheet learns it.
-fn differing(disk: &mut Disk, sheet: &mut Sheet, seen: &Seen) -> Result<Vec<(Path, Item)>, NotMine> {
+/// `seen`: what a look found; without one, only those are looked at that could have been changed since without showing
+/// it.
+fn differing(disk: &mut Disk, sheet: &mut Sheet, seen: Option<&Seen>) -> Result<Vec<(Path, Item)>, NotMine> {
     let mut differ = Vec::new();
     for (path, known) in &mut sheet.files {
-        let stat = seen.files.get(path);
-        if known.is_sure && stat == Some(&known.stat) {
+        let stat = match seen {
+            Some(seen) => seen.files.get(path).copied(),
+            None if known.is_sure => continue,
+            None => disk.stat(path).ok(),
+        };
+        if known.is_sure && stat == Some(known.stat) {
             continue;
         }
         match stat {
-            Some(stat) if mode_of(stat) == Some(known.item.mode) && stat.size <= LARGEST => {
+            Some(stat) if mode_of(&stat) == Some(known.item.mode) && stat.size <= LARGEST => {
                 let content = disk.read(path, stat.kind())?;
                 if git2::Oid::hash_object(git2::ObjectType::Blob, &content)? == known.item.id {
-                    *known = Known { stat: *stat, is_sure: true, ..*known };
+                    *known = Known { stat, is_sure: true, ..*known };
                 } else {
                     differ.push((path.clone(), known.item));
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::attributes::{is_plain, settings_are_plain};
 use super::bring::{Stays, bring, fill, put_back, renew};
@@ -22,24 +22,49 @@ use crate::types::{Isolation, Oid};
 /// Most paths that git is asked about by name; of more it is asked about everything.
 const MOST_NAMED: usize = 200;
 
-/// What is known of each worktree, by its folder.
+/// What is known of each worktree, by its folder, and whether nobody has done anything there since that was noted.
 #[derive(Debug, Default)]
-pub(in crate::git) struct Sheets(Mutex<HashMap<PathBuf, Sheet>>);
+pub(in crate::git) struct Sheets(Mutex<HashMap<PathBuf, (Sheet, bool)>>);
 
 impl Sheets {
+    fn all(&self) -> MutexGuard<'_, HashMap<PathBuf, (Sheet, bool)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a sheet out. Whoever does something with the worktree puts one back that tells of it: if that fails,
     /// nobody knows how far it came.
     fn take(&self, root: &Path) -> Option<Sheet> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(root)
+        self.take_with_rest(root).map(|(sheet, _)| sheet)
+    }
+
+    /// As [`take`](Self::take), and whether the worktree is as the sheet says without a look.
+    fn take_with_rest(&self, root: &Path) -> Option<(Sheet, bool)> {
+        self.all().remove(root)
     }
 
     fn put(&self, root: &Path, sheet: Sheet) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(root.to_owned(), sheet);
+        self.all().insert(root.to_owned(), (sheet, false));
+    }
+
+    /// Notes that nobody has done anything in a worktree since its sheet was made, and that nobody does until it is
+    /// taken out.
+    pub(in crate::git) fn rests(&self, root: &Path) {
+        if let Some((_, rests)) = self.all().get_mut(root) {
+            *rests = true;
+        }
     }
 
     /// Whether anything is known of a worktree.
     pub(in crate::git) fn has(&self, root: &Path) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(root)
+        self.all().contains_key(root)
+    }
+
+    /// Sets whether any change of a file since it was noted would show.
+    #[cfg(test)]
+    pub(in crate::git) fn trust(&self, root: &Path, path: &str, is_sure: bool) {
+        let mut all = self.all();
+        let known = all.get_mut(root).and_then(|(sheet, _)| sheet.files.get_mut(path.as_bytes()));
+        known.expect("a file that is known").is_sure = is_sure;
     }
 
     /// Forgets a worktree.
@@ -125,14 +150,14 @@ impl Repository {
         commit: &Oid,
         kept: BTreeSet<Vec<u8>>,
     ) -> Result<bool, GitError> {
-        let Some(sheet) = self.inner.sheets.take(&files.root) else { return Ok(false) };
+        let Some(found) = self.inner.sheets.take_with_rest(&files.root) else { return Ok(false) };
         let own = match self.isolation {
             Isolation::Linked => None,
             Isolation::Separate => Some(self.own_git(files).await?),
         };
         let (ground, commit) = (files.clone(), commit.clone());
         let job = move |at: &Handle<'_>| {
-            let sheet = bring(at, &ground, sheet, &at.tree(&commit)?, Stays::These(kept))?;
+            let sheet = bring(at, &ground, found, &at.tree(&commit)?, Stays::These(kept))?;
             renew(&ground, &commit, own.as_ref())?;
             Ok((sheet, ()))
         };
@@ -145,7 +170,7 @@ impl Repository {
         let (ground, tree) = (files.clone(), tree.clone());
         let job = move |at: &Handle<'_>| {
             let tree = at.tree(&tree)?;
-            Ok((bring(at, &ground, sheet, &tree, Stays::All)?, ()))
+            Ok((bring(at, &ground, (sheet, false), &tree, Stays::All)?, ()))
         };
         self.noting("read-tree", files, job).await.map(|done| done.is_some())
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 fast_isolations! {
     a_slot_is_as_a_new_worktree_whatever_was_done_in_it,
+    a_slot_that_rests_is_not_looked_at_but_for_what_could_have_changed_unseen,
     a_slot_without_its_git_file_or_entry_is_made_anew,
     a_path_gets_the_slot_that_it_had_if_that_is_free,
     a_removal_that_a_crash_cut_short_is_finished,
@@ -21,6 +22,7 @@ fast_isolations! {
 }
 
 use super::plain::cases;
+use super::snapshot::request;
 use crate::git::testing::{Scratch, fast_isolations, git_dir, options, remove_git, try_git, write};
 use crate::git::{IgnoreRules, Keep, Repository};
 use crate::types::Oid;
@@ -83,7 +85,8 @@ async fn kept_of_git(path: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 async fn a_slot_is_as_a_new_worktree_whatever_was_done_in_it() {
-    for (case, _, edit, commands) in cases() {
+    let all = || cases().into_iter();
+    for ((case, _, edit, commands), rests) in all().zip([false; 99]).chain(all().zip([true; 99])) {
         let (s, base, other) = start().await;
         let (first, second) = (named(&s, "0-first"), named(&s, "1-second"));
         s.repo.add_worktree(&first, &base).await.expect("makes");
@@ -95,10 +98,16 @@ async fn a_slot_is_as_a_new_worktree_whatever_was_done_in_it() {
             try_git(&first, command).await;
         }
         let git_dir = git_dir(&first).await;
+        // Some of them leave nothing that can be recorded.
+        let rests = rests && s.repo.snapshot(&first, &request(&base)).await.is_ok();
         for junk in ["MERGE_HEAD", "refs/worktree/x", "logs/HEAD", "config.worktree", "index.lock"] {
             write(&git_dir, junk, "junk\n");
         }
-        s.repo.remove_worktree(&first).await.expect("gives back");
+        let given_back = match rests {
+            true => s.repo.remove_resting_worktree(&first).await,
+            false => s.repo.remove_worktree(&first).await,
+        };
+        given_back.expect("gives back");
         assert!(std::fs::symlink_metadata(&first).is_err(), "{case}");
         s.repo.add_worktree(&second, &other).await.expect("brings");
         assert_eq!(s.repo.folder_of(&second).await.expect("finds"), slot, "{case}: it is the same one");
@@ -119,6 +128,28 @@ async fn a_slot_is_as_a_new_worktree_whatever_was_done_in_it() {
             assert_eq!(after, before, "what is the same is not written again");
         }
     }
+}
+
+async fn a_slot_that_rests_is_not_looked_at_but_for_what_could_have_changed_unseen() {
+    let (s, base, other) = start().await;
+    let path = named(&s, "0-t");
+    s.repo.add_worktree(&path, &base).await.expect("makes");
+    let slot = s.repo.folder_of(&path).await.expect("finds");
+    s.repo.snapshot(&path, &request(&base)).await.expect("looks");
+    for name in ["a", "run"] {
+        // Written within the tick of the clock in which it was looked at, or not.
+        s.repo.inner.sheets.trust(&slot, name, name == "a");
+        write(&slot, name, "since then\n");
+    }
+    s.repo.remove_resting_worktree(&path).await.expect("gives back");
+    s.repo.add_worktree(&path, &base).await.expect("brings");
+    let content = |name: &str| std::fs::read_to_string(slot.join(name)).expect("reads");
+    assert_eq!(content("a"), "since then\n", "nobody looks for what nobody has done");
+    assert_eq!(content("run"), "#!/bin/sh\n");
+    // What was said of it holds until it is used.
+    s.repo.remove_worktree(&path).await.expect("gives back");
+    s.repo.add_worktree(&path, &other).await.expect("brings");
+    assert_eq!(content("a"), "1\n");
 }
 
 async fn a_slot_without_its_git_file_or_entry_is_made_anew() {
