@@ -117,7 +117,8 @@ impl Repository {
 
     async fn fill(&self, place: &Files, commit: &Oid) -> Result<(), GitError> {
         if !self.fill_plain(place, commit).await? {
-            self.ok(place.call("read-tree").args(["--reset", "-u", commit.as_str()])).await?;
+            let call = place.call("read-tree").global("-c").global(workers());
+            self.ok(call.args(["--reset", "-u", commit.as_str()])).await?;
         }
         self.note_filled(place).await?;
         Self::tell_index(place)
@@ -328,6 +329,14 @@ impl Repository {
         let aside = set_aside(&entry, &self.inner.common_dir.join("worktrees"), TRASH)?;
         delete_tree(&aside).await
     }
+}
+
+/// Has git write files in as many processes as there are cores. It does so from a hundred files on, and writes those that
+/// a filter makes itself, one after the other.
+fn workers() -> String {
+    // Git counts the cores of the machine, this those that the process may use.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("checkout.workers={cores}")
 }
 
 /// Makes the entry and the folder of a worktree as `git worktree add --detach --no-checkout` does, without a moment at
