@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::call::{Answer, Call, Place, Program};
 use super::error::GitError;
 use super::fast::{Fast, probe};
-use super::plain::{Plain, Sheets};
+use super::plain::{Model, Plain, Sheets};
 use super::repository::{Backend, GitOptions, Identity, Inner, ObjectFormat, Repository, path_of};
 use super::separate::Copied;
 use super::signing::Signing;
@@ -60,6 +60,7 @@ impl Repository {
             version,
             git_dir,
             common_dir,
+            model: Arc::new(Model::new(main_worktree.as_deref())),
             main_worktree,
             format,
             author,

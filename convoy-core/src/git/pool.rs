@@ -6,6 +6,9 @@
 //! slot. Its users know it by the path that they asked for, where a link leads to the slot: a slot keeps its own path,
 //! which sessions of agents and what setup made may depend on.
 //!
+//! A slot gets its first files by sharing blocks with those of the main worktree, where the file system can
+//! ([`Model`](super::plain::Model)), and the others from the objects, many at once. Never by hard links: agents write in place.
+//!
 //! A slot belongs to the process that holds its lock, which vanishes with the process. One that a link leads to is in
 //! use even if its process is dead: it holds work that nobody took yet. There are never more slots than worktrees
 //! were in use at once.

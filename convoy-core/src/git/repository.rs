@@ -10,7 +10,7 @@ use super::call::{Answer, Call, Place, Program};
 use super::error::GitError;
 use super::fast::Fast;
 use super::open::Version;
-use super::plain::{Plain, Sheets};
+use super::plain::{Model, Plain, Sheets};
 use super::pool::Pool;
 use super::separate::Copied;
 use super::signing::Signing;
@@ -130,6 +130,8 @@ pub(super) struct Inner {
     pub(super) copied: Copied,
     /// What is known of the files of worktrees.
     pub(super) sheets: Sheets,
+    /// What the files of new worktrees may share blocks with.
+    pub(super) model: Arc<Model>,
     /// The worktrees that are used again, once that is asked for.
     pub(super) pool: OnceLock<Pool>,
     /// Which files worktrees had when they were filled, by their git directories; all: empty.

@@ -9,6 +9,7 @@ use super::disk::Disk;
 use super::index_file;
 use super::look::{Seen, look};
 use super::record::{LARGEST, mode_of};
+use super::reflink::Model;
 use super::sheet::{Known, Sheet};
 use super::stat::Kind;
 use super::stat::Stat;
@@ -58,13 +59,14 @@ impl Files {
     }
 }
 
-/// Writes the files of a tree to a worktree that has none yet, and its index.
-pub(super) fn fill(at: &Handle<'_>, ground: &Files, tree: &Oid) -> Result<Sheet, NotMine> {
+/// Writes the files of a tree to a worktree that has none yet, and its index. Large files share the blocks of those of the
+/// model, where they can.
+pub(super) fn fill(at: &Handle<'_>, ground: &Files, tree: &Oid, model: &Model) -> Result<Sheet, NotMine> {
     let items = files(at.repo, *tree)?;
     attributes_are_plain(at.repo, items.iter().map(|(path, item)| (path, Some(item))))?;
     let mut sheet = Sheet { tree: *tree, files: BTreeMap::new(), others: Vec::new() };
     let mut disk = ground.disk()?;
-    write_all(at, ground, &mut disk, items, &mut sheet)?;
+    write_all(at, ground, &mut disk, items, &mut sheet, Some(model))?;
     sheet.seal(disk.now()?);
     ground.write_index(&sheet)?;
     Ok(sheet)
@@ -111,7 +113,7 @@ pub(super) fn bring(
         write.extend(item.map(|item| (path, item)));
     }
     sheet.tree = *tree;
-    write_all(at, ground, &mut disk, write, &mut sheet)?;
+    write_all(at, ground, &mut disk, write, &mut sheet, None)?;
     sheet.seal(disk.now()?);
     ground.write_index(&sheet)?;
     Ok(sheet)
@@ -177,7 +179,7 @@ pub(super) fn put_back(
     }
     sheet.others = seen.others;
     sheet.seal(seal);
-    write_all(at, ground, &mut disk, differ, &mut sheet)?;
+    write_all(at, ground, &mut disk, differ, &mut sheet, None)?;
     sheet.seal(disk.now()?);
     Ok((sheet, paths))
 }
@@ -327,6 +329,7 @@ fn write_all(
     disk: &mut Disk,
     items: BTreeMap<Path, Item>,
     sheet: &mut Sheet,
+    model: Option<&Model>,
 ) -> Result<(), NotMine> {
     let items: Vec<(Path, Item)> = items.into_iter().collect();
     let half = if items.len() >= MANY { items.len() / 2 } else { items.len() };
@@ -335,10 +338,10 @@ fn write_all(
         let other = (!other.is_empty()).then(|| {
             scope.spawn(|| {
                 let repo = open_objects(at.common)?;
-                write_some(&repo, &mut ground.disk()?, other)
+                write_some(&repo, &mut ground.disk()?, other, model)
             })
         });
-        let first = write_some(at.repo, disk, mine);
+        let first = write_some(at.repo, disk, mine, model);
         let second = other.map_or(Ok(Vec::new()), |thread| thread.join().unwrap_or(Err(NotMine)));
         (first, second)
     });
@@ -349,8 +352,19 @@ fn write_all(
     Ok(())
 }
 
-fn write_some(repo: &Repository, disk: &mut Disk, items: &[(Path, Item)]) -> Result<Vec<Stat>, NotMine> {
+fn write_some(
+    repo: &Repository,
+    disk: &mut Disk,
+    items: &[(Path, Item)],
+    model: Option<&Model>,
+) -> Result<Vec<Stat>, NotMine> {
+    let mut sharing = model.and_then(Model::open);
     let write = |(path, item): &(Path, Item)| {
+        if let Some(sharing) = &mut sharing
+            && let Some(stat) = sharing.make(repo, disk, path, *item)?
+        {
+            return Ok(stat);
+        }
         let blob = repo.find_blob(item.id)?;
         Ok(disk.write(path, item.mode, blob.content())?)
     };

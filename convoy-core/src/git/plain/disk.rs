@@ -55,12 +55,22 @@ impl Disk {
         if kind == Kind::Link {
             return Ok(readlinkat(folder, name, Vec::new())?.into_bytes());
         }
-        // What is no file must not hold anybody.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let mut file = File::from(openat(folder, name, flags, Mode::empty())?);
         let mut content = Vec::new();
-        file.read_to_end(&mut content)?;
+        open_file(folder, name)?.read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    /// Opens what is at a path to be read, if that is a file.
+    pub(super) fn open_file(&mut self, path: &[u8]) -> io::Result<File> {
+        let (folder, name) = self.beside(path, false)?;
+        let file = open_file(folder, name)?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+
+    /// Makes an empty file that is not there, and the folders that it needs, as [`write`](Self::write) does.
+    pub(super) fn create(&mut self, path: &[u8], mode: u32) -> io::Result<File> {
+        let (folder, name) = self.beside(path, true)?;
+        create(folder, name, mode)
     }
 
     /// Makes a file or a link that is not there, and the folders that it needs, as git does: the modes are left to
@@ -70,9 +80,7 @@ impl Disk {
         if mode == LINK {
             symlinkat(OsStr::from_bytes(content), folder, name)?;
         } else {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let bits = if mode == PROGRAM { 0o777 } else { 0o666 };
-            File::from(openat(folder, name, flags, Mode::from_bits_truncate(bits))?).write_all(content)?;
+            create(folder, name, mode)?.write_all(content)?;
         }
         Ok(stat_in(folder, name)?)
     }
@@ -106,11 +114,9 @@ impl Disk {
         path: &[u8],
         most: u64,
     ) -> io::Result<(Vec<u8>, SystemTime)> {
-        let (folder, name) = self.beside(path, false)?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(openat(folder, name, flags, Mode::empty())?);
+        let file = self.open_file(path)?;
         let about = file.metadata()?;
-        if !about.is_file() || about.len() > most {
+        if about.len() > most {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut content = Vec::new();
@@ -225,6 +231,18 @@ impl Disk {
 /// Fails for a part of a path that is none.
 fn leads_nowhere(name: &[u8]) -> Result<(), Errno> {
     if [&b""[..], b".", b".."].contains(&name) { Err(Errno::INVAL) } else { Ok(()) }
+}
+
+/// Opens what may be a file. What is none must not hold anybody.
+fn open_file(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(openat(folder, name, flags, Mode::empty())?))
+}
+
+fn create(folder: BorrowedFd<'_>, name: &OsStr, mode: u32) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let bits = if mode == PROGRAM { 0o777 } else { 0o666 };
+    Ok(File::from(openat(folder, name, flags, Mode::from_bits_truncate(bits))?))
 }
 
 fn stat_in(folder: BorrowedFd<'_>, name: &OsStr) -> Result<Stat, Errno> {

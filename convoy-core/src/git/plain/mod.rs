@@ -14,10 +14,12 @@ mod disk;
 mod index_file;
 mod look;
 mod record;
+mod reflink;
 mod sheet;
 mod stat;
 mod tree;
 mod way;
 
 pub(super) use self::disk::Disk;
+pub(super) use self::reflink::Model;
 pub(super) use self::way::{Plain, Sheets, Stamp, stamps};

@@ -136,10 +136,9 @@ impl Repository {
 
     /// Writes the files of a commit to a new worktree.
     pub(in crate::git) async fn fill_plain(&self, files: &Files, commit: &Oid) -> Result<bool, GitError> {
-        let (ground, commit) = (files.clone(), commit.clone());
-        self.noting("checkout", files, move |at| Ok((fill(at, &ground, &at.tree(&commit)?)?, ())))
-            .await
-            .map(|done| done.is_some())
+        let (ground, commit, model) = (files.clone(), commit.clone(), self.inner.model.clone());
+        let job = move |at: &Handle<'_>| Ok((fill(at, &ground, &at.tree(&commit)?, &model)?, ()));
+        self.noting("checkout", files, job).await.map(|done| done.is_some())
     }
 
     /// Makes a worktree as it would be if it had just been made at a commit; but these untracked files stay, where
