@@ -24,6 +24,7 @@ use super::setup::prepare_files;
 use super::steps::{StepEnd, StepStart, Steps};
 use super::warm;
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
+use crate::git::GitError;
 use crate::secret::has_marker;
 use crate::spec::Task;
 use crate::types::{AttemptNo, Failure, FailureKind, Oid, SessionId, TaskIx};
@@ -116,21 +117,40 @@ pub struct Worked {
     pub killed: Option<String>,
 }
 
-/// Makes the worktree, calls the agent, and waits for its end. Every failure is a result. Never runs an agent
-/// anywhere but in a worktree of the attempt's own.
+/// Why an agent is not called.
+enum Unready {
+    /// The attempt has failed.
+    Failed(Failure),
+    /// There is no room for its worktree, which is no fault of the task.
+    NoRoom(GitError),
+}
+
+impl From<Failure> for Unready {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Makes the worktree, calls the agent, and waits for its end. Every failure of the attempt is a result. Never runs an
+/// agent anywhere but in a worktree of the attempt's own.
+///
+/// # Errors
+/// [`GitError::DiskFull`] and the like when there is no room for its worktree: no agent was called, and the segment can be
+/// repeated.
 pub async fn work(
     context: &Context,
     request: WorkRequest,
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
-) -> Worked {
+) -> Result<Worked, GitError> {
     match prepare(context, &request, cancel, observer).await {
         Ok((desk, session, guard)) => {
             let worked = guarded_calls(context, &request, &desk, session, guard, cancel, observer).await;
-            with_words_kept(context, &request, worked)
+            Ok(with_words_kept(context, &request, worked))
         }
-        Err(_) if cancel.is_cancelled() => ended(AgentReport::ended(AgentOutcome::Cancelled)),
-        Err(failure) => ended(AgentReport::failed(failure)),
+        Err(_) if cancel.is_cancelled() => Ok(ended(AgentReport::ended(AgentOutcome::Cancelled))),
+        Err(Unready::Failed(failure)) => Ok(ended(AgentReport::failed(failure))),
+        Err(Unready::NoRoom(error)) => Err(error),
     }
 }
 
@@ -205,7 +225,7 @@ async fn prepare(
     request: &WorkRequest,
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
-) -> Result<(Desk, ChosenSession, Guard), Failure> {
+) -> Result<(Desk, ChosenSession, Guard), Unready> {
     let task = context.plan.spec_of(request.task);
     let adapter = adapter_of(context, task)?;
     let values = inputs::read(context, &request.inputs).await?;
@@ -333,9 +353,12 @@ async fn make_worktree(
     context: &Context,
     request: &WorkRequest,
     session: ChosenSession,
-) -> Result<Ground, Failure> {
+) -> Result<Ground, Unready> {
     let path = context.dirs.worktree(&context.plan, request.task);
-    let failed = |error| context.failure(FailureKind::Worktree, "cannot make a worktree", &error);
+    let failed = |error: GitError| match error.is_disk_full() {
+        true => Unready::NoRoom(error),
+        false => context.failure(FailureKind::Worktree, "cannot make a worktree", &error).into(),
+    };
     let repository = &context.repository;
     let state = repository.worktree_state(&path).await.map_err(failed)?;
     if state.exists || state.registered {

@@ -42,7 +42,7 @@ impl Perform for Segments {
         let span = span_of(&context, &action);
         let performed = async move {
             match action {
-                Action::Work(order) => work(&context, *order, &stop, &reporter).await,
+                Action::Work(order) => work(&context, *order, &stop, &reporter).await?,
                 Action::Snapshot(order) => snapshot(&context, *order, &stop, &reporter).await?,
                 Action::Check(order) => check(&context, *order, &stop, &reporter).await?,
                 Action::Prepare { task, attempt, work, tip } => {
@@ -113,8 +113,8 @@ impl Segments {
 
 /// A failure of git where nobody may guess: the engine stops and the convoy is resumed later.
 pub(super) fn git_error(doing: &str, error: crate::git::GitError) -> Error {
-    Error::new(ErrorKind::Repository, format!("git could not {doing}; mend the repository, then resume"))
-        .because(error)
+    let mend = if error.is_disk_full() { "free space on its disk" } else { "mend the repository" };
+    Error::new(ErrorKind::Repository, format!("git could not {doing}; {mend}, then resume")).because(error)
 }
 
 /// Passes the agent's signs of life to the driver.
@@ -168,7 +168,7 @@ impl Observer for Forward<'_> {
     }
 }
 
-async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Reporter) {
+async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Reporter) -> Result<(), Error> {
     let (task, attempt) = (order.task, order.attempt);
     let request = attempt::WorkRequest {
         task,
@@ -188,6 +188,7 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
     };
     let mut forward = Forward { task, id: context.plan.id(task), attempt, reporter };
     let worked = attempt::work(context, request, stop.token(), &mut forward).await;
+    let worked = worked.map_err(|e| git_error("make a worktree", e))?;
     let outcome = match worked.report.outcome {
         Said::Succeeded => AgentOutcome::Succeeded,
         Said::Failed(failure) => AgentOutcome::Failed { failure },
@@ -204,6 +205,7 @@ async fn work(context: &Context, order: WorkOrder, stop: &Stop, reporter: &Repor
         killed: worked.killed,
     };
     reporter.report(task, attempt, Report::AgentEnded(end));
+    Ok(())
 }
 
 fn prompt_input(input: InputArtifact) -> attempt::PromptInput {

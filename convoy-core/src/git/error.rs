@@ -1,5 +1,6 @@
 //! What can go wrong with a repository.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,14 @@ pub enum GitError {
     WorktreeInTheWay {
         /// The place.
         path: PathBuf,
+    },
+    /// The file system has no room for the files of a worktree, also now that all is deleted that nobody needs.
+    #[error("no room is left for a worktree in {path:?}: free space on its file system ({detail})")]
+    DiskFull {
+        /// The folder that it was to be in.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
     },
     /// Worktrees of this repository cannot have a git directory of their own.
     #[error("a worktree with a git directory of its own cannot be made: {why}: use linked ones")]
@@ -222,6 +231,35 @@ impl GitError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// Whether it says that the disk, or a quota, is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            // Git passes on what the system says, in English; but not of a file of a worktree that it can make and not
+            // write, for which there is hardly another reason.
+            Self::Failed { stderr, .. } => {
+                ["No space left on device", "Disk quota exceeded", "error: unable to write file '"]
+                    .iter()
+                    .any(|full| stderr.contains(full))
+            }
+            _ => false,
+        }
+    }
+
+    /// What the system, or git, said; for people.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Io { source, .. } => source.to_string(),
+            // It may say the same of every file.
+            Self::Failed { stderr, .. } => stderr.lines().next().unwrap_or_default().to_owned(),
+            Self::DiskFull { detail, .. } => detail.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// An answer that does not parse.
     pub(super) fn unexpected(what: &str, found: &[u8]) -> Self {
         let cut = &found[..found.len().min(200)];
@@ -232,6 +270,28 @@ impl GitError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let failed =
+            |stderr: &str| GitError::Failed { what: "read-tree".into(), code: 128, stderr: stderr.into() };
+        for full in [
+            failed("error: unable to create file d/f: No space left on device\nfatal: x"),
+            failed("error: unable to write file 'd/f'"),
+            failed("fatal: write error: Disk quota exceeded"),
+            GitError::io("write", "/x")(ErrorKind::StorageFull.into()),
+            GitError::io("write", "/x")(ErrorKind::QuotaExceeded.into()),
+        ] {
+            assert!(full.is_disk_full(), "{full}");
+        }
+        for other in [
+            failed("error: unable to create file d/f: Permission denied"),
+            GitError::io("write", "/x")(ErrorKind::PermissionDenied.into()),
+            GitError::NotAWorktree { path: "/x".into() },
+        ] {
+            assert!(!other.is_disk_full(), "{other}");
+        }
+    }
 
     #[test]
     fn a_message_names_some_paths_and_counts_the_others() {

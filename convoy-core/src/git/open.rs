@@ -71,6 +71,8 @@ impl Repository {
             copied: Copied::default(),
             sheets: Sheets::default(),
             pool: OnceLock::new(),
+            #[cfg(test)]
+            disk: super::testing::SmallDisk::default(),
             noted: Mutex::default(),
             registering: tokio::sync::Mutex::new(()),
         };

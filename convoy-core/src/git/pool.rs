@@ -11,7 +11,8 @@
 //!
 //! A slot belongs to the process that holds its lock, which vanishes with the process. One that a link leads to is in
 //! use even if its process is dead: it holds work that nobody took yet. There are never more slots than worktrees
-//! were in use at once.
+//! were in use at once. When the disk has no room for one more, the trash and the slots that nobody uses are deleted, and
+//! it is tried once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -25,6 +26,7 @@ use super::error::GitError;
 use super::files::exists;
 use super::keep::Keep;
 use super::repository::Repository;
+use super::worktree::empty_trash;
 use crate::types::Oid;
 
 /// The slots of one folder.
@@ -212,18 +214,26 @@ impl Pool {
 
     /// The slots that nobody uses, if this process uses none; those of processes that are gone too.
     fn idle(&self) -> Result<Vec<(PathBuf, Lock)>, GitError> {
+        let uses_one = self.slots().all.values().any(|slot| slot.path.is_some());
+        if uses_one { Ok(Vec::new()) } else { self.unused() }
+    }
+
+    /// The slots that nobody uses, those of processes that are gone too. One that a link leads to is in use.
+    fn unused(&self) -> Result<Vec<(PathBuf, Lock)>, GitError> {
         let mut slots = self.slots();
-        if slots.all.values().any(|slot| slot.path.is_some()) {
-            return Ok(Vec::new());
-        }
         let in_use = self.linked()?;
-        let mine = std::mem::take(&mut slots.all).into_iter();
-        let mut idle: Vec<_> = mine.map(|(number, slot)| (self.place(number), slot.lock)).collect();
+        let (used, mine) =
+            std::mem::take(&mut slots.all).into_iter().partition(|(_, slot)| slot.path.is_some());
+        slots.all = used;
+        let mine: BTreeMap<u32, Slot> = mine;
+        let mut idle: Vec<_> =
+            mine.into_iter().map(|(number, slot)| (self.place(number), slot.lock)).collect();
         for entry in list(&self.folder)? {
             let name = entry.file_name();
             let number = number_of(Path::new(&name).file_stem().unwrap_or(&name));
             let Some(place) = number.map(|number| self.place(number)) else { continue };
-            if in_use.contains(&place) || idle.iter().any(|(known, _)| *known == place) {
+            let is_mine = number.is_some_and(|number| slots.all.contains_key(&number));
+            if is_mine || in_use.contains(&place) || idle.iter().any(|(known, _)| *known == place) {
                 continue;
             }
             idle.extend(self.lock(number.unwrap_or_default())?.map(|lock| (place, lock)));
@@ -347,6 +357,23 @@ impl Repository {
             pool.slots().all.retain(|_, slot| slot.path.is_none());
         }
         self.drop_idle_worktrees().await
+    }
+
+    /// Deletes what nobody needs of what lies where worktrees are: trash, and slots that are not in use. What cannot be
+    /// deleted is in nobody's way.
+    pub(super) async fn make_room(&self, folder: &Path) {
+        drop(self.empty_trash(folder).await);
+        let Some(pool) = self.inner.pool.get() else { return };
+        drop(empty_trash(&pool.folder).await);
+        for group in list(&pool.worktrees).unwrap_or_default() {
+            if group.file_type().is_ok_and(|kind| kind.is_dir()) {
+                drop(empty_trash(&group.path()).await);
+            }
+        }
+        for (place, lock) in pool.unused().unwrap_or_default() {
+            drop(self.discard(&place).await);
+            lock.remove();
+        }
     }
 
     /// Deletes the slots, if none is in use: also those that processes left which are gone.

@@ -134,6 +134,9 @@ pub(super) struct Inner {
     pub(super) model: Arc<Model>,
     /// The worktrees that are used again, once that is asked for.
     pub(super) pool: OnceLock<Pool>,
+    /// Stands for a disk of limited size.
+    #[cfg(test)]
+    pub(super) disk: super::testing::SmallDisk,
     /// Which files worktrees had when they were filled, by their git directories; all: empty.
     pub(super) noted: Mutex<HashMap<PathBuf, Vec<u8>>>,
     /// Held while the entry of a worktree is made or removed, and while git reads all entries: it gives up over one

@@ -19,6 +19,28 @@ pub(crate) struct Scratch {
     pub(crate) repo: Repository,
 }
 
+/// Stands for a disk that has room for so many folders of worktrees beside each other, trash included.
+#[derive(Debug, Default)]
+pub(crate) struct SmallDisk(std::sync::atomic::AtomicUsize);
+
+impl SmallDisk {
+    /// From now on it has room for so many.
+    pub(crate) fn holds(&self, most: usize) {
+        self.0.store(most, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Fails as the system does where a worktree has no room.
+    pub(super) fn fill(&self, root: &Path) -> Result<(), super::GitError> {
+        let most = self.0.load(std::sync::atomic::Ordering::Relaxed);
+        let beside = std::fs::read_dir(root.parent().expect("has one")).expect("lists");
+        let folders = beside.filter(|entry| entry.as_ref().expect("reads").path().is_dir()).count();
+        if most == 0 || folders <= most {
+            return Ok(());
+        }
+        Err(super::GitError::io("write", root)(std::io::ErrorKind::StorageFull.into()))
+    }
+}
+
 tokio::task_local! {
     /// Which backend the repositories of a test get.
     static BACKEND: Backend;

@@ -58,6 +58,7 @@ impl Repository {
     /// [`GitError::WorktreeInTheWay`] when anything but an empty folder is at the path: whether it holds work is
     /// for the caller to say, with [`move_worktree_aside`](Self::move_worktree_aside) or
     /// [`remove_worktree`](Self::remove_worktree). When the files cannot be written nothing stays behind.
+    /// [`GitError::DiskFull`] when there is no room for them, also after what nobody needs was deleted.
     pub async fn add_worktree(&self, path: &Path, commit: &Oid) -> Result<(), GitError> {
         self.add_worktree_in(path, commit, None, None).await.map(drop)
     }
@@ -87,9 +88,30 @@ impl Repository {
         if exists(&path) && !empty {
             return Err(GitError::WorktreeInTheWay { path });
         }
-        match self.lease(&path, commit, wanted, keep).await? {
+        let full = match self.lease_or_make(&path, commit, wanted, keep).await {
+            Err(error) if error.is_disk_full() => error,
+            made => return made,
+        };
+        tracing::warn!(path = %path.display(), error = %full, "no room for a worktree: what nobody needs is deleted");
+        self.make_room(parent).await;
+        match self.lease_or_make(&path, commit, wanted, keep).await {
+            Err(error) if error.is_disk_full() => {
+                Err(GitError::DiskFull { path: parent.to_owned(), detail: error.detail() })
+            }
+            made => made,
+        }
+    }
+
+    async fn lease_or_make(
+        &self,
+        path: &Path,
+        commit: &Oid,
+        wanted: Option<u32>,
+        keep: Option<&Keep>,
+    ) -> Result<Option<u32>, GitError> {
+        match self.lease(path, commit, wanted, keep).await? {
             Some(slot) => Ok(Some(slot)),
-            None => self.make(&path, commit).await.map(|()| None),
+            None => self.make(path, commit).await.map(|()| None),
         }
     }
 
@@ -116,6 +138,8 @@ impl Repository {
     }
 
     async fn fill(&self, place: &Files, commit: &Oid) -> Result<(), GitError> {
+        #[cfg(test)]
+        self.inner.disk.fill(&place.root)?;
         if !self.fill_plain(place, commit).await? {
             let call = place.call("read-tree").global("-c").global(workers());
             self.ok(call.args(["--reset", "-u", commit.as_str()])).await?;
@@ -197,7 +221,12 @@ impl Repository {
         let mut trash = None;
         self.inner.sheets.forget(path);
         if exists(path) {
-            trash = Some(set_aside(path, path, TRASH)?);
+            match set_aside(path, path, TRASH) {
+                Ok(aside) => trash = Some(aside),
+                // On a full disk even that may find no room.
+                Err(error) if error.is_disk_full() => delete_tree(path).await?,
+                Err(error) => return Err(error),
+            }
         }
         self.forget(path).await?;
         if let Some(trash) = trash {
@@ -396,7 +425,7 @@ fn tidy(path: &Path) -> PathBuf {
     out
 }
 
-async fn empty_trash(folder: &Path) -> Result<(), GitError> {
+pub(super) async fn empty_trash(folder: &Path) -> Result<(), GitError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -12,6 +12,7 @@ fast_isolations! {
     a_path_gets_the_slot_that_it_had_if_that_is_free,
     a_removal_that_a_crash_cut_short_is_finished,
     what_another_process_uses_or_left_behind_is_left_alone,
+    on_a_full_disk_what_nobody_needs_goes_and_nothing_else,
     idle_slots_stay_as_long_as_one_is_used,
     a_slot_put_aside_keeps_its_files_and_gives_its_place_free,
     many_are_taken_and_given_back_at_once,
@@ -24,7 +25,7 @@ fast_isolations! {
 use super::plain::cases;
 use super::snapshot::request;
 use crate::git::testing::{Scratch, fast_isolations, git_dir, options, remove_git, try_git, write};
-use crate::git::{IgnoreRules, Keep, Repository};
+use crate::git::{GitError, IgnoreRules, Keep, Repository};
 use crate::types::Oid;
 
 /// A repository whose worktrees are used again, and two of its commits, which differ in many ways.
@@ -305,6 +306,67 @@ async fn many_are_taken_and_given_back_at_once() {
     }
     s.repo.drop_idle_worktrees().await.expect("deletes");
     assert_eq!(s.repo.list_worktrees().await.expect("lists").len(), 1);
+}
+
+async fn on_a_full_disk_what_nobody_needs_goes_and_nothing_else() {
+    let (s, base, other) = start().await;
+    let [left, first, second, third] =
+        ["0-left", "2-first", "3-second", "4-third"].map(|name| named(&s, name));
+    let idle = ["1-a", "1-b", "1-c"].map(|name| named(&s, name));
+    {
+        // A process that is gone left work that nobody took, slots that it did not use, and one half deleted.
+        let gone = Repository::open(&s.root, options()).await.expect("opens");
+        gone.use_worktrees_again(&s.outside(), "slots", "worktrees").expect("finds");
+        for path in std::iter::once(&left).chain(&idle) {
+            gone.add_worktree(path, &base).await.expect("makes");
+        }
+        write(&left, "work", "precious\n");
+        for path in &idle {
+            gone.remove_worktree(path).await.expect("gives back");
+        }
+    }
+    let slots = s.outside().join("slots");
+    write(&slots, ".trash-1-1/x", "x\n");
+    write(left.parent().expect("has one"), ".trash-old-1/x", "x\n");
+    write(left.parent().expect("has one"), "0-t.kept-1/x", "precious\n");
+    let folders = || {
+        let entries = std::fs::read_dir(&slots).expect("lists").map(|entry| entry.expect("reads").path());
+        entries.filter(|path| path.is_dir()).count()
+    };
+    assert_eq!(folders(), 5);
+    // One that is not full deletes nothing.
+    s.repo.add_worktree(&first, &base).await.expect("makes");
+    assert_eq!(folders(), 5);
+    s.repo.inner.disk.holds(3);
+    s.repo.add_worktree(&second, &base).await.expect("makes room");
+    write(&first, "work", "precious\n");
+    assert_eq!(folders(), 3, "those in use");
+    assert!(!left.with_file_name(".trash-old-1").exists());
+    let files = || {
+        let mut files = everything(&slots);
+        // A lock that is held stays.
+        files.retain(|path, _| path.extension().is_none_or(|end| end != "lock"));
+        files
+    };
+    let before = (files(), s.repo.list_worktrees().await.expect("lists"));
+    let full = s.repo.add_worktree(&third, &base).await.expect_err("there is no room");
+    assert!(matches!(full, GitError::DiskFull { .. }), "{full}");
+    let text = full.to_string();
+    assert!(
+        text.contains("free space")
+            && text.contains(third.parent().expect("has one").to_str().expect("UTF-8")),
+        "{text}"
+    );
+    assert_eq!((files(), s.repo.list_worktrees().await.expect("lists")), before);
+    assert!(std::fs::symlink_metadata(&third).is_err(), "nothing half made stays");
+    for path in [&left, &first, &left.with_file_name("0-t.kept-1")] {
+        let kept = path.join(if path.ends_with("0-t.kept-1") { "x" } else { "work" });
+        assert_eq!(std::fs::read_to_string(kept).expect("stays"), "precious\n");
+    }
+    // As soon as one is given back there is room.
+    s.repo.remove_worktree(&second).await.expect("gives back");
+    s.repo.add_worktree(&third, &other).await.expect("brings");
+    assert_eq!(try_git(&third, &["status", "--porcelain"]).await, (true, String::new()));
 }
 
 /// Keeps `made`, `warm.o` and `loose`, of which git ignores the first two.
