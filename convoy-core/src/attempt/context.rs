@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::dirs::Dirs;
 use super::host::HostCode;
 use super::review::Reviews;
+use super::space::Space;
 use crate::agent::Registry;
 use crate::git::{IgnoreRules, Repository};
 use crate::merge::MergeQueue;
@@ -63,6 +64,8 @@ pub struct Context {
     pub ignore: IgnoreRules,
     /// What all reviews share.
     pub reviews: Reviews,
+    /// Who is told when the disk has no room for a worktree.
+    pub space: Arc<Space>,
 }
 
 /// The worktrees that were made and set up to the end since the engine took the convoy up. One that an

@@ -26,6 +26,7 @@ mod review;
 mod setup;
 mod shell;
 mod snapshot;
+mod space;
 mod steps;
 mod verify;
 mod warm;
@@ -54,6 +55,7 @@ pub use self::review::{
     ReviewEnd, ReviewNote, ReviewOrder, Reviewed, Reviews, Subject, one_fast_review, review, review_agent,
 };
 pub use self::snapshot::{TakeReport, TakeRequest, Taken, take};
+pub use self::space::{Space, Waiting};
 pub use self::steps::{StepEnd, StepStart};
 pub use self::verify::{Verified, VerifyEnd, VerifyRequest, remove_left, verify};
 pub use self::work::{KeptSession, Observer, Started, WorkRequest, Worked, work};

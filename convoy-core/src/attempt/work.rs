@@ -22,7 +22,6 @@ use super::prompt::{Feedback, Prompt, render};
 use super::review::{ReviewOrder, Subject};
 use super::setup::prepare_files;
 use super::steps::{StepEnd, StepStart, Steps};
-use super::warm;
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
 use crate::git::GitError;
 use crate::secret::has_marker;
@@ -231,7 +230,8 @@ async fn prepare(
     let values = inputs::read(context, &request.inputs).await?;
     let filled = inputs::fill_all(task, &values)?;
     let session = choose_session(request, &*adapter);
-    let Ground { place: worktree, slot, session, before } = make_worktree(context, request, session).await?;
+    let Ground { place: worktree, slot, session, before } =
+        make_worktree(context, request, session, cancel).await?;
     no_way_out(context, request).await?;
     let missing = |error| context.failure(FailureKind::Worktree, "cannot prepare the task", &error);
     let spec = context.plan.spec();
@@ -353,6 +353,7 @@ async fn make_worktree(
     context: &Context,
     request: &WorkRequest,
     session: ChosenSession,
+    cancel: &CancellationToken,
 ) -> Result<Ground, Unready> {
     let path = context.dirs.worktree(&context.plan, request.task);
     let failed = |error: GitError| match error.is_disk_full() {
@@ -365,9 +366,7 @@ async fn make_worktree(
         repository.remove_worktree(&path).await.map_err(failed)?;
     }
     let wanted = request.session.as_ref().and_then(|kept| kept.slot);
-    let keep = warm::keep(context);
-    let slot =
-        repository.add_worktree_in(&path, &request.base, wanted, keep.as_ref()).await.map_err(failed)?;
+    let slot = context.add_worktree(&path, &request.base, wanted, cancel).await.map_err(failed)?;
     if let Some(conflict) = &request.conflict {
         repository.reset_to_tree(&path, &conflict.tree).await.map_err(failed)?;
     }

@@ -12,6 +12,7 @@ use super::journal;
 use super::perform::{Message, Perform, Reporter, Stop};
 use super::run::Live;
 use super::seats::Seats;
+use super::waiting::WaitingList;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Request, RequestKind};
@@ -53,6 +54,8 @@ pub(crate) struct Driver {
     pub(crate) seats: Seats,
     /// Who waits until what was asked before is decided.
     pub(crate) asked: Vec<oneshot::Sender<()>>,
+    /// The actions that wait until another one gives a worktree back.
+    pub(crate) waiting: WaitingList,
     /// Why this run must end: what an action without an answer said first.
     pub(crate) failed: Option<Error>,
 }
@@ -98,7 +101,7 @@ impl Driver {
                 // Nobody works with it any more.
                 Some(Message::Place { .. }) => {}
                 // Who waits for an answer hears that there is none.
-                Some(Message::Asked(_)) => {}
+                Some(Message::Asked(_) | Message::NoSpace(_)) => {}
                 None => break,
             }
         }
@@ -150,6 +153,8 @@ impl Driver {
                     if !inputs.is_empty() {
                         self.turn(inputs, Vec::new()).await?;
                     }
+                    // What has ended may have led to more that is under way now.
+                    self.waiting.settle(self.in_flight.len());
                     for asked in self.asked.drain(..) {
                         // Who asked need not wait for the answer.
                         let _: Result<(), ()> = asked.send(());
@@ -219,7 +224,11 @@ impl Driver {
                     inputs.push(Input::Place { adapter });
                 }
                 Message::Asked(asked) => self.asked.push(asked),
-                Message::Finished(id) => drop(self.in_flight.remove(&id)),
+                Message::NoSpace(waiting) => self.waiting.add(waiting),
+                Message::Finished(id) => {
+                    self.in_flight.remove(&id);
+                    self.waiting.try_again();
+                }
                 Message::Fatal(id, error) => {
                     self.in_flight.remove(&id);
                     inputs.extend(self.fail(error));

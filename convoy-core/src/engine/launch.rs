@@ -14,14 +14,16 @@ use super::git_open_error;
 use super::handle::Inner;
 use super::host::{LiveRun, Parts};
 use super::inject_file::take_files;
+use super::perform::Message;
 use super::prune::{retain, unlock};
 use super::query::is_alive;
 use super::run::{Ended, Finish, Live, Outcome, Run, RunInner};
 use super::seats::Seats;
 use super::segments::Segments;
 use super::stored::{Loaded, load_from};
+use super::waiting::WaitingList;
 use crate::agent::Registry;
-use crate::attempt::{self, CleanTrees, Context, Dirs, KeptRefs, Reviews, WholeTrees};
+use crate::attempt::{self, CleanTrees, Context, Dirs, KeptRefs, Reviews, Space, WholeTrees};
 use crate::error::{Error, ErrorKind};
 use crate::event::RequestKind;
 use crate::git::{Expected, RefUpdate};
@@ -179,16 +181,15 @@ pub(super) async fn launch(
     let parts = inner.parts.clone();
     let Begin { first_seq, first, stale, file_warnings } = begin;
     let Loaded { state, last_seq } = loaded;
-    let context = match make_context(&parts, &state, &lease, registry).await {
+    let (sender, messages) = mpsc::unbounded_channel();
+    let context = match make_context(&parts, &state, &lease, registry, sender.clone()).await {
         Ok(context) => Arc::new(context),
         Err(error) => {
             drop(parts.left.release(&*parts.store, &lease).await);
             return Err(error);
         }
     };
-    let (sender, messages) = mpsc::unbounded_channel();
-    let (finished, finish) = watch::channel(None);
-    let live = Live::new();
+    let (live, (finished, finish)) = (Live::new(), watch::channel(None));
     let (convoy, plan) = (state.convoy().clone(), state.plan().clone());
     let driver = Driver {
         scheduler: Scheduler::within(state, parts.places.limits()),
@@ -209,6 +210,7 @@ pub(super) async fn launch(
         redactor_of: redactor_of(&parts),
         seats: Seats::new(parts.places.clone()),
         asked: Vec::new(),
+        waiting: WaitingList::default(),
         failed: None,
     };
     let run = LiveRun { messages: sender, live: live.clone(), redactor: context.redactor.clone(), finish };
@@ -289,6 +291,7 @@ async fn make_context(
     state: &RunState,
     lease: &Lease,
     registry: Registry,
+    sender: mpsc::UnboundedSender<Message>,
 ) -> Result<Context, Error> {
     // Whoever moves or deletes refs needs them.
     unlock(parts).await;
@@ -334,5 +337,6 @@ async fn make_context(
         reviewer: parts.reviewer.clone(),
         host: parts.host.clone(),
         reviews: Reviews::new(state.plan().spec().reviews.max_concurrent, spent),
+        space: Arc::new(Space::new(move |waiting| drop(sender.send(Message::NoSpace(waiting))))),
     })
 }

@@ -34,6 +34,7 @@ mod sim;
 mod stored;
 mod subscription;
 mod verify;
+mod waiting;
 
 pub use self::builder::EngineBuilder;
 pub use self::disputes::DisputeView;

@@ -10,7 +10,6 @@ use crate::attempt::context::Context;
 use crate::attempt::environment::gate_env;
 use crate::attempt::guard::Guard;
 use crate::attempt::setup::prepare_files;
-use crate::attempt::warm;
 use crate::gate::Verdict;
 use crate::git::GitError;
 use crate::spec::{RegressionTest, Switch, Task};
@@ -159,8 +158,8 @@ impl<'a> Bench<'a> {
             // Its work is the commit that is being judged.
             context.repository.remove_worktree(&self.path).await?;
         }
-        let (keep, commit) = (warm::keep(context), &request.commit);
-        context.repository.add_worktree_in(&self.path, commit, None, keep.as_ref()).await?;
+        let commit = &request.commit;
+        context.add_worktree(&self.path, &request.commit, None, self.cancel).await?;
         let of = (request.task, request.attempt);
         match prepare_files(context, of, &self.path, Some(commit), env, self.cancel).await {
             Ok(()) => {

@@ -22,6 +22,7 @@ use crate::engine::perform::Message;
 use crate::engine::run::Live;
 use crate::engine::seats::Seats;
 use crate::engine::stored::load;
+use crate::engine::waiting::WaitingList;
 use crate::error::Error;
 use crate::event::{ConvoyEvent, EVENT_FORMAT, Event, EventRecord, RequestKind};
 use crate::plan::Plan;
@@ -269,6 +270,7 @@ impl Fate {
             redactor_of: Box::new(|_| Redactor::new()),
             seats: Seats::new(places.clone()),
             asked: Vec::new(),
+            waiting: WaitingList::default(),
             failed: None,
         };
         tokio::select! {
