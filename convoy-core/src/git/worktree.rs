@@ -206,9 +206,11 @@ impl Repository {
         if self.release(&path).await? { Ok(()) } else { self.discard(&path).await }
     }
 
-    /// As [`remove_worktree`](Self::remove_worktree), of one in which nobody did anything since this process looked at its
-    /// files last: at a [snapshot](Self::snapshot) for example. Where worktrees are
-    /// [used again](Self::use_worktrees_again), the next user of the slot gets it without another look at every file.
+    /// As [`remove_worktree`](Self::remove_worktree), of one in which the caller had nothing done since this process looked
+    /// at its files last, at a [snapshot](Self::snapshot) or when it [put them back](Self::restore_tracked). Where worktrees are
+    /// [used again](Self::use_worktrees_again), whoever gets the slot within a second gets it without another look at every
+    /// file; what programs write there in that time that left everybody who knows of them is not seen, as if they had
+    /// written it a little later.
     pub async fn remove_resting_worktree(&self, path: &Path) -> Result<(), GitError> {
         if let Ok(folder) = self.folder_of(path).await {
             self.inner.sheets.rests(&folder);

@@ -45,6 +45,8 @@ async fn one(
         row.ours.push(timed(async { Ok(repository.add_worktree(&leased, commit).await?) }).await?);
         // It is what was asked for.
         repo.run("git", &["diff", "--quiet", commit.as_str()], &leased)?;
+        // The look that ends a task's work, and its gates.
+        repository.restore_tracked(&leased, commit).await?;
         repository.remove_resting_worktree(&leased).await?;
         let add = ["worktree", "add", "-q", "--detach", &name, commit.as_str()];
         row.plain.push(timed(async { repo.git(&add).map(drop) }).await?);

@@ -1,7 +1,7 @@
 //! What the stages of a check share.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +43,7 @@ pub(super) struct Bench<'a> {
     pub(super) cancel: &'a CancellationToken,
     report: &'a mut (dyn FnMut(CheckReport) + Send),
     path: PathBuf,
-    /// Nothing was done in the worktree since the work was taken from it.
+    /// Nothing was done in the worktree since the work was taken from it, or put back.
     rests: bool,
 }
 
@@ -94,9 +94,10 @@ impl<'a> Bench<'a> {
         commands.chain(host).chain(built_in).collect()
     }
 
-    /// The folder of the worktree, which need not exist.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The folder of the worktree, for whoever does something there.
+    pub(super) fn worktree(&mut self) -> PathBuf {
+        self.rests = false;
+        self.path.clone()
     }
 
     pub(super) fn report(&mut self, report: CheckReport) {
@@ -146,7 +147,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Makes the worktree again, as the work segment would have left it, when this run of the engine has not
-    /// made it: what a crash or a stop left of it tells nothing about the work. Nothing may be run there without it.
+    /// made it: what a crash or a stop left of it tells nothing about the work.
     pub(super) async fn restore_worktree(&mut self, env: &BTreeMap<String, String>) -> Result<(), End> {
         self.rests = false;
         let (context, request) = (self.context, self.request);
@@ -191,6 +192,7 @@ impl<'a> Bench<'a> {
     /// Puts the files of the work back, and gives those that differed.
     pub(super) async fn restore_files(&mut self) -> Result<Vec<String>, Failure> {
         let restored = self.context.repository.restore_tracked(&self.path, &self.request.commit).await;
+        self.rests = restored.is_ok();
         // A gate may have destroyed the worktree: that is this task's trouble, nobody else's.
         restored.map_err(|error| {
             self.context.failure(FailureKind::Worktree, "cannot put back the files of the work", &error)

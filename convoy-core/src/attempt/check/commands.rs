@@ -14,16 +14,10 @@ pub(super) async fn gates(bench: &mut Bench<'_>) -> Result<(), End> {
     let env = bench.env()?;
     bench.restore_worktree(&env).await?;
     let mut restored = bench.restore_files().await;
-    let worktree = bench.path().to_owned();
     for gate in &bench.task.gates {
         restored.map_err(End::Failed)?;
-        let run = ShellRun {
-            task: bench.request.task,
-            attempt: bench.request.attempt,
-            worktree: &worktree,
-            env: &env,
-            command: gate,
-        };
+        let (task, attempt, worktree) = (bench.request.task, bench.request.attempt, bench.worktree());
+        let run = ShellRun { task, attempt, worktree: &worktree, env: &env, command: gate };
         let (end, output) = match run.run(bench.context, bench.cancel).await {
             Ok((GateOutcome::Ended(end), output)) => (end, output),
             Ok((GateOutcome::Cancelled, _)) => return Err(End::Stopped),

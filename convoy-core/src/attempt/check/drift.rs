@@ -141,7 +141,7 @@ async fn ask(bench: &mut Bench<'_>) -> Result<Answer, End> {
     let capabilities = adapter.capabilities();
     let request = AgentRequest {
         prompt: QUESTION.to_owned(),
-        cwd: bench.path().to_owned(),
+        cwd: bench.worktree(),
         env: agent_env,
         model: task.model.clone().filter(|_| capabilities.model),
         session: Some(session.id.clone()),

@@ -58,7 +58,7 @@ async fn asked(bench: &mut Bench<'_>, name: &str, diff: &Diff, text: DiffText) -
             "the program that runs the convoy has registered no gate of this name",
         ));
     };
-    let worktree = bench.path().to_owned();
+    let worktree = bench.worktree();
     let call = |stop| GateCall {
         convoy: context.convoy.clone(),
         task: bench.task.clone(),

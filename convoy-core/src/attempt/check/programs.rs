@@ -170,7 +170,7 @@ async fn run(
     }
     bench.restore_worktree(env).await?;
     bench.restore_files().await.map_err(End::Failed)?;
-    let worktree = bench.path().to_owned();
+    let worktree = bench.worktree();
     put_in(&worktree, as_before).map_err(|error| {
         let doing = format!("cannot prepare `{gate}`");
         End::Failed(bench.context.failure(FailureKind::Worktree, &doing, &error))

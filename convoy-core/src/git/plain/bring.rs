@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{Oid, Repository};
+use tokio::time::Instant;
 
 use super::attributes::is_plain;
 use super::disk::Disk;
@@ -64,7 +65,7 @@ impl Files {
 pub(super) fn fill(at: &Handle<'_>, ground: &Files, tree: &Oid, model: &Model) -> Result<Sheet, NotMine> {
     let items = files(at.repo, *tree)?;
     attributes_are_plain(at.repo, items.iter().map(|(path, item)| (path, Some(item))))?;
-    let mut sheet = Sheet { tree: *tree, files: BTreeMap::new(), others: Vec::new() };
+    let mut sheet = Sheet { tree: *tree, files: BTreeMap::new(), others: Vec::new(), looked: None };
     let mut disk = ground.disk()?;
     write_all(at, ground, &mut disk, items, &mut sheet, Some(model))?;
     sheet.seal(disk.now()?);
@@ -80,7 +81,7 @@ pub(super) enum Stays {
 }
 
 /// Brings a worktree to a tree, and its index. Everything that is not as the sheet says is put right; one that `rests`
-/// is as its sheet says, and is not looked at: what that costs grows with every file, and not with what differs.
+/// is not looked at again where there was a look a short time ago: it costs time with every file, and not with what differs.
 pub(super) fn bring(
     at: &Handle<'_>,
     ground: &Files,
@@ -96,7 +97,10 @@ pub(super) fn bring(
     attributes_are_plain(at.repo, wanted.iter().map(|(path, item)| (path, item.as_ref())))?;
     let mut disk = ground.disk()?;
     let seal = disk.now()?;
-    let seen = if rests { None } else { Some(ground.look(&mut disk, &sheet)?) };
+    let seen = match rests && sheet.needs_no_look() {
+        true => None,
+        false => Some(ground.look(&mut disk, &sheet)?),
+    };
     for (path, item) in differing(&mut disk, &mut sheet, seen.as_ref())? {
         wanted.entry(path).or_insert(Some(item));
     }
@@ -170,6 +174,7 @@ pub(super) fn put_back(
 ) -> Result<(Sheet, Vec<Path>), NotMine> {
     let mut disk = ground.disk()?;
     let seal = disk.now()?;
+    sheet.looked = Some(Instant::now());
     let seen = ground.look(&mut disk, &sheet)?;
     let differ: BTreeMap<Path, Item> = differing(&mut disk, &mut sheet, Some(&seen))?.into_iter().collect();
     let paths: Vec<Path> = differ.keys().cloned().collect();

@@ -14,6 +14,8 @@ pub(super) struct Seen {
     pub(super) files: BTreeMap<Path, Stat>,
     /// Everything else that is there, without what is below it.
     pub(super) others: Vec<Path>,
+    /// The folders below the root that were looked into.
+    pub(super) folders: Vec<Path>,
     /// Something is there that git has rules of its own for: another repository, or a pipe in the place of a file.
     pub(super) is_odd: bool,
 }
@@ -37,7 +39,10 @@ pub(super) fn look(
                 continue;
             }
             match stat.kind() {
-                Kind::Folder if has_known_below(&[&path[..], b"/"].concat()) => folders.push(path),
+                Kind::Folder if has_known_below(&[&path[..], b"/"].concat()) => {
+                    seen.folders.push(path.clone());
+                    folders.push(path);
+                }
                 Kind::File | Kind::Link if is_known(&path) => {
                     seen.files.insert(path, stat);
                 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use git2::{Index, ObjectType, Oid};
+use tokio::time::Instant;
 
 use super::attributes::could_be_changed;
 use super::bring::is_attributes;
@@ -34,6 +35,7 @@ pub(super) struct Looked {
     seen: Seen,
     /// From when on changes show.
     seal: super::stat::Time,
+    looked_at: Instant,
 }
 
 impl Looked {
@@ -48,7 +50,7 @@ impl Looked {
 pub(super) fn look_at(ground: &Files, sheet: Sheet) -> Result<Looked, NotMine> {
     let tracked = tracked(&ground.found_index())?;
     let mut disk = ground.disk()?;
-    let seal = disk.now()?;
+    let (seal, looked_at) = (disk.now()?, Instant::now());
     let tracked_below =
         |folder: &[u8]| tracked.range(folder.to_vec()..).next().is_some_and(|path| path.starts_with(folder));
     let seen = look(
@@ -57,7 +59,7 @@ pub(super) fn look_at(ground: &Files, sheet: Sheet) -> Result<Looked, NotMine> {
         &|folder| tracked_below(folder) || has_below(&sheet.files, folder),
         ground.own_kind(),
     )?;
-    if seen.is_odd { Err(NotMine) } else { Ok(Looked { sheet, tracked, seen, seal }) }
+    if seen.is_odd { Err(NotMine) } else { Ok(Looked { sheet, tracked, seen, seal, looked_at }) }
 }
 
 /// The paths of an index without anything unusual in it.
@@ -87,7 +89,7 @@ pub(super) fn record(
     untracked: &[Path],
     exclude: &[PathBuf],
 ) -> Result<(Oid, Sheet), NotMine> {
-    let Looked { mut sheet, tracked, seen, seal } = looked;
+    let Looked { mut sheet, tracked, seen, seal, looked_at } = looked;
     let is_out = |path: &[u8]| !exclude.is_empty() && is_within(path, exclude);
     // Those are to be as they were at the base, which this does not know.
     if sheet.files.keys().any(|path| is_out(path)) {
@@ -127,8 +129,11 @@ pub(super) fn record(
         return Err(NotMine);
     }
     let tree = changed(at.repo, sheet.tree, &changes)?;
-    let unrecorded = seen.files.keys().filter(|path| !now.contains_key(*path)).cloned();
-    sheet = Sheet { tree, others: seen.others.iter().cloned().chain(unrecorded).collect(), files: now };
+    let unrecorded = seen.files.keys().filter(|path| !now.contains_key(*path));
+    // All that was known in them has gone.
+    let emptied = seen.folders.iter().filter(|folder| !has_below(&now, &[&folder[..], b"/"].concat()));
+    let others = seen.others.iter().chain(unrecorded).chain(emptied).cloned().collect();
+    sheet = Sheet { tree, others, files: now, looked: Some(looked_at) };
     sheet.seal(seal);
     Ok((tree, sheet))
 }

@@ -1,6 +1,9 @@
 //! What is known of the files of a worktree, without looking.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::stat::{Stat, Time};
 use super::tree::{Item, Path};
@@ -23,9 +26,22 @@ pub(super) struct Sheet {
     pub(super) files: BTreeMap<Path, Known>,
     /// What else is there.
     pub(super) others: Vec<Path>,
+    /// Since when this tells of everything that is there; `None` after somebody may have begun to work there.
+    pub(super) looked: Option<Instant>,
 }
 
+/// How long what a look found is believed of a worktree that rests. Programs that nobody knows of, because they left
+/// their parents and their environment behind, may write there at any time.
+const REST: Duration = Duration::from_secs(1);
+
 impl Sheet {
+    /// Whether a worktree that rests needs no look: a short time ago there was one, and nothing else is where its files are.
+    pub(super) fn needs_no_look(&self) -> bool {
+        let has_file =
+            |other: &Path| self.files.contains_key(other) || self.has_below(&[&other[..], b"/"].concat());
+        self.looked.is_some_and(|looked| looked.elapsed() < REST) && !self.others.iter().any(has_file)
+    }
+
     /// Whether a known path lies in a folder, given with a slash at its end.
     pub(super) fn has_below(&self, folder: &[u8]) -> bool {
         has_below(&self.files, folder)

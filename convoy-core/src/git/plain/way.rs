@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(test)]
+use std::time::Duration;
 
 use super::attributes::{is_plain, settings_are_plain};
 use super::bring::{Stays, bring, fill, put_back, renew};
@@ -65,6 +67,14 @@ impl Sheets {
         let mut all = self.all();
         let known = all.get_mut(root).and_then(|(sheet, _)| sheet.files.get_mut(path.as_bytes()));
         known.expect("a file that is known").is_sure = is_sure;
+    }
+
+    /// Has the last look lie so far ahead, or behind.
+    #[cfg(test)]
+    pub(in crate::git) fn looked(&self, root: &Path, ahead: Duration, behind: Duration) {
+        let mut all = self.all();
+        let looked = all.get_mut(root).and_then(|(sheet, _)| sheet.looked.as_mut()).expect("a look");
+        *looked = *looked + ahead - behind;
     }
 
     /// Forgets a worktree.
