@@ -15,6 +15,7 @@ use super::call::Files;
 use super::error::GitError;
 use super::files::{IndexCopy, delete_tree, exists, free_name, read_file, replace_file, set_aside};
 use super::keep::Keep;
+use super::plain::is_attributes;
 use super::repository::{Repository, path_of};
 use super::separate::{MARK, Names};
 use crate::types::{Isolation, Oid};
@@ -268,10 +269,24 @@ impl Repository {
     pub async fn reset_to_tree(&self, worktree: &Path, tree: &Oid) -> Result<(), GitError> {
         let place = self.worktree(worktree).await?;
         if !self.reset_plain(&place, tree).await? {
-            self.ok(place.call("read-tree").args(["--reset", "-u", tree.as_str()])).await?;
+            let reset = || place.call("read-tree").args(["--reset", "-u", tree.as_str()]);
+            let anew = self.attributes_differ(&place, tree).await?;
+            self.ok(reset()).await?;
+            if anew {
+                // git writes what differs by its content. By an index that holds nothing everything does.
+                self.ok(place.call("read-tree").arg("--empty")).await?;
+                self.ok(reset()).await?;
+            }
         }
         self.note_filled(&place).await?;
         Self::tell_index(&place)
+    }
+
+    /// Whether a tree has other attributes files than the index: all files may have to be converted another way.
+    async fn attributes_differ(&self, place: &Files, tree: &Oid) -> Result<bool, GitError> {
+        let call = place.call("diff-index").args(["--cached", "--name-only", "--no-renames", "-z"]);
+        let differ = self.ok(call.arg(tree.as_str())).await?;
+        Ok(differ.fields().any(is_attributes))
     }
 
     /// Puts back the files of `commit` that differ in a worktree, whatever is staged, and gives their paths.

@@ -323,7 +323,7 @@ fn attributes_are_plain<'a>(
 }
 
 /// Whether a path is that of an attributes file.
-pub(super) fn is_attributes(path: &[u8]) -> bool {
+pub(in crate::git) fn is_attributes(path: &[u8]) -> bool {
     path == b".gitattributes" || path.ends_with(b"/.gitattributes")
 }
 

@@ -20,6 +20,7 @@ mod stat;
 mod tree;
 mod way;
 
+pub(super) use self::bring::is_attributes;
 pub(super) use self::disk::Disk;
 pub(super) use self::reflink::Model;
 pub(super) use self::way::{Plain, Sheets, Stamp, stamps};

@@ -8,6 +8,7 @@ mod histories;
 mod open;
 mod plain;
 mod pool;
+mod pool_commits;
 mod prune;
 mod publish;
 mod publish_recover;

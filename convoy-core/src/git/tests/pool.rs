@@ -45,12 +45,12 @@ async fn start() -> (Scratch, Oid, Oid) {
     (s, base, other)
 }
 
-fn named(s: &Scratch, name: &str) -> PathBuf {
+pub(super) fn named(s: &Scratch, name: &str) -> PathBuf {
     s.outside().join("worktrees/convoy").join(name)
 }
 
 /// Every path below a folder but git's own, with its mode, and its content or target.
-fn everything(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(super) fn everything(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut all = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
