@@ -1,11 +1,7 @@
 //! Commits: reading, relating and writing them.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
 use super::error::GitError;
 use super::repository::Repository;
-use super::sync::sync;
 use crate::types::Oid;
 
 /// What a commit holds.
@@ -124,20 +120,31 @@ impl Repository {
     }
 
     /// Syncs to the disk every object that `commit` reaches and `known` does not. Costs a listing of these
-    /// objects and one flush for each (0.2 ms on a local disk), plus one for each folder they are in.
+    /// objects and one flush for each (0.2 ms on a local disk), plus one for each folder they are in; nothing
+    /// for those that were synced before.
     pub async fn sync_objects(&self, commit: &Oid, known: &Oid) -> Result<(), GitError> {
-        let (one, other) = (commit.clone(), known.clone());
-        if let Some(synced) = self.try_fast("rev-list", move |at| at.sync_objects(&one, &other)).await? {
-            return synced;
+        if commit == known {
+            return Ok(());
         }
+        let (one, other) = (commit.clone(), known.clone());
+        let ids = match self.try_fast("rev-list", move |at| at.objects_since(&one, &other)).await? {
+            Some(ids) => ids,
+            None => self.list_objects_since(commit, known).await?,
+        };
+        let repository = self.clone();
+        let synced = tokio::task::spawn_blocking(move || {
+            let inner = &repository.inner;
+            inner.synced.objects(&inner.common_dir.join("objects"), &ids)
+        });
+        synced.await.map_err(|e| GitError::io("sync", &self.inner.common_dir)(std::io::Error::other(e)))?
+    }
+
+    async fn list_objects_since(&self, commit: &Oid, known: &Oid) -> Result<String, GitError> {
         let not = format!("^{known}");
         // Missing objects can only be ones that a partial clone left with its origin: nothing to sync.
         let call = self.call("rev-list").args(["--objects", "--no-object-names", "--missing=allow-any"]);
         let answer = self.ok(call.args([commit.as_str(), &not])).await?;
-        let ids = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let store = self.inner.common_dir.join("objects");
-        let synced = tokio::task::spawn_blocking(move || sync_loose(&store, &ids)).await;
-        synced.map_err(|e| GitError::io("sync", &self.inner.common_dir)(std::io::Error::other(e)))?
+        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
     }
 }
 
@@ -154,27 +161,6 @@ fn parse_commit(raw: &[u8]) -> Option<CommitInfo> {
         }
     }
     Some(CommitInfo { tree: tree?, parents, message: message.to_owned() })
-}
-
-/// Syncs the loose objects among `ids`. Packed ones were synced by git when the pack was made.
-pub(super) fn sync_loose(store: &Path, ids: &str) -> Result<(), GitError> {
-    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
-    for id in ids.lines().filter(|id| id.len() > 2 && id.is_ascii()) {
-        let folder = store.join(&id[..2]);
-        let file = folder.join(&id[2..]);
-        match std::fs::File::open(&file) {
-            Ok(open) => sync(&open, &file).map_err(GitError::io("sync", &file))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(GitError::io("open", &file)(error)),
-        }
-        folders.insert(folder);
-    }
-    folders.insert(store.to_owned());
-    for folder in folders {
-        let synced = std::fs::File::open(&folder).and_then(|open| sync(&open, &folder));
-        synced.map_err(GitError::io("sync", &folder))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::plain::{Model, Plain, Sheets};
 use super::repository::{Backend, GitOptions, Identity, Inner, ObjectFormat, Repository, path_of};
 use super::separate::Copied;
 use super::signing::Signing;
+use super::sync::SyncedObjects;
 use crate::types::Isolation;
 
 impl Repository {
@@ -70,6 +71,7 @@ impl Repository {
             plain: Plain::default(),
             copied: Copied::default(),
             sheets: Sheets::default(),
+            synced: SyncedObjects::default(),
             pool: OnceLock::new(),
             #[cfg(test)]
             disk: super::testing::SmallDisk::default(),

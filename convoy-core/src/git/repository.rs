@@ -14,6 +14,7 @@ use super::plain::{Model, Plain, Sheets};
 use super::pool::Pool;
 use super::separate::Copied;
 use super::signing::Signing;
+use super::sync::SyncedObjects;
 use crate::types::{Isolation, Oid};
 
 /// How to work with a repository.
@@ -132,6 +133,8 @@ pub(super) struct Inner {
     pub(super) sheets: Sheets,
     /// What the files of new worktrees may share blocks with.
     pub(super) model: Arc<Model>,
+    /// Which objects are on the disk.
+    pub(super) synced: SyncedObjects,
     /// The worktrees that are used again, once that is asked for.
     pub(super) pool: OnceLock<Pool>,
     /// Stands for a disk of limited size.

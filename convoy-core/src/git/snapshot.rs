@@ -101,7 +101,7 @@ impl Repository {
 
     /// Records what the HEAD of a worktree resolves to, plus everything that is uncommitted and not ignored, as
     /// a commit: HEAD itself when that says it all. No hook runs, nothing is signed. HEAD, index and files stay
-    /// as they are.
+    /// as they are. The commit, with all that it has beyond the base, and the ref are on the disk then.
     ///
     /// Whoever worked in the worktree must have ended: a lock that was left on its index or HEAD is removed.
     ///
@@ -127,6 +127,8 @@ impl Repository {
         self.refuse_new_links(&base_tree, &tree).await?;
         let changed = tree != base_tree;
         let (commit, rebased) = self.commit_on(request, head, &tree).await?;
+        // The worktree may be the only other copy, and is deleted once the ref is there.
+        self.sync_objects(&commit, &request.base).await?;
         match self.update_ref(&request.keep_ref, &commit, Expected::Any, "snapshot").await? {
             RefUpdate::Done => Ok(Snapshot { commit, tree, changed, rebased }),
             RefUpdate::Moved { .. } => Err(GitError::unexpected("update-ref", request.keep_ref.as_bytes())),

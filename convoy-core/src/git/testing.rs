@@ -1,6 +1,7 @@
 //! Scratch repositories for tests. Hermetic: no configuration but their own is read.
 
-pub(crate) use super::sync::record::below as synced_below;
+pub(crate) mod power;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

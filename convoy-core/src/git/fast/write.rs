@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use git2::ObjectType;
 
 use super::{Handle, NotMine, oid, raw};
-use crate::git::commits::sync_loose;
-use crate::git::error::GitError;
+use crate::git::sync::SyncedObjects;
 use crate::types::Oid;
 
 /// A commit to be written.
@@ -25,7 +24,7 @@ impl Handle<'_> {
     /// Writes the content of a file, onto the disk.
     pub(in crate::git) fn write_blob(&self, content: &[u8]) -> Result<Oid, NotMine> {
         let id = oid(self.repo.odb()?.write(ObjectType::Blob, content)?)?;
-        sync_loose(&self.common.join("objects"), id.as_str()).map_err(|_| NotMine)?;
+        SyncedObjects::default().objects(&self.common.join("objects"), id.as_str()).map_err(|_| NotMine)?;
         Ok(id)
     }
 
@@ -91,15 +90,5 @@ impl Handle<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Gets onto the disk every object that `commit` reaches and `known` does not.
-    pub(in crate::git) fn sync_objects(
-        &self,
-        commit: &Oid,
-        known: &Oid,
-    ) -> Result<Result<(), GitError>, NotMine> {
-        let ids = self.objects_since(commit, known)?;
-        Ok(sync_loose(&self.common.join("objects"), &ids))
     }
 }

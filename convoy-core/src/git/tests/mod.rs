@@ -9,6 +9,7 @@ mod open;
 mod plain;
 mod pool;
 mod pool_commits;
+mod power;
 mod prune;
 mod publish;
 mod publish_recover;
