@@ -85,7 +85,7 @@ pub async fn take(
     if hooks && context.repository.worktree_state(&path).await?.exists {
         // The agent has ended: what git runs from now on is nothing that it chose.
         if let Err(error) = context.repository.settle_worktree(&path, &request.base).await {
-            return keep_aside(context, path, &error).await;
+            return keep_aside(context, path, error).await;
         }
         let of = (request.task, request.attempt);
         let guard = Guard::begin(context).await?;
@@ -132,7 +132,7 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
     context.kept.begin(&kept_ref);
     let taken = match repository.snapshot(&path, &snapshot).await {
         Ok(taken) => taken,
-        Err(error) => return keep_aside(context, path, &error).await,
+        Err(error) => return keep_aside(context, path, error).await,
     };
     context.kept.wrote(&kept_ref, &taken.commit);
     let markers = match &request.conflict {
@@ -198,9 +198,13 @@ async fn left_markers(
     context.repository.conflict_markers(resolved, &paths).await
 }
 
-/// A tree that git cannot take as it is: its files stay, out of the way of the next attempt.
-async fn keep_aside(context: &Context, path: PathBuf, error: &GitError) -> Result<Taken, GitError> {
+/// A tree that git cannot take as it is: its files stay, out of the way of the next attempt. With room on the disk it
+/// can be taken later.
+async fn keep_aside(context: &Context, path: PathBuf, error: GitError) -> Result<Taken, GitError> {
+    if error.is_disk_full() {
+        return Err(error);
+    }
     let aside = context.repository.move_worktree_aside(&path).await?;
     let doing = format!("the work could not be taken as a commit; its files are kept in {}", aside.display());
-    Ok(Taken::Failed(context.failure(FailureKind::Snapshot, &doing, error)))
+    Ok(Taken::Failed(context.failure(FailureKind::Snapshot, &doing, &error)))
 }

@@ -359,10 +359,9 @@ impl Repository {
         self.drop_idle_worktrees().await
     }
 
-    /// Deletes what nobody needs of what lies where worktrees are: trash, and slots that are not in use. What cannot be
-    /// deleted is in nobody's way.
-    pub(super) async fn make_room(&self, folder: &Path) {
-        drop(self.empty_trash(folder).await);
+    /// Deletes what nobody needs where worktrees are used again: trash, and slots that are not in use. What cannot be
+    /// deleted is in nobody's way. Git's own folder is left alone: others may be making entries there.
+    pub(super) async fn make_room(&self) {
         let Some(pool) = self.inner.pool.get() else { return };
         drop(empty_trash(&pool.folder).await);
         for group in list(&pool.worktrees).unwrap_or_default() {

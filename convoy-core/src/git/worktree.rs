@@ -94,7 +94,7 @@ impl Repository {
             made => return made,
         };
         tracing::warn!(path = %path.display(), error = %full, "no room for a worktree: what nobody needs is deleted");
-        self.make_room(parent).await;
+        self.make_room().await;
         match self.lease_or_make(&path, commit, wanted, keep).await {
             Err(error) if error.is_disk_full() => {
                 Err(GitError::DiskFull { path: parent.to_owned(), detail: error.detail() })
@@ -377,11 +377,11 @@ impl Repository {
     }
 }
 
-/// Has git write files in as many processes as there are cores. It does so from a hundred files on, and writes those that
+/// Has git write files in as many processes as there are cores, at most eight. It does so from a hundred files on, and writes those that
 /// a filter makes itself, one after the other.
 fn workers() -> String {
-    // Git counts the cores of the machine, this those that the process may use.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Git counts the cores of the machine, this those that the process may use. Several worktrees may be filled at once.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     format!("checkout.workers={cores}")
 }
 

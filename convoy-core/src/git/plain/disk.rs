@@ -85,6 +85,12 @@ impl Disk {
         Ok(stat_in(folder, name)?)
     }
 
+    /// Removes a file, and nothing else.
+    pub(super) fn unlink(&mut self, path: &[u8]) -> io::Result<()> {
+        let (folder, name) = self.beside(path, false)?;
+        Ok(unlinkat(folder, name, AtFlags::empty())?)
+    }
+
     /// Removes whatever is at a path, with everything below it, and the folders above it that are then empty. What is
     /// not there is done.
     pub(in crate::git) fn remove(&mut self, path: &[u8]) -> io::Result<()> {

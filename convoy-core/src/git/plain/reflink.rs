@@ -30,6 +30,9 @@ use crate::git::fast::NotMine;
 /// What is shared takes no room; the smallest ones, which btrfs keeps among its own data, are never shared there.
 const LEAST: u64 = 16 * 1024;
 
+/// Most memory, in bytes, that is kept from one file to the next.
+const MOST_KEPT: usize = 8 << 20;
+
 /// Makes an empty file share the blocks of another.
 pub(super) type Share = fn(&File, &File) -> Result<(), Errno>;
 
@@ -101,13 +104,15 @@ impl Sharing<'_> {
         let Ok(theirs) = self.disk.open_file(path) else { return Ok(None) };
         let mut ours = to.create(path, item.mode)?;
         let shared = (self.model.share)(&ours, &theirs);
-        if let Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY) = shared {
+        // Any other error may be the matter of this one file: its flags, or a file system that is mounted there.
+        if let Err(Errno::OPNOTSUPP | Errno::NOTTY) = shared {
             self.model.cannot.store(true, Ordering::Relaxed);
         }
         if shared.is_ok() && self.is(&mut ours, about.size, item.id)? {
             return Ok(Some(to.stat(path)?));
         }
-        to.remove(path)?;
+        // Another thread may be writing beside it.
+        to.unlink(path)?;
         Ok(None)
     }
 
@@ -116,7 +121,11 @@ impl Sharing<'_> {
         self.content.clear();
         // Theirs may have grown meanwhile, to any size.
         file.take(size.saturating_add(1)).read_to_end(&mut self.content)?;
-        Ok(Oid::hash_object(ObjectType::Blob, &self.content)? == id)
+        let is = Oid::hash_object(ObjectType::Blob, &self.content)? == id;
+        if self.content.capacity() > MOST_KEPT {
+            self.content = Vec::new();
+        }
+        Ok(is)
     }
 }
 
@@ -265,8 +274,10 @@ mod tests {
             assert_eq!((ASKED.load(Ordering::Relaxed), model.cannot()), (1, true), "{name}");
         }
         // What is wrong with one file says nothing of others.
-        let once: Share = |ours, theirs| {
-            if ASKED.fetch_add(1, Ordering::Relaxed) == 1 { Err(Errno::TXTBSY) } else { copy(ours, theirs) }
+        let once: Share = |ours, theirs| match ASKED.fetch_add(1, Ordering::Relaxed) {
+            1 => Err(Errno::INVAL),
+            2 => Err(Errno::XDEV),
+            _ => copy(ours, theirs),
         };
         let model = Arc::new(Model::with(Some(&s.root), once));
         is_right(&filled(&s, &base, "three", &model).await).await;
