@@ -9,6 +9,9 @@
 //! A slot gets its first files by sharing blocks with those of the main worktree, where the file system can
 //! ([`Model`](super::plain::Model)), and the others from the objects, many at once. Never by hard links: agents write in place.
 //!
+//! That is so only where files are the very bytes that the repository holds (`plain`), without submodules; elsewhere every
+//! worktree is made by git, and deleted.
+//!
 //! A slot belongs to the process that holds its lock, which vanishes with the process. One that a link leads to is in
 //! use even if its process is dead: it holds work that nobody took yet. There are never more slots than worktrees
 //! were in use at once. When the disk has no room for one more, the trash and the slots that nobody uses are deleted, and
@@ -20,7 +23,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::error::GitError;
 use super::files::exists;
@@ -37,6 +40,8 @@ pub(super) struct Pool {
     /// In its folders are the worktrees that they stand for.
     worktrees: PathBuf,
     slots: Mutex<Slots>,
+    /// It was said that nothing is kept.
+    told: Once,
 }
 
 #[derive(Debug, Default)]
@@ -184,6 +189,13 @@ impl Pool {
         theirs
     }
 
+    /// Says once that worktrees are made anew, though some of what is in them was to be kept.
+    fn tell_of_unkept(&self) {
+        self.told.call_once(|| {
+            tracing::warn!("`worktree.keep` keeps nothing here: git converts files, or the repository has submodules or a sparse checkout");
+        });
+    }
+
     /// What the slot at a place was prepared to.
     pub(super) fn prepared(&self, place: &Path) -> Option<String> {
         self.slots().all.iter().find(|(number, _)| self.place(**number) == place)?.1.prepared.clone()
@@ -264,7 +276,12 @@ impl Repository {
     pub fn use_worktrees_again(&self, state: &Path, slots: &str, worktrees: &str) -> Result<(), GitError> {
         let state = state.canonicalize().map_err(GitError::io("find", state))?;
         let (folder, worktrees) = (state.join(slots), state.join(worktrees));
-        self.inner.pool.get_or_init(|| Pool { folder, worktrees, slots: Mutex::default() });
+        self.inner.pool.get_or_init(|| Pool {
+            folder,
+            worktrees,
+            slots: Mutex::default(),
+            told: Once::new(),
+        });
         Ok(())
     }
 
@@ -278,6 +295,9 @@ impl Repository {
     ) -> Result<Option<u32>, GitError> {
         let Some(pool) = self.inner.pool.get() else { return Ok(None) };
         if path.parent().and_then(Path::parent) != Some(&pool.worktrees) || !self.is_plain().await? {
+            if keep.is_some() {
+                pool.tell_of_unkept();
+            }
             return Ok(None);
         }
         let owner = keep.map(|keep| keep.owner.as_str());
@@ -286,6 +306,9 @@ impl Repository {
         let is_theirs = pool.give_to(number, owner);
         let mut ready = self.ready(&place, commit, keep.filter(|_| is_theirs)).await;
         if ready.is_ok() {
+            if keep.is_some() && !self.inner.sheets.has(&place) {
+                pool.tell_of_unkept();
+            }
             // An empty folder may be there.
             let _ = fs::remove_dir(path);
             ready = std::os::unix::fs::symlink(&place, path).map_err(GitError::io("link", path));

@@ -145,7 +145,7 @@ static WORKTREE: Section = Section {
         field(
             "keep",
             Kind::List(&Kind::Text(Rule::Partition), Least::Zero),
-            "Ignored files (paths, folders, globs) that stay in a worktree for the next task of the convoy. Setup is not run again where it made nothing else and what it may depend on is the same. Never in what judges the merged result.",
+            "Ignored files (paths, folders, globs) that stay in a worktree for the next task of the convoy. Setup is not run again where it made nothing else and what it may depend on is the same. Never in what judges the merged result, nor where git converts files (line ends, filters, encodings), checks out a part, or has submodules: there every task gets a new worktree.",
         )
         .ours(),
         field("sparse", PATHS, "Only these paths are checked out.").ours().unbuilt(EMPTY),
