@@ -1,9 +1,14 @@
 //! The fast backend says what the git program says, about histories that nobody thought of.
+//!
+//! There are 250 of them, or as many as `CONVOY_MERGES` says when the tests run: `.ci/run` has 3,000 merged.
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::histories::{feed, make};
-use crate::git::testing::{Scratch, options};
+use crate::git::testing::{Scratch, options, try_git};
 use crate::git::{Backend, MergeResult, Repository};
-use crate::types::Oid;
+use crate::types::{ConflictKind, Oid};
 
 pub(super) async fn reference(s: &Scratch) -> Repository {
     let mut options = options();
@@ -11,8 +16,16 @@ pub(super) async fn reference(s: &Scratch) -> Repository {
     Repository::open(&s.root, options).await.expect("opens")
 }
 
-/// What git merges these to, in order: the tree, and whether it is free of conflicts.
-async fn merged_by_git(s: &Scratch, cases: &[(Oid, Oid)]) -> Vec<(String, bool)> {
+/// What git says of a merge.
+struct ByGit {
+    tree: String,
+    is_clean: bool,
+    /// What it lists as in conflict.
+    paths: BTreeSet<String>,
+}
+
+/// What git merges these to, in order.
+async fn merged_by_git(s: &Scratch, cases: &[(Oid, Oid)]) -> Vec<ByGit> {
     let input: String = cases.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect();
     let args = ["merge-tree", "--write-tree", "-z", "--stdin", "--name-only", "--no-messages"];
     let said = feed(s, &args, input.into_bytes()).await;
@@ -20,10 +33,10 @@ async fn merged_by_git(s: &Scratch, cases: &[(Oid, Oid)]) -> Vec<(String, bool)>
     let mut fields = said.split('\0');
     let mut merged = Vec::new();
     for _ in cases {
-        let (status, tree) = (fields.next().expect("a status"), fields.next().expect("a tree"));
-        merged.push((tree.to_owned(), status == "1"));
-        // The paths in conflict, and what ends them.
-        while !fields.next().expect("an end").is_empty() {}
+        let is_clean = fields.next().expect("a status") == "1";
+        let tree = fields.next().expect("a tree").to_owned();
+        let paths = fields.by_ref().take_while(|path| !path.is_empty()).map(str::to_owned).collect();
+        merged.push(ByGit { tree, is_clean, paths });
     }
     merged
 }
@@ -34,20 +47,25 @@ async fn splices_are_what_git_merges(seed: u64, count: u64) -> usize {
     let cases = make(&s, seed, count).await;
     let merged = merged_by_git(&s, &cases).await;
     let mut spliced = 0;
-    for (number, ((ours, theirs), (tree, is_clean))) in cases.iter().zip(merged).enumerate() {
+    for (number, ((ours, theirs), git)) in cases.iter().zip(merged).enumerate() {
         let (one, other) = (ours.clone(), theirs.clone());
         let found = s.repo.try_fast("merge-tree", move |at| at.splice(&one, &other)).await.expect("no panic");
         if let Some(found) = found {
-            assert!(is_clean && found.as_str() == tree, "seed {seed}, case {number}: {found} is not {tree}");
+            let is_same = git.is_clean && found.as_str() == git.tree;
+            assert!(is_same, "seed {seed}, case {number}: {found} is not {}", git.tree);
             spliced += 1;
         }
     }
     spliced
 }
 
-/// How many histories are merged; more: `CONVOY_MERGES=20000 cargo test -p convoy-core --release a_spliced`.
+/// How many histories are merged: 250, or as many as `CONVOY_MERGES` says.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs the tests says it, and nothing is compiled for it"
+)]
 fn merges() -> u64 {
-    option_env!("CONVOY_MERGES").map_or(250, |count| count.parse().expect("a number of histories"))
+    std::env::var("CONVOY_MERGES").map_or(250, |count| count.parse().expect("a number of histories"))
 }
 
 #[tokio::test]
@@ -94,6 +112,92 @@ async fn merges_and_questions_have_one_answer() {
     }
     let started = s.repo.programs_started() - before;
     assert!(started < 40 * 4, "{started} programs: less than half of the questions are answered here");
+}
+
+/// Of all paths that are told, those that somebody has a version of are the list of git. The others are in its messages
+/// only: where a file was before a rename (one of another type gets a new name, too), or a folder that was split.
+#[tokio::test]
+async fn a_conflict_names_the_paths_that_git_lists() {
+    let (mut conflicts, mut equal) = (0, 0);
+    // Each of them starts git.
+    let all = merges() / 2;
+    for first in (0..all).step_by(500) {
+        let s = Scratch::new().await;
+        let (seed, count) = (5 + first * 1000, 500.min(all - first));
+        let cases = make(&s, seed, count).await;
+        let merged = merged_by_git(&s, &cases).await;
+        for (number, ((ours, theirs), git)) in cases.iter().zip(merged).enumerate() {
+            let why = format!("seed {seed}, case {number}");
+            let (found, told) = match s.repo.merge(ours, theirs).await.expect(&why) {
+                MergeResult::Clean { tree } => (tree, Vec::new()),
+                MergeResult::Conflicted { tree, conflicts, .. } => (tree, conflicts),
+            };
+            assert_eq!((found.as_str(), told.is_empty()), (&*git.tree, git.is_clean), "{why}");
+            let (listed, other): (Vec<_>, Vec<_>) = told
+                .iter()
+                .partition(|at| [&at.base, &at.ours, &at.theirs].iter().any(|side| side.is_some()));
+            let listed: BTreeSet<String> = listed.into_iter().map(|at| at.path.clone()).collect();
+            assert_eq!(listed, git.paths, "{why}");
+            for at in &other {
+                assert!(OF_MESSAGES.contains(&at.kind), "{why}: {at:?}");
+            }
+            conflicts += usize::from(!told.is_empty());
+            equal += usize::from(!told.is_empty() && other.is_empty());
+        }
+    }
+    assert!(equal * 2 > conflicts, "{equal} of {conflicts} conflicts tell what git lists and nothing else");
+}
+
+/// What conflicts have paths that nobody has a version of.
+const OF_MESSAGES: [ConflictKind; 6] = [
+    ConflictKind::FileDirectory,
+    ConflictKind::Mode,
+    ConflictKind::RenameRename,
+    ConflictKind::RenameCollision,
+    ConflictKind::RenameDelete,
+    ConflictKind::DirectoryRename,
+];
+
+/// What `git merge` makes of it in a checkout: the tree or, of a conflict, the paths that are unmerged.
+async fn merged_in_a_checkout(at: &Path, ours: &Oid, theirs: &Oid) -> Result<String, BTreeSet<String>> {
+    // What the merge before this one left.
+    for clean in [&["reset", "-q", "--hard"][..], &["clean", "-q", "-ffdx"]] {
+        assert_eq!(try_git(at, clean).await, (true, String::new()));
+    }
+    assert_eq!(try_git(at, &["checkout", "-q", "--detach", ours.as_str()]).await, (true, String::new()));
+    let (is_clean, said) = try_git(at, &["merge", "-q", "--no-ff", "-m", "x", theirs.as_str()]).await;
+    if is_clean {
+        return Ok(try_git(at, &["rev-parse", "HEAD^{tree}"]).await.1);
+    }
+    let (_, unmerged) = try_git(at, &["ls-files", "-u", "-z"]).await;
+    let path = |line: &str| line.split_once('\t').expect("a path").1.to_owned();
+    let paths: BTreeSet<String> = unmerged.split_terminator('\0').map(path).collect();
+    assert!(!paths.is_empty(), "{said}");
+    Err(paths)
+}
+
+#[tokio::test]
+async fn a_merge_is_what_git_makes_of_it_in_a_checkout() {
+    let s = Scratch::new().await;
+    s.commit("first").await;
+    let at = s.outside().join("checkout");
+    s.git(&["worktree", "add", "-q", "--detach", at.to_str().expect("UTF-8")]).await;
+    let (mut clean, mut conflicts) = (0, 0);
+    for (number, (ours, theirs)) in make(&s, 9, 24).await.iter().enumerate() {
+        let why = format!("case {number}");
+        let by_git = merged_in_a_checkout(&at, ours, theirs).await;
+        match (s.repo.merge(ours, theirs).await.expect(&why), by_git) {
+            (MergeResult::Clean { tree }, by_git) => {
+                assert_eq!(Ok(tree.to_string()), by_git, "{why}");
+                clean += 1;
+            }
+            (MergeResult::Conflicted { paths, .. }, by_git) => {
+                assert_eq!(Err(paths.into_iter().collect()), by_git, "{why}");
+                conflicts += 1;
+            }
+        }
+    }
+    assert!(clean >= 5 && conflicts >= 5, "{clean} clean, {conflicts} in conflict: both kinds");
 }
 
 type Side = fn(&Scratch) -> &Scratch;
