@@ -317,6 +317,21 @@ fn a_crash_before_any_step_changes_nothing_where_the_merged_tree_is_verified() {
 }
 
 #[test]
+fn a_crash_before_any_step_changes_nothing_where_worktrees_have_a_git_directory_of_their_own() {
+    every_landing(&Case { head: "worktree: {isolation: separate}", args: &[], moved: false });
+}
+
+#[test]
+fn a_crash_before_any_step_changes_nothing_where_work_is_squashed() {
+    every_landing(&Case { head: "merge: {strategy: squash}", args: &[], moved: true });
+}
+
+#[test]
+fn a_crash_before_any_step_changes_nothing_where_work_is_rebased() {
+    every_landing(&Case { head: "merge: {strategy: rebase}", args: &[], moved: true });
+}
+
+#[test]
 fn a_crash_before_any_step_changes_nothing_where_two_land_together() {
     every_step(crashed_together);
 }

@@ -9,6 +9,7 @@ mod open;
 mod plain;
 mod pool;
 mod pool_commits;
+mod pool_rests;
 mod power;
 mod prune;
 mod publish;

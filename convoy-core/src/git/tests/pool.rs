@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 fast_isolations! {
     a_slot_is_as_a_new_worktree_whatever_was_done_in_it,
-    a_slot_that_rests_is_not_looked_at_but_for_what_could_have_changed_unseen,
-    a_slot_that_rests_keeps_no_folder_that_was_emptied_and_loses_no_file_beside_what_stays,
     a_slot_without_its_git_file_or_entry_is_made_anew,
     a_path_gets_the_slot_that_it_had_if_that_is_free,
     a_removal_that_a_crash_cut_short_is_finished,
@@ -31,7 +28,7 @@ use crate::git::{GitError, IgnoreRules, Keep, Repository};
 use crate::types::Oid;
 
 /// A repository whose worktrees are used again, and two of its commits, which differ in many ways.
-async fn start() -> (Scratch, Oid, Oid) {
+pub(super) async fn start() -> (Scratch, Oid, Oid) {
     let s = Scratch::new().await;
     s.write("a", "1\n").write("run", "#!/bin/sh\n").write("dir/x", "x\n").write("dir/deep/y", "y\n");
     s.write("ü b\n", "odd\n").write("empty", "").write(".gitignore", "*.o\n/made/\n").write("Case", "1\n");
@@ -130,82 +127,6 @@ async fn a_slot_is_as_a_new_worktree_whatever_was_done_in_it() {
             let after = std::fs::metadata(slot.join("run")).expect("there").modified().expect("a time");
             assert_eq!(after, before, "what is the same is not written again");
         }
-    }
-}
-
-async fn a_slot_that_rests_is_not_looked_at_but_for_what_could_have_changed_unseen() {
-    let hour = Duration::from_secs(3600);
-    // What was done in it when it was given back; whether the change is found.
-    let none = Duration::ZERO;
-    for (case, ahead, behind, rests, finds) in [
-        ("at once", hour, none, true, false),
-        ("a second later", none, Duration::from_secs(1), true, true),
-        ("after other work", hour, none, false, true),
-    ] {
-        let (s, base, other) = start().await;
-        let path = named(&s, "0-t");
-        s.repo.add_worktree(&path, &base).await.expect("makes");
-        let slot = s.repo.folder_of(&path).await.expect("finds");
-        s.repo.snapshot(&path, &request(&base)).await.expect("looks");
-        s.repo.inner.sheets.looked(&slot, ahead, behind);
-        for name in ["a", "run"] {
-            // Written within the tick of the clock in which it was looked at, or not.
-            s.repo.inner.sheets.trust(&slot, name, name == "a");
-            write(&slot, name, "since then\n");
-        }
-        let given_back = match rests {
-            true => s.repo.remove_resting_worktree(&path).await,
-            false => s.repo.remove_worktree(&path).await,
-        };
-        given_back.expect("gives back");
-        s.repo.add_worktree(&path, &base).await.expect("brings");
-        let content = |name: &str| std::fs::read_to_string(slot.join(name)).expect("reads");
-        assert_eq!(content("a") == "1\n", finds, "{case}");
-        assert_eq!(content("run"), "#!/bin/sh\n", "{case}");
-        // What was said of it holds until it is used.
-        s.repo.remove_worktree(&path).await.expect("gives back");
-        s.repo.add_worktree(&path, &other).await.expect("brings");
-        assert_eq!(content("a"), "1\n", "{case}");
-    }
-}
-
-async fn a_slot_that_rests_keeps_no_folder_that_was_emptied_and_loses_no_file_beside_what_stays() {
-    let with_made: fn(&Path) = |path| {
-        for name in ["pkg/src", "pkg/sub/deep", "pkg/made/x.o"] {
-            write(path, name, "made\n");
-        }
-    };
-    let emptied: fn(&Path) = |path| {
-        for gone in ["dir/x", "dir/deep/y", "g/g"] {
-            std::fs::remove_file(path.join(gone)).expect("removes");
-        }
-        std::fs::create_dir_all(path.join("h/h")).expect("makes");
-    };
-    for (case, edit) in [("beside what stays", with_made), ("emptied", emptied)] {
-        let (s, base, other) = start().await;
-        let owner = Keep { covers: Arc::new(|path: &str| path == "pkg/made/x.o"), ..keeping("convoy") };
-        let (first, second) = (named(&s, "0-first"), named(&s, "1-second"));
-        s.repo.add_worktree_in(&first, &base, None, Some(&owner)).await.expect("makes");
-        let slot = s.repo.folder_of(&first).await.expect("finds");
-        write(&first, "g/g", "added\n");
-        assert!(try_git(&first, &["add", "g/g"]).await.0);
-        edit(&first);
-        let work = s.repo.snapshot(&first, &request(&base)).await.expect("looks").commit;
-        s.repo.inner.sheets.looked(&slot, Duration::from_secs(3600), Duration::ZERO);
-        s.repo.remove_resting_worktree(&first).await.expect("gives back");
-        s.repo.add_worktree_in(&second, &work, None, Some(&owner)).await.expect("brings");
-        assert_eq!(s.repo.folder_of(&second).await.expect("finds"), slot, "{case}: it is the same one");
-        let mut found = everything(&slot);
-        let stays = ["pkg/made/x.o", "pkg/made"].map(|path| found.remove(Path::new(path)).is_some());
-        assert_eq!(stays, [case != "emptied"; 2], "{case}");
-        let fresh = s.outside().join("fresh");
-        s.git(&["worktree", "add", "-q", "--detach", fresh.to_str().expect("UTF-8"), work.as_str()]).await;
-        assert_eq!(found, everything(&fresh), "{case}");
-        assert_eq!(try_git(&slot, &["status", "--porcelain"]).await, (true, String::new()), "{case}");
-        s.repo.remove_resting_worktree(&second).await.expect("gives back");
-        s.repo.add_worktree(&second, &other).await.expect("brings");
-        let status = try_git(&slot, &["status", "--porcelain", "--ignored"]).await;
-        assert_eq!(status, (true, String::new()), "{case}");
     }
 }
 
@@ -426,7 +347,7 @@ async fn on_a_full_disk_what_nobody_needs_goes_and_nothing_else() {
 }
 
 /// Keeps `made`, `warm.o` and `loose`, of which git ignores the first two.
-fn keeping(owner: &str) -> Keep {
+pub(super) fn keeping(owner: &str) -> Keep {
     let covers = |path: &str| path.starts_with("made/") || path == "warm.o" || path == "loose";
     Keep { owner: owner.to_owned(), covers: Arc::new(covers), ignore: IgnoreRules::default() }
 }
