@@ -54,20 +54,17 @@ impl Times {
 /// The first event of a task.
 const BEGIN: &str = "task_assigned";
 
-/// The command that stands for an agent: it writes one file.
-fn agent(name: &str) -> String {
-    format!("echo work > {name}")
-}
+/// The script that stands for an agent, in both ways: it writes the file that its environment names.
+const AGENT: &str = "echo work > $NAME";
 
 /// The tasks as a convoy.
 async fn convoy(repo: &Repo, (tasks, round): (usize, usize), way: Way, times: &mut Times) -> Outcome<()> {
-    let mut spec = String::from(
-        "name: overhead\nversion: 1\nadapter: shell\nadapters:\n  shell: {command: [sh, -c, \"sed -n 's/.*run: //p' | sh\"]}\ntasks:\n",
-    );
     let commit = if way.commits { " && git add -A && git commit -qm work" } else { "" };
+    let mut spec = format!(
+        "name: overhead\nversion: 1\nadapter: shell\nadapters:\n  shell: {{command: [sh, -c, '{AGENT}{commit}']}}\ntasks:\n",
+    );
     for n in 0..tasks {
-        let does = agent(&format!("convoy-{round}-{n}"));
-        writeln!(spec, "  - {{id: t{n}, prompt: \"run: {does}{commit}\"}}")?;
+        writeln!(spec, "  - {{id: t{n}, prompt: write, env: {{NAME: convoy-{round}-{n}}}}}")?;
     }
     writeln!(spec, "worktree: {{isolation: {}}}", way.isolation.as_str())?;
     let engine = Engine::builder(&repo.root).env(repo.env.clone()).build().await?;
@@ -95,7 +92,7 @@ fn plain_git(repo: &Repo, tasks: usize, round: usize) -> Outcome<()> {
         let worktree = repo.root.with_file_name(&name);
         let path = worktree.to_string_lossy().into_owned();
         repo.git(&["worktree", "add", "-q", "-b", &name, &path])?;
-        repo.run("sh", &["-c", &agent(&name)], &worktree)?;
+        repo.run("sh", &["-c", &format!("NAME={name}; {AGENT}")], &worktree)?;
         repo.run("git", &["status", "--porcelain"], &worktree)?;
         repo.run("git", &["add", "-A"], &worktree)?;
         repo.run("git", &["commit", "-q", "-m", &name], &worktree)?;
