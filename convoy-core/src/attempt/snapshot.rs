@@ -1,6 +1,6 @@
 //! Taking the tree of an attempt as a commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
@@ -137,7 +137,7 @@ async fn take_tree(context: &Context, request: TakeRequest) -> Result<Taken, Git
     context.kept.wrote(&kept_ref, &taken.commit);
     let markers = match &request.conflict {
         Some((work, known)) if request.succeeded => {
-            left_markers(context, &request.base, work, known, &taken.tree).await?
+            left_markers(context, &request.base, work, known, (&path, &taken.tree)).await?
         }
         _ => Vec::new(),
     };
@@ -181,13 +181,14 @@ fn unresolved(context: &Context, markers: &[String]) -> Failure {
 }
 
 /// The files of a resolved conflict that still hold markers. What is recorded of the conflict is redacted and
-/// bounded, so git is asked again which files it was.
+/// bounded, so git is asked again which files it was. Files count beside the tree recorded of them, in which a filter may
+/// have put pointers.
 async fn left_markers(
     context: &Context,
     onto: &Oid,
     work: &Oid,
     known: &[String],
-    resolved: &Oid,
+    (worktree, resolved): (&Path, &Oid),
 ) -> Result<Vec<String>, GitError> {
     let mut paths: Vec<PathBuf> = known.iter().map(PathBuf::from).collect();
     if let MergeResult::Conflicted { os_paths: all, .. } = context.repository.merge(onto, work).await? {
@@ -195,7 +196,11 @@ async fn left_markers(
     }
     paths.sort_unstable();
     paths.dedup();
-    context.repository.conflict_markers(resolved, &paths).await
+    let mut marked = context.repository.conflict_markers(resolved, &paths).await?;
+    marked.extend(context.repository.marked_files(worktree, &paths).await?);
+    marked.sort_unstable();
+    marked.dedup();
+    Ok(marked)
 }
 
 /// A tree that git cannot take as it is: its files stay, out of the way of the next attempt. With room on the disk it

@@ -17,6 +17,7 @@ mod hooks_folder;
 mod ignore;
 mod keep;
 mod links;
+mod markers;
 mod merge;
 mod open;
 mod patch;

@@ -60,8 +60,13 @@ impl Disk {
         Ok(content)
     }
 
+    /// Whether a file is at a path.
+    pub(in crate::git) fn is_file(&mut self, path: &[u8]) -> bool {
+        self.stat(path).is_ok_and(|stat| stat.kind() == Kind::File)
+    }
+
     /// Opens what is at a path to be read, if that is a file.
-    pub(super) fn open_file(&mut self, path: &[u8]) -> io::Result<File> {
+    pub(in crate::git) fn open_file(&mut self, path: &[u8]) -> io::Result<File> {
         let (folder, name) = self.beside(path, false)?;
         let file = open_file(folder, name)?;
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
