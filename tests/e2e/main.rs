@@ -23,5 +23,6 @@ mod stubborn;
 mod support;
 mod switch;
 mod together;
+mod unusual;
 mod verify;
 mod way;

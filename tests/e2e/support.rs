@@ -122,7 +122,8 @@ pub(crate) fn assert_nothing_left(repo: &ScratchRepo) {
         "index",
         "info",
     ];
-    let known = [known.as_slice(), &["logs", "objects", "packed-refs", "refs", "worktrees"]].concat();
+    let more = ["config.worktree", "logs", "objects", "packed-refs", "refs", "reftable", "worktrees"];
+    let known = [known.as_slice(), &more].concat();
     let strange: Vec<&String> = git.iter().filter(|name| !known.contains(&name.as_str())).collect();
     assert_eq!(strange, [""; 0], "left in .git");
     let visible: Vec<String> = repo.status().into_iter().filter(|line| line.contains(".convoy")).collect();

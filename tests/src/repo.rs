@@ -63,13 +63,18 @@ impl ScratchRepo {
 
     /// Without any commit, in a folder called `name`, which may hold blanks or what else paths may hold.
     pub fn empty(name: &str) -> Self {
+        Self::try_empty(name, &[]).expect("git makes a repository")
+    }
+
+    /// As [`empty`](Self::empty), with more arguments of `git init`; `None` when this git cannot make such a repository.
+    pub fn try_empty(name: &str, init: &[&str]) -> Option<Self> {
         let folder = TempDir::new().expect("a temporary folder");
         let root = folder.path().join(name);
         fs::create_dir_all(folder.path().join("home")).expect("a home");
         fs::create_dir_all(&root).expect("the repository's folder");
         let repo = Self { folder, root };
-        repo.git(["init", "--quiet", "--initial-branch=main"]);
-        repo
+        let made = repo.try_git(["init", "--quiet", "--initial-branch=main"].iter().chain(init));
+        made.status.success().then_some(repo)
     }
 
     /// The working tree.
