@@ -13,7 +13,9 @@ use crate::support::{
 
 /// A kind of repository. Its `*.dat` are of the special form.
 struct Form {
+    /// What tasks and checks know it by where they do otherwise in it.
     name: &'static str,
+    /// Arguments of `git init`.
     init: &'static [&'static str],
     /// What git is told of its files; nothing where they are stored as they are.
     attributes: &'static str,
@@ -40,38 +42,40 @@ const POINTERS: Form = Form {
     ..USUAL
 };
 
-/// Forms of files.
-const FILES: [Form; 4] = [
-    POINTERS,
-    Form {
-        name: "clean and smudge",
-        attributes: "filter=other",
-        settings: &[
-            ("filter.other.clean", "tr a-z b-za"),
-            ("filter.other.smudge", "tr b-za a-z"),
-            ("filter.other.required", "true"),
-        ],
-        inside: |text| text.bytes().map(next_letter).collect(),
-        ..USUAL
-    },
-    Form {
-        name: "UTF-16",
-        attributes: "text working-tree-encoding=UTF-16LE-BOM",
-        outside: |text| {
-            "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
-        },
-        ..USUAL
-    },
-    Form { name: "CRLF", attributes: "text eol=crlf", outside: crlf, ..USUAL },
-];
+/// Runs the convoy in each of these forms: a test of its own for each, so that they run side by side.
+macro_rules! forms {
+    ($($form:ident: $what:expr),* $(,)?) => {
+        $(#[test]
+        fn $form() {
+            super::lands_as_git_alone_would_land_it(&$what);
+        })*
+    };
+}
 
-/// Forms of checkouts, objects and refs; beside them the usual one, whose files change their form meanwhile.
-const REPOSITORIES: [Form; 4] = [
-    USUAL,
-    Form { name: "sparse", ..USUAL },
-    Form { name: "sha256", init: &["--object-format=sha256"], ..USUAL },
-    Form { name: "reftable", init: &["--ref-format=reftable"], ..USUAL },
-];
+mod lands_as_git_alone_would_land_it {
+    use super::{Form, POINTERS, USUAL, crlf, next_letter, utf16};
+
+    forms! {
+        // Its files change their form in the middle of the convoy, as some do in each.
+        usual: USUAL,
+        pointers: POINTERS,
+        clean_and_smudge: Form {
+            attributes: "filter=other",
+            settings: &[
+                ("filter.other.clean", "tr a-z b-za"),
+                ("filter.other.smudge", "tr b-za a-z"),
+                ("filter.other.required", "true"),
+            ],
+            inside: |text| text.bytes().map(next_letter).collect(),
+            ..USUAL
+        },
+        encoding: Form { attributes: "text working-tree-encoding=UTF-16LE-BOM", outside: utf16, ..USUAL },
+        line_ends: Form { attributes: "text eol=crlf", outside: crlf, ..USUAL },
+        sparse: Form { name: "sparse", ..USUAL },
+        sha256: Form { init: &["--object-format=sha256"], ..USUAL },
+        reftable: Form { name: "reftable", init: &["--ref-format=reftable"], ..USUAL },
+    }
+}
 
 fn plain(text: &str) -> Vec<u8> {
     text.into()
@@ -79,6 +83,10 @@ fn plain(text: &str) -> Vec<u8> {
 
 fn crlf(text: &str) -> Vec<u8> {
     text.replace('\n', "\r\n").into()
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
 fn next_letter(byte: u8) -> u8 {
@@ -214,12 +222,12 @@ impl Form {
         let merge =
             |task: &str| repo.try_git(["merge", "--quiet", "--no-ff", "--no-edit", task]).status.success();
         ["left", "right", "new"].into_iter().for_each(edit_apart);
-        assert!(merge("left") && !merge("right"), "{}: the test means them to conflict", self.name);
+        assert!(merge("left") && !merge("right"), "the test means them to conflict");
         edit(&root, "right");
-        assert!(merge("new"), "{}", self.name);
+        assert!(merge("new"));
         for task in ["rules", "later"] {
             edit_apart(task);
-            assert!(merge(task), "{}", self.name);
+            assert!(merge(task), "{task}");
         }
         self.thin_out(&repo);
         repo
@@ -235,10 +243,21 @@ fn outcome(repo: &ScratchRepo) -> Outcome {
     (repo.oid("main^{tree}"), repo.git(["ls-files", "-t", "--stage"]), listed.lines().map(file).collect())
 }
 
-/// Runs the convoy in a repository of the form, and holds it against what git makes of it.
-fn lands_as_git_would(form: &Form, repo: &ScratchRepo, isolation: &str, by_git_alone: &Outcome) {
-    let name = format!("{}, {isolation}", form.name);
-    form.thin_out(repo);
+fn lands_as_git_alone_would_land_it(form: &Form) {
+    let Some(linked) = form.make() else {
+        assert!(form.name == "reftable" && option_env!("CI").is_none(), "git is too old");
+        return;
+    };
+    let by_git_alone = outcome(&form.by_git_alone());
+    for (isolation, repo) in [("linked", linked), ("separate", form.make().expect("as before"))] {
+        form.thin_out(&repo);
+        run_in(form, &repo, isolation);
+        assert_eq!(outcome(&repo), by_git_alone, "{isolation}");
+    }
+}
+
+/// Runs the convoy in a repository of the form.
+fn run_in(form: &Form, repo: &ScratchRepo, isolation: &str) {
     let texts = repo.beside("texts");
     let call = |task: &str| format!("sh '{0}/edit' '{0}' {task}", texts.display());
     let edit = |task: &str| format!("sh {}\n", call(task));
@@ -261,47 +280,16 @@ fn lands_as_git_would(form: &Form, repo: &ScratchRepo, isolation: &str, by_git_a
         Value::from(call("verify"))
     );
     let ran = run(repo, &convoy_file(repo, "unusual", &head, &tasks.concat())).run();
-    assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.code, Some(0), "{isolation}: {}{}", ran.stdout, ran.stderr);
     let told = status(repo);
-    assert_eq!((&told["status"], &told["published"]), (&"done".into(), &true.into()), "{name}");
-    assert_eq!(count(&events(repo), "merge_conflict_detected"), 1, "{name}");
+    assert_eq!((&told["status"], &told["published"]), (&"done".into(), &true.into()), "{isolation}");
+    assert_eq!(count(&events(repo), "merge_conflict_detected"), 1, "{isolation}");
     assert_landed_once(repo, ["left", "right", "new", "rules", "later"]);
     assert_nothing_left(repo);
     repo.assert_sound_and_clean();
     let stored = repo.try_git(["cat-file", "blob", "main:new.dat"]).stdout;
-    assert!(stored.starts_with(&(form.inside)("new\n")), "{name}: {stored:?}");
-    assert_eq!(repo.root().join("far").exists(), form.name != "sparse", "{name}");
-    assert_eq!(outcome(repo), *by_git_alone, "{name}");
-}
-
-/// Runs it in every form, also where one fails, so that all that fail are named.
-#[track_caller]
-fn all_land_as_git_would(forms: &[Form]) {
-    let mut failed = Vec::new();
-    for form in forms {
-        let Some(linked) = form.make() else {
-            assert!(form.name == "reftable" && option_env!("CI").is_none(), "{}: git is too old", form.name);
-            continue;
-        };
-        let separate = form.make().expect("as before");
-        let looked = std::panic::catch_unwind(|| {
-            let by_git_alone = outcome(&form.by_git_alone());
-            lands_as_git_would(form, &linked, "linked", &by_git_alone);
-            lands_as_git_would(form, &separate, "separate", &by_git_alone);
-        });
-        failed.extend(looked.is_err().then_some(form.name));
-    }
-    assert_eq!(failed, [""; 0], "see above");
-}
-
-#[test]
-fn files_that_git_keeps_in_another_form_land_as_git_alone_would_land_them() {
-    all_land_as_git_would(&FILES);
-}
-
-#[test]
-fn in_repositories_of_every_kind_lands_what_git_alone_would_make_of_the_same_edits() {
-    all_land_as_git_would(&REPOSITORIES);
+    assert!(stored.starts_with(&(form.inside)("new\n")), "{stored:?}");
+    assert_eq!(repo.root().join("far").exists(), form.name != "sparse", "{isolation}");
 }
 
 #[test]
