@@ -6,6 +6,10 @@
 //! slot. Its users know it by the path that they asked for, where a link leads to the slot: a slot keeps its own path,
 //! which sessions of agents and what setup made may depend on.
 //!
+//! Whoever worked in it before may have linked a file to another one, or given it permissions that no tree records. So a file
+//! that this process did not write, or that was touched since, is written anew, and a slot with folders that are not as new
+//! ones are is made anew. Not looked for: access lists and extended attributes of folders.
+//!
 //! A slot gets its first files by sharing blocks with those of the main worktree, where the file system can
 //! ([`Model`](super::plain::Model)), and the others from the objects, many at once. Never by hard links: agents write in place.
 //!

@@ -45,6 +45,7 @@ impl Files {
             &|path| sheet.files.contains_key(path),
             &|folder| sheet.has_below(folder),
             self.own_kind(),
+            &sheet.root,
         )?;
         if seen.is_odd { Err(NotMine) } else { Ok(seen) }
     }
@@ -65,8 +66,9 @@ impl Files {
 pub(super) fn fill(at: &Handle<'_>, ground: &Files, tree: &Oid, model: &Model) -> Result<Sheet, NotMine> {
     let items = files(at.repo, *tree)?;
     attributes_are_plain(at.repo, items.iter().map(|(path, item)| (path, Some(item))))?;
-    let mut sheet = Sheet { tree: *tree, files: BTreeMap::new(), others: Vec::new(), looked: None };
     let mut disk = ground.disk()?;
+    let (files, others, root) = (BTreeMap::new(), Vec::new(), disk.root()?);
+    let mut sheet = Sheet { tree: *tree, root, files, others, looked: None };
     write_all(at, ground, &mut disk, items, &mut sheet, Some(model))?;
     sheet.seal(disk.now()?);
     ground.write_index(&sheet)?;
@@ -101,7 +103,7 @@ pub(super) fn bring(
         true => None,
         false => Some(ground.look(&mut disk, &sheet)?),
     };
-    for (path, item) in differing(&mut disk, &mut sheet, seen.as_ref())? {
+    for (path, item) in differing(&mut disk, &mut sheet, seen.as_ref(), true)? {
         wanted.entry(path).or_insert(Some(item));
     }
     if let Some(seen) = seen {
@@ -176,7 +178,8 @@ pub(super) fn put_back(
     let seal = disk.now()?;
     sheet.looked = Some(Instant::now());
     let seen = ground.look(&mut disk, &sheet)?;
-    let differ: BTreeMap<Path, Item> = differing(&mut disk, &mut sheet, Some(&seen))?.into_iter().collect();
+    let differ: BTreeMap<Path, Item> =
+        differing(&mut disk, &mut sheet, Some(&seen), false)?.into_iter().collect();
     let paths: Vec<Path> = differ.keys().cloned().collect();
     for path in &paths {
         sheet.files.remove(path);
@@ -189,12 +192,22 @@ pub(super) fn put_back(
     Ok((sheet, paths))
 }
 
-/// The files that are not as the sheet says, and what they should be. Where only the times differ, the sheet learns it.
-/// `seen`: what a look found; without one, only those are looked at that could have been changed since without showing
-/// it.
-fn differing(disk: &mut Disk, sheet: &mut Sheet, seen: Option<&Seen>) -> Result<Vec<(Path, Item)>, NotMine> {
+/// The files that are not as the sheet says, and what they should be. `seen`: what a look found; without one, only those
+/// are looked at that could have been changed since without showing it. `as_new`: also those that somebody else wrote, or
+/// touched: a link to another file, or permissions that git does not record, must not come to whoever works there next.
+/// Else the sheet learns it where only such things differ.
+fn differing(
+    disk: &mut Disk,
+    sheet: &mut Sheet,
+    seen: Option<&Seen>,
+    as_new: bool,
+) -> Result<Vec<(Path, Item)>, NotMine> {
     let mut differ = Vec::new();
     for (path, known) in &mut sheet.files {
+        if as_new && !known.is_ours {
+            differ.push((path.clone(), known.item));
+            continue;
+        }
         let stat = match seen {
             Some(seen) => seen.files.get(path).copied(),
             None if known.is_sure => continue,
@@ -204,10 +217,15 @@ fn differing(disk: &mut Disk, sheet: &mut Sheet, seen: Option<&Seen>) -> Result<
             continue;
         }
         match stat {
-            Some(stat) if mode_of(&stat) == Some(known.item.mode) && stat.size <= LARGEST => {
+            Some(stat)
+                if !(as_new && stat != known.stat)
+                    && mode_of(&stat) == Some(known.item.mode)
+                    && stat.size <= LARGEST =>
+            {
                 let content = disk.read(path, stat.kind())?;
                 if git2::Oid::hash_object(git2::ObjectType::Blob, &content)? == known.item.id {
-                    *known = Known { stat, is_sure: true, ..*known };
+                    let is_ours = known.is_ours && stat == known.stat;
+                    *known = Known { stat, is_sure: true, is_ours, ..*known };
                 } else {
                     differ.push((path.clone(), known.item));
                 }
@@ -352,7 +370,7 @@ fn write_all(
     });
     let stats: Vec<Stat> = first?.into_iter().chain(second?).collect();
     for ((path, item), stat) in items.into_iter().zip(stats) {
-        sheet.files.insert(path, Known { item, stat, is_sure: true });
+        sheet.files.insert(path, Known { item, stat, is_sure: true, is_ours: true });
     }
     Ok(())
 }

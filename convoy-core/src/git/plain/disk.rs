@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::SystemTime;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, mkdirat, openat, readlinkat, statat,
-    symlinkat, unlinkat, utimensat,
+    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstat, mkdirat, openat, readlinkat,
+    statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -41,6 +41,11 @@ impl Disk {
         let times = Timestamps { last_access: now, last_modification: now };
         utimensat(&self.root, ".git", &times, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(stat_in(self.root.as_fd(), OsStr::new(".git"))?.changed())
+    }
+
+    /// What the root is.
+    pub(super) fn root(&self) -> io::Result<Stat> {
+        Ok(Stat::of(&fstat(&self.root)?))
     }
 
     /// What the file or link at a path is.

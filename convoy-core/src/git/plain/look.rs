@@ -16,19 +16,22 @@ pub(super) struct Seen {
     pub(super) others: Vec<Path>,
     /// The folders below the root that were looked into.
     pub(super) folders: Vec<Path>,
-    /// Something is there that git has rules of its own for: another repository, or a pipe in the place of a file.
+    /// Something is there that git has rules of its own for: another repository, or a pipe in the place of a file. Or a
+    /// folder has other permissions than a new one, which git would leave as they are.
     pub(super) is_odd: bool,
 }
 
 /// Looks at a whole worktree. `is_known` says which paths are known; folders are looked into where a known path may be
-/// below them, which `has_known_below` says of the folder's path with a slash at its end. `own`: what its `.git` is to be.
+/// below them, which `has_known_below` says of the folder's path with a slash at its end. `own`: what its `.git` is to be;
+/// `new`: what folders are when they are new.
 pub(super) fn look(
     disk: &mut Disk,
     is_known: &dyn Fn(&[u8]) -> bool,
     has_known_below: &dyn Fn(&[u8]) -> bool,
     own: Kind,
+    new: &Stat,
 ) -> io::Result<Seen> {
-    let mut seen = Seen::default();
+    let mut seen = Seen { is_odd: !disk.root()?.is_used_alike(new), ..Seen::default() };
     let mut folders = vec![Vec::new()];
     while let Some(folder) = folders.pop() {
         for (name, stat) in disk.list(&folder)? {
@@ -40,6 +43,7 @@ pub(super) fn look(
             }
             match stat.kind() {
                 Kind::Folder if has_known_below(&[&path[..], b"/"].concat()) => {
+                    seen.is_odd |= !stat.is_used_alike(new);
                     seen.folders.push(path.clone());
                     folders.push(path);
                 }

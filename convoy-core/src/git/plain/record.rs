@@ -58,6 +58,7 @@ pub(super) fn look_at(ground: &Files, sheet: Sheet) -> Result<Looked, NotMine> {
         &|path| tracked.contains(path) || sheet.files.contains_key(path),
         &|folder| tracked_below(folder) || has_below(&sheet.files, folder),
         ground.own_kind(),
+        &sheet.root,
     )?;
     if seen.is_odd { Err(NotMine) } else { Ok(Looked { sheet, tracked, seen, seal, looked_at }) }
 }
@@ -133,7 +134,7 @@ pub(super) fn record(
     // All that was known in them has gone.
     let emptied = seen.folders.iter().filter(|folder| !has_below(&now, &[&folder[..], b"/"].concat()));
     let others = seen.others.iter().chain(unrecorded).chain(emptied).cloned().collect();
-    sheet = Sheet { tree, others, files: now, looked: Some(looked_at) };
+    sheet = Sheet { tree, others, files: now, looked: Some(looked_at), ..sheet };
     sheet.seal(seal);
     Ok((tree, sheet))
 }
@@ -180,5 +181,6 @@ fn read(
         }
         id = at.repo.blob(&content)?;
     }
-    Ok(Known { item: Item { mode, id }, stat, is_sure: true })
+    let is_ours = old.is_some_and(|old| old.is_ours && old.stat == stat);
+    Ok(Known { item: Item { mode, id }, stat, is_sure: true, is_ours })
 }

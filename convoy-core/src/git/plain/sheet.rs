@@ -15,6 +15,9 @@ pub(super) struct Known {
     pub(super) stat: Stat,
     /// Whether any later change shows in what the system tells of it.
     pub(super) is_sure: bool,
+    /// Whether this process wrote it and nobody touched it since. Else it may have other names, permissions and attributes
+    /// than a new file, which no tree tells of.
+    pub(super) is_ours: bool,
 }
 
 /// What this process has written to a worktree, or read from it, last. It is kept in memory alone: the index of a
@@ -23,6 +26,8 @@ pub(super) struct Known {
 pub(super) struct Sheet {
     /// The tree that the files were when this was noted.
     pub(super) tree: git2::Oid,
+    /// The root, when it was new: folders that are made in it are as it is.
+    pub(super) root: Stat,
     pub(super) files: BTreeMap<Path, Known>,
     /// What else is there.
     pub(super) others: Vec<Path>,

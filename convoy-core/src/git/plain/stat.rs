@@ -6,6 +6,8 @@ use rustix::fs::{FileType, Stat as Raw};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) mode: u32,
+    /// How many names it has.
+    names: u64,
     pub(super) size: u64,
     dev: u64,
     ino: u64,
@@ -39,6 +41,7 @@ impl Stat {
         let time = |seconds, nanos: u64| Time { seconds, nanos: u32::try_from(nanos).unwrap_or(0) };
         Self {
             mode: raw.st_mode as u32,
+            names: raw.st_nlink as u64,
             size: raw.st_size as u64,
             dev: raw.st_dev as u64,
             ino: raw.st_ino as u64,
@@ -47,6 +50,11 @@ impl Stat {
             modified: time(raw.st_mtime as i64, raw.st_mtime_nsec as u64),
             changed: time(raw.st_ctime as i64, raw.st_ctime_nsec as u64),
         }
+    }
+
+    /// Whether two have the same permissions and the same owners.
+    pub(super) fn is_used_alike(&self, other: &Self) -> bool {
+        (self.mode, self.uid, self.gid) == (other.mode, other.uid, other.gid)
     }
 
     pub(super) fn kind(&self) -> Kind {

@@ -1,7 +1,7 @@
 //! Worktrees that are used again, held against new ones.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,9 +46,13 @@ pub(super) fn named(s: &Scratch, name: &str) -> PathBuf {
     s.outside().join("worktrees/convoy").join(name)
 }
 
-/// Every path below a folder but git's own, with its mode, and its content or target.
-pub(super) fn everything(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-    let mut all = BTreeMap::new();
+/// What is compared of a path: its mode, how many names it has, and its content or target.
+type Found = (u32, u64, Vec<u8>);
+
+/// A folder and every path below it but git's own.
+pub(super) fn everything(root: &Path) -> BTreeMap<PathBuf, Found> {
+    let mode = std::fs::metadata(root).expect("there").permissions().mode();
+    let mut all = BTreeMap::from([(PathBuf::new(), (mode, 1, Vec::new()))]);
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("lists") {
@@ -66,7 +70,8 @@ pub(super) fn everything(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
                 std::fs::read(&path).expect("reads")
             };
             let name = path.strip_prefix(root).expect("below").to_owned();
-            all.insert(name, (about.permissions().mode(), content));
+            let names = if about.is_dir() { 1 } else { about.nlink() };
+            all.insert(name, (about.permissions().mode(), names, content));
         }
     }
     all

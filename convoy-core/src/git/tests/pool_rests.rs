@@ -1,5 +1,7 @@
 //! Worktrees that are used again right after the last look at their files.
 
+use std::fs::{Permissions, hard_link};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 fast_isolations! {
     a_slot_that_rests_is_not_looked_at_but_for_what_could_have_changed_unseen,
     a_slot_that_rests_keeps_no_folder_that_was_emptied_and_loses_no_file_beside_what_stays,
+    a_slot_has_no_permissions_and_no_hard_links_of_the_task_before,
 }
 
 use super::pool::{everything, keeping, named, start};
@@ -87,5 +90,49 @@ async fn a_slot_that_rests_keeps_no_folder_that_was_emptied_and_loses_no_file_be
         s.repo.add_worktree(&second, &other).await.expect("brings");
         let status = try_git(&slot, &["status", "--porcelain", "--ignored"]).await;
         assert_eq!(status, (true, String::new()), "{case}");
+    }
+}
+
+async fn a_slot_has_no_permissions_and_no_hard_links_of_the_task_before() {
+    let chmod = |path: &Path, name: &str, mode| {
+        std::fs::set_permissions(path.join(name), Permissions::from_mode(mode)).expect("may");
+    };
+    let link = |path: &Path, from: &str, to: &Path| hard_link(path.join(from), to).expect("links");
+    let edits: [(&str, &dyn Fn(&Path)); 9] = [
+        ("a file that nobody may write", &|path| chmod(path, "a", 0o400)),
+        ("a program for one user", &|path| chmod(path, "run", 0o4700)),
+        ("a folder that nobody may write", &|path| chmod(path, "dir", 0o500)),
+        ("a folder of a folder", &|path| chmod(path, "dir/deep", 0o777)),
+        ("the root", &|path| chmod(path, "", 0o2700)),
+        ("a twin that is recorded", &|path| link(path, "a", &path.join("twin"))),
+        ("a twin beside the worktree", &|path| link(path, "a", &path.with_file_name("twin"))),
+        ("a twin that git ignores", &|path| link(path, "a", &path.join("twin.o"))),
+        ("new ones", &|path| {
+            write(path, "new/one", "new\n");
+            write(path, "dir/new", "new\n");
+            ["new", "new/one", "dir/new"].iter().for_each(|name| chmod(path, name, 0o700));
+        }),
+    ];
+    for ((case, edit), rests) in edits.iter().flat_map(|edit| [(edit, false), (edit, true)]) {
+        let (s, base, _) = start().await;
+        let (first, second) = (named(&s, "0-first"), named(&s, "1-second"));
+        s.repo.add_worktree(&first, &base).await.expect("makes");
+        let slot = s.repo.folder_of(&first).await.expect("finds");
+        write(&slot, "dir/x", "changed\n");
+        edit(&slot);
+        let work = s.repo.snapshot(&first, &request(&base)).await.expect("looks").commit;
+        // What gates do is undone.
+        write(&slot, "empty", "changed\n");
+        s.repo.restore_tracked(&first, &work).await.expect("puts back");
+        if rests {
+            s.repo.remove_resting_worktree(&first).await.expect("gives back");
+        } else {
+            s.repo.remove_worktree(&first).await.expect("gives back");
+        }
+        s.repo.add_worktree(&second, &work).await.expect("brings");
+        assert_eq!(s.repo.folder_of(&second).await.expect("finds"), slot, "{case}: it is the same place");
+        let fresh = s.outside().join("fresh");
+        s.git(&["worktree", "add", "-q", "--detach", fresh.to_str().expect("UTF-8"), work.as_str()]).await;
+        assert_eq!(everything(&slot), everything(&fresh), "{case}");
     }
 }
