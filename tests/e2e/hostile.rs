@@ -56,6 +56,26 @@ fn a_file_of_five_gigabytes_is_refused_at_once_and_kept() {
     assert_eq!(repo.files("main"), ["README.md", "fine.txt"]);
 }
 
+#[test]
+fn a_file_whose_name_says_that_the_disk_is_full_fails_its_own_task_alone() {
+    let repo = ScratchRepo::new();
+    let folder = "No space left on device";
+    let evil = format!("sh mkdir '{folder}' && echo mine > '{folder}/git~1'\nwrite a.txt a");
+    let tasks = [
+        task("evil", "max_retries: 0", &evil),
+        task("fine", "", "write fine.txt x"),
+        task("next", "depends_on: [fine]", "write next.txt x"),
+    ];
+    run(&repo, &convoy_file(&repo, "names", "", &tasks.concat())).run().expect_code(1);
+    assert_eq!(ends(&repo), ["failed snapshot-error", "done -", "done -"]);
+    let failure = status(&repo)["tasks"][0]["failure"]["message"].to_string();
+    assert!(failure.contains("git~1") && !failure.contains("free space"), "{failure}");
+    let (_, kept) = failure.split_once("its files are kept in ").expect("says where");
+    let kept = kept.split_once(':').map_or(kept, |(kept, _)| kept);
+    assert_eq!(fs::read_to_string(format!("{kept}/{folder}/git~1")).expect("stays"), "mine\n");
+    assert_eq!(repo.files("main"), ["README.md", "fine.txt", "next.txt"]);
+}
+
 /// Fails when a text could do anything to a terminal but print and go to the next line.
 #[track_caller]
 fn assert_printable(place: &str, text: &str) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::GitError;
+use super::room;
 use crate::process::{self, Limits, Next, ProcessError, Sink, Status, Stream, Tail};
 use crate::types::Isolation;
 
@@ -170,6 +171,14 @@ impl Call {
         self.max = bytes;
         self
     }
+
+    fn answer(&self, code: i32, stdout: Vec<u8>, stderr: String) -> Answer {
+        let folders = match &self.place {
+            Place::Folder(folder) | Place::GitDir(folder) => vec![folder.clone()],
+            Place::Files(files) => vec![files.git_dir.clone(), files.root.clone()],
+        };
+        Answer { what: self.what, code, stdout, stderr, folders }
+    }
 }
 
 /// What a call answered.
@@ -180,11 +189,21 @@ pub(super) struct Answer {
     pub(super) code: i32,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: String,
+    /// Where it worked.
+    folders: Vec<PathBuf>,
 }
 
 impl Answer {
     /// The failure that this answer is.
     pub(super) fn failure(self) -> GitError {
+        if self.code != 0
+            && let Some((folder, why)) = room::full(&self.folders)
+        {
+            // It may say the same of every file.
+            let said = self.stderr.lines().next().unwrap_or_default();
+            let detail = format!("{why}; git could not {}: {said}", self.what);
+            return GitError::DiskFull { path: folder.to_owned(), detail };
+        }
         let stderr = self.stderr.trim();
         let keep = stderr.char_indices().rev().nth(1999).map_or(0, |(at, _)| at);
         GitError::Failed { what: self.what.to_owned(), code: self.code, stderr: stderr[keep..].to_owned() }
@@ -193,18 +212,6 @@ impl Answer {
     /// The answer when it is one of success.
     pub(super) fn success(self) -> Result<Self, GitError> {
         if self.code == 0 { Ok(self) } else { Err(self.failure()) }
-    }
-
-    /// The output as text without its last line end.
-    pub(super) fn line(&self) -> Result<String, GitError> {
-        let line = self.stdout.strip_suffix(b"\n").unwrap_or(&self.stdout);
-        String::from_utf8(line.to_vec()).map_err(|_| GitError::unexpected(self.what, &self.stdout))
-    }
-
-    /// The NUL-terminated fields of the output.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
-        let body = self.stdout.strip_suffix(b"\0").unwrap_or(&self.stdout);
-        body.split(|&b| b == 0).skip(usize::from(self.stdout.is_empty()))
     }
 }
 
@@ -285,8 +292,7 @@ impl Program {
             Status::Code(code) => code,
             Status::Signal(_) => -1,
         };
-        let answer = Answer { what: call.what, code, stdout: Vec::new(), stderr: sink.stderr.text() };
-        answer.success().map(drop)
+        call.answer(code, Vec::new(), sink.stderr.text()).success().map(drop)
     }
 
     async fn once(&self, call: &Call) -> Result<Answer, GitError> {
@@ -308,7 +314,7 @@ impl Program {
             Status::Signal(_) => -1,
         };
         let stderr = String::from_utf8_lossy(&captured.stderr).into_owned();
-        Ok(Answer { what: call.what, code, stdout: captured.stdout, stderr })
+        Ok(call.answer(code, captured.stdout, stderr))
     }
 
     fn command(&self, call: &Call) -> process::Command {
@@ -416,6 +422,10 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    fn call() -> Call {
+        Call::new(&Place::GitDir("/nowhere".into()), "x")
+    }
+
     #[test]
     fn the_environment_keeps_nothing_that_could_redirect_git() {
         let host = [
@@ -450,8 +460,7 @@ mod tests {
 
     #[test]
     fn a_held_lock_is_told_from_other_failures() {
-        let answer =
-            |code, stderr: &str| Answer { what: "x", code, stdout: vec![], stderr: stderr.to_owned() };
+        let answer = |code, stderr: &str| call().answer(code, vec![], stderr.to_owned());
         let text = "fatal: cannot lock ref 'r': Unable to create '/a b/r.lock': File exists.\n\nAnother git";
         assert_eq!(held_lock(&answer(128, text)), Some("/a b/r.lock".into()));
         assert_eq!(held_lock(&answer(0, text)), None);
@@ -461,9 +470,7 @@ mod tests {
 
     #[test]
     fn a_worktree_that_changes_is_told_from_other_failures() {
-        let seen = |code, stderr: &str| {
-            sees_worktree_change(&Answer { what: "x", code, stdout: vec![], stderr: stderr.to_owned() })
-        };
+        let seen = |code, stderr: &str| sees_worktree_change(&call().answer(code, vec![], stderr.to_owned()));
         let gone = "fatal: Invalid path '/a b/.git/worktrees/1-x': No such file or directory\n";
         assert!(seen(128, gone) && seen(128, &format!("warning: before\n{gone}")) && !seen(0, gone));
         assert!(seen(128, "fatal: failed to read .git/worktrees/1-x/commondir: Success"));
@@ -480,8 +487,7 @@ mod tests {
 
     #[test]
     fn fields_are_counted_right_when_there_are_none() {
-        let answer =
-            |stdout: &[u8]| Answer { what: "x", code: 0, stdout: stdout.to_vec(), stderr: String::new() };
+        let answer = |stdout: &[u8]| call().answer(0, stdout.to_vec(), String::new());
         assert_eq!(answer(b"").fields().count(), 0);
         assert_eq!(answer(b"a\0\0b\0").fields().collect::<Vec<_>>(), [&b"a"[..], b"", b"b"]);
     }

@@ -1,9 +1,9 @@
 //! What can go wrong with a repository.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::room::is_full;
 use crate::process::ProcessError;
 
 /// An error of [`Repository`](super::Repository). Each says what the person must do.
@@ -79,12 +79,12 @@ pub enum GitError {
         /// The place.
         path: PathBuf,
     },
-    /// The file system has no room for the files of a worktree, also now that all is deleted that nobody needs.
-    #[error("no room is left for a worktree in {path:?}: free space on its file system ({detail})")]
+    /// A file system has no room, or as little as is kept free for everybody else.
+    #[error("no room is left in {path:?}: free space on its file system ({detail})")]
     DiskFull {
-        /// The folder that it was to be in.
+        /// A folder on it.
         path: PathBuf,
-        /// What the system says.
+        /// What was seen there, and what could not be done.
         detail: String,
     },
     /// Worktrees of this repository cannot have a git directory of their own.
@@ -235,16 +235,8 @@ impl GitError {
     pub(crate) fn is_disk_full(&self) -> bool {
         match self {
             Self::DiskFull { .. } => true,
-            Self::Io { source, .. } => {
-                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-            }
-            // Git passes on what the system says, in English; but not of a file of a worktree that it can make and not
-            // write, for which there is hardly another reason.
-            Self::Failed { stderr, .. } => {
-                ["No space left on device", "Disk quota exceeded", "error: unable to write file '"]
-                    .iter()
-                    .any(|full| stderr.contains(full))
-            }
+            Self::Io { source, .. } => is_full(source),
+            // What git says is not asked: it names files, which agents name. Its failures are `DiskFull` where a look showed it.
             _ => false,
         }
     }
@@ -253,8 +245,6 @@ impl GitError {
     pub(super) fn detail(&self) -> String {
         match self {
             Self::Io { source, .. } => source.to_string(),
-            // It may say the same of every file.
-            Self::Failed { stderr, .. } => stderr.lines().next().unwrap_or_default().to_owned(),
             Self::DiskFull { detail, .. } => detail.clone(),
             other => other.to_string(),
         }
@@ -269,6 +259,8 @@ impl GitError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -276,9 +268,7 @@ mod tests {
         let failed =
             |stderr: &str| GitError::Failed { what: "read-tree".into(), code: 128, stderr: stderr.into() };
         for full in [
-            failed("error: unable to create file d/f: No space left on device\nfatal: x"),
-            failed("error: unable to write file 'd/f'"),
-            failed("fatal: write error: Disk quota exceeded"),
+            GitError::DiskFull { path: "/x".into(), detail: String::new() },
             GitError::io("write", "/x")(ErrorKind::StorageFull.into()),
             GitError::io("write", "/x")(ErrorKind::QuotaExceeded.into()),
         ] {
@@ -286,6 +276,8 @@ mod tests {
         }
         for other in [
             failed("error: unable to create file d/f: Permission denied"),
+            failed("error: unable to create file No space left on device: Permission denied"),
+            failed("error: unable to write file 'd/f'"),
             GitError::io("write", "/x")(ErrorKind::PermissionDenied.into()),
             GitError::NotAWorktree { path: "/x".into() },
         ] {

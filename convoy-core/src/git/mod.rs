@@ -28,6 +28,7 @@ mod publish;
 mod refs;
 mod replay;
 mod repository;
+mod room;
 mod separate;
 mod signing;
 mod skip;

@@ -216,6 +216,18 @@ impl Repository {
 }
 
 impl Answer {
+    /// The output as text without its last line end.
+    pub(super) fn line(&self) -> Result<String, GitError> {
+        let line = self.stdout.strip_suffix(b"\n").unwrap_or(&self.stdout);
+        String::from_utf8(line.to_vec()).map_err(|_| GitError::unexpected(self.what, &self.stdout))
+    }
+
+    /// The NUL-terminated fields of the output.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        let body = self.stdout.strip_suffix(b"\0").unwrap_or(&self.stdout);
+        body.split(|&b| b == 0).skip(usize::from(self.stdout.is_empty()))
+    }
+
     /// The output as a path without its last line end.
     pub(super) fn path(&self) -> Result<PathBuf, GitError> {
         Ok(path_of(self.stdout.strip_suffix(b"\n").unwrap_or(&self.stdout)))
