@@ -67,6 +67,12 @@
  * An engine has threads, a database file and locks: it does not survive a fork (CONVOY_FORKED), and its database must
  * not be opened by another copy of SQLite in the same process: ask the engine instead (convoy_engine_events, _export).
  *
+ * Agents that are programs outlive a process that ends, however it ends (a return from main, exit, a signal), unless
+ * convoy_engine_shutdown was called before and has returned: the library installs no handler of the end or of signals. Such
+ * programs go on working, also in the worktree of their task, until convoy_engine_resume or convoy_engine_cancel of their convoy,
+ * in any later process, ends them. So have SIGINT and SIGTERM lead to convoy_engine_shutdown (which is not to be called
+ * from a signal handler: let the handler wake the thread that calls it).
+ *
  * The library keeps no error per thread, writes no log but where convoy_engine_builder_set_log says, and prints nothing,
  * with one exception: where it has a fault and panics, Rust's default hook writes a line to standard error before the
  * call returns CONVOY_PANICKED.
@@ -129,8 +135,9 @@ enum convoy_status
      */
     CONVOY_BAD_STRUCT = 6,
     /**
-     * The process is a fork of the one that began to use the library. Nothing of the library works in a fork: use
-     * it in the parent, or start a new program.
+     * The process is a fork of the one that began to use the library. Builders, engines, runs and completions do not work
+     * in a fork: use them in the parent, or start a new program. (What needs none of them does, such as
+     * `convoy_check_spec`.)
      */
     CONVOY_FORKED = 7,
     /**
@@ -317,7 +324,7 @@ typedef struct convoy_string {
  * (exactly where it failed: {"message": TEXT, "failure_type": "error" (the default) | "refused" | "turn-limit" |
  * "needs-input" | "idle" | "timeout" (these may be tried again) | "rate-limit" (the task waits until "retry_at", or a
  * while) | "not-installed" | "auth" | "contract" (no task is given to this adapter any more), "output_tail": TEXT,
- * "retry_at": RFC 3339 time}), "exit_code", "session"
+ * "retry_at": RFC 3339 time}; other types are the engine's, and refused), "exit_code", "session"
  * (to be continued a next time), "usage" ({"input", "cached_input", "cache_write", "output": tokens, "cost_usd"}; a
  * number that is not known is left out), "result_text" (the end of what the agent said; 64 KiB are kept).
  */
@@ -347,8 +354,9 @@ typedef struct convoy_agent_adapter {
     void (*execute)(void *user_data, const char *request, size_t len, uint64_t completion_id);
     /**
      * NULL, or asks to end the agent soon: it was cancelled, took too long, or the engine ends. Comes at most once
-     * for a number, and after `execute` has returned for it. Answer still, with the outcome "cancelled"; after
-     * "grace_ms" the engine waits no longer.
+     * for a number, and after `execute` has returned for it. Answer still, with the outcome "cancelled": an answer counts as it
+     * says, so that "succeeded" of an agent that was cut off has its half of the work land. After "grace_ms" the engine waits
+     * no longer, and the agent counts as cancelled.
      */
     void (*cancel)(void *user_data, uint64_t completion_id);
 } convoy_agent_adapter;
@@ -710,7 +718,7 @@ void convoy_engine_builder_free(struct convoy_engine_builder *builder);
  * Sets the options of the engine, all of them at once: `options` is a JSON object (`len` bytes of UTF-8, not kept)
  * with these members, all optional:
  * "env" (object of texts): the whole environment of agents, gates and git. The library reads none of its own accord,
- * so without a "PATH" few programs are found.
+ * so without a "PATH" few programs are found: it is this "PATH" that counts, not that of the process.
  * "state_dir" (text): where database, logs and worktrees are kept; else `.convoy` beside the main worktree.
  * "secrets" (list of texts of 4 bytes or more): values that must never be stored, logged or shown.
  * "actor" (text): who acts, for the record; else "host".
@@ -719,7 +727,10 @@ void convoy_engine_builder_free(struct convoy_engine_builder *builder);
  * has for that case).
  * "git_backend": "auto" (the default: what this process is certain to do as git would it does itself) or "reference" (the
  * git program does everything). The results are the same.
- * "store": "sqlite" (the default) or "memory" (nothing is kept when the engine is freed).
+ * "store": "sqlite" (the default) or "memory": the record of convoys is not kept when the engine is freed. What else they leave
+ * stays: refs below `refs/convoy/CONVOY/`, and their logs in the state directory (`logs/CONVOY/`). No other engine knows of
+ * them, so that `convoy_engine_prune` of this one, before it is freed, is the way to have them deleted; later they are yours to
+ * delete, with `git update-ref -d` and as files.
  * "adapter_limits" (object): by the name of an adapter, how much of it is used at once, over all convoys of this engine:
  * an object with "max_concurrent" (attempts that work at once, from 1) and "stagger_ms" (the time between two starts),
  * both optional. `convoy_engine_build` refuses names of adapters that are not there.
@@ -734,7 +745,8 @@ void convoy_engine_builder_free(struct convoy_engine_builder *builder);
  *
  * Ownership: nothing changes hands. Nothing that goes in is kept.
  * Threads: one call at a time on one builder. Does not wait.
- * Errors: CONVOY_BAD_JSON for anything else, CONVOY_INVALID_ARGUMENT for a variable that no program can be given,
+ * Errors: CONVOY_BAD_JSON for anything else, CONVOY_INVALID_ARGUMENT for a variable that no program can be given and for an
+ * empty "state_dir",
  * CONVOY_USED_UP when the engine is built, and the mistakes in the call.
  *
  * # Safety
@@ -928,8 +940,10 @@ convoy_status convoy_engine_build(const struct convoy_engine_builder *builder,
                                   struct convoy_error **err);
 
 /**
- * Frees an engine. Its runs are interrupted, which can be resumed later, and end by themselves soon after; this does
- * not wait for it (`convoy_engine_shutdown` does). Handles of its runs stay usable, to wait for that end and to read
+ * Frees an engine. Its runs are interrupted, which can be resumed later, and end by themselves soon after, if the process
+ * goes on for so long; this does not wait for it (`convoy_engine_shutdown` does). Where the process ends first, programs of
+ * agents go on working until `convoy_engine_resume` or `convoy_engine_cancel` of their convoy ends them: before the end of the
+ * process, call `convoy_engine_shutdown`. Handles of its runs stay usable, to wait for that end and to read
  * their events, and must be freed too. Questions to code of the program that are open then are cancelled: what is not
  * answered within "grace_ms" (of the builder's options) is given up.
  *
@@ -1019,7 +1033,9 @@ convoy_status convoy_engine_plan(const struct convoy_engine *engine,
  * Ownership: `out` is yours: free it with `convoy_run_free`. Nothing that goes in is kept.
  * Threads: any, at once. Waits for git and the disk, not for agents.
  * Errors: CONVOY_INVALID_SPEC (the details of the error list the problems, as `convoy_check_spec` does),
- * CONVOY_UNSUPPORTED, CONVOY_REPOSITORY (no commit or no branch to land on), CONVOY_AGENT (a program that the file
+ * CONVOY_INVALID_ARGUMENT (a "concurrency" that there cannot be), CONVOY_UNSUPPORTED (the file names a gate, prompt source or
+ * hook of the program that the engine does not have, for example), CONVOY_REPOSITORY (no commit, no branch to land on, or no
+ * possible name of one), CONVOY_AGENT (a program that the file
  * names is not there, or it asks for reviews that nobody can make), CONVOY_STORE (also when the state directory cannot
  * be made), CONVOY_CLOSED, CONVOY_BAD_JSON (the options) and the mistakes in the call. Nothing is started then.
  *
@@ -1630,7 +1646,8 @@ convoy_status convoy_engine_last_retention(const struct convoy_engine *engine,
 /**
  * Frees a run. One that has not ended is interrupted, which can be resumed later; this does not wait for it. Whoever
  * waits for its events on another thread is answered CONVOY_END. It can be resumed once `convoy_engine_is_running`
- * says 0; to wait for that, interrupt it, `convoy_run_wait`, and free it then. NULL is fine, as is a run that was
+ * says 0; to wait for that, interrupt it, `convoy_run_wait`, and free it then. Where the process ends before, programs of its
+ * agents go on working, as `convoy_engine_free` says. NULL is fine, as is a run that was
  * freed already, and a call from any callback.
  *
  * Ownership: the run is gone.

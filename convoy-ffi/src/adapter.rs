@@ -34,7 +34,7 @@ use crate::text;
 /// (exactly where it failed: {"message": TEXT, "failure_type": "error" (the default) | "refused" | "turn-limit" |
 /// "needs-input" | "idle" | "timeout" (these may be tried again) | "rate-limit" (the task waits until "retry_at", or a
 /// while) | "not-installed" | "auth" | "contract" (no task is given to this adapter any more), "output_tail": TEXT,
-/// "retry_at": RFC 3339 time}), "exit_code", "session"
+/// "retry_at": RFC 3339 time}; other types are the engine's, and refused), "exit_code", "session"
 /// (to be continued a next time), "usage" ({"input", "cached_input", "cache_write", "output": tokens, "cost_usd"}; a
 /// number that is not known is left out), "result_text" (the end of what the agent said; 64 KiB are kept).
 #[repr(C)]
@@ -58,8 +58,9 @@ pub struct convoy_agent_adapter {
         unsafe extern "C" fn(user_data: *mut c_void, request: *const c_char, len: usize, completion_id: u64),
     >,
     /// NULL, or asks to end the agent soon: it was cancelled, took too long, or the engine ends. Comes at most once
-    /// for a number, and after `execute` has returned for it. Answer still, with the outcome "cancelled"; after
-    /// "grace_ms" the engine waits no longer.
+    /// for a number, and after `execute` has returned for it. Answer still, with the outcome "cancelled": an answer counts as it
+    /// says, so that "succeeded" of an agent that was cut off has its half of the work land. After "grace_ms" the engine waits
+    /// no longer, and the agent counts as cancelled.
     pub cancel: Option<unsafe extern "C" fn(user_data: *mut c_void, completion_id: u64)>,
 }
 

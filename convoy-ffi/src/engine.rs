@@ -171,8 +171,10 @@ pub(crate) unsafe fn task_id(task: *const c_char, len: usize) -> Result<TaskId, 
     TaskId::new(text).map_err(|error| convoy_error::new(CONVOY_INVALID_ARGUMENT, error.to_string()))
 }
 
-/// Frees an engine. Its runs are interrupted, which can be resumed later, and end by themselves soon after; this does
-/// not wait for it (`convoy_engine_shutdown` does). Handles of its runs stay usable, to wait for that end and to read
+/// Frees an engine. Its runs are interrupted, which can be resumed later, and end by themselves soon after, if the process
+/// goes on for so long; this does not wait for it (`convoy_engine_shutdown` does). Where the process ends first, programs of
+/// agents go on working until `convoy_engine_resume` or `convoy_engine_cancel` of their convoy ends them: before the end of the
+/// process, call `convoy_engine_shutdown`. Handles of its runs stay usable, to wait for that end and to read
 /// their events, and must be freed too. Questions to code of the program that are open then are cancelled: what is not
 /// answered within "grace_ms" (of the builder's options) is given up.
 ///
@@ -296,7 +298,9 @@ pub unsafe extern "C" fn convoy_engine_plan(
 /// Ownership: `out` is yours: free it with `convoy_run_free`. Nothing that goes in is kept.
 /// Threads: any, at once. Waits for git and the disk, not for agents.
 /// Errors: CONVOY_INVALID_SPEC (the details of the error list the problems, as `convoy_check_spec` does),
-/// CONVOY_UNSUPPORTED, CONVOY_REPOSITORY (no commit or no branch to land on), CONVOY_AGENT (a program that the file
+/// CONVOY_INVALID_ARGUMENT (a "concurrency" that there cannot be), CONVOY_UNSUPPORTED (the file names a gate, prompt source or
+/// hook of the program that the engine does not have, for example), CONVOY_REPOSITORY (no commit, no branch to land on, or no
+/// possible name of one), CONVOY_AGENT (a program that the file
 /// names is not there, or it asks for reviews that nobody can make), CONVOY_STORE (also when the state directory cannot
 /// be made), CONVOY_CLOSED, CONVOY_BAD_JSON (the options) and the mistakes in the call. Nothing is started then.
 ///

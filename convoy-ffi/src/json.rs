@@ -36,7 +36,11 @@ fn read_as<T: DeserializeOwned>(
         Category::Data => bad(format!("is not as it must be: {}", in_json_words(&error.to_string()))),
         _ => bad(format!("is no JSON: {error}")),
     };
-    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(first) {
+    let begin = text.trim_start_matches([' ', '\t', '\r', '\n']);
+    if begin.is_empty() {
+        return Err(bad(format!("is empty: pass {form}, as JSON")));
+    }
+    if !begin.starts_with(first) {
         let found: Value = serde_json::from_str(text).map_err(wrong)?;
         return Err(bad(format!("must be {form}, found {}", kind(&found))));
     }
@@ -249,7 +253,7 @@ mod tests {
             ("[]", "must be an object, found a list"),
             (" \n[\"t\",1]", "must be an object, found a list"),
             ("\"x\"", "must be an object, found a text"),
-            ("", "is no JSON: EOF while parsing a value at line 1 column 0"),
+            ("", "is empty: pass an object, as JSON"),
             ("{\"text\":", "is no JSON: EOF while parsing a value at line 1 column 8"),
             ("{\"text\":[]}", "found a list where a text must be at line 1 column 8"),
             ("{\"text\":{}}", "found an object where a text must be at line 1 column 8"),

@@ -102,7 +102,8 @@ unsafe fn request(
 
 /// Frees a run. One that has not ended is interrupted, which can be resumed later; this does not wait for it. Whoever
 /// waits for its events on another thread is answered CONVOY_END. It can be resumed once `convoy_engine_is_running`
-/// says 0; to wait for that, interrupt it, `convoy_run_wait`, and free it then. NULL is fine, as is a run that was
+/// says 0; to wait for that, interrupt it, `convoy_run_wait`, and free it then. Where the process ends before, programs of its
+/// agents go on working, as `convoy_engine_free` says. NULL is fine, as is a run that was
 /// freed already, and a call from any callback.
 ///
 /// Ownership: the run is gone.

@@ -26,8 +26,9 @@ pub enum convoy_status {
     /// A structure of functions is not as it must be: its `struct_size` is impossible, a function is missing that
     /// must be there, or it holds something that this version of the library does not know.
     CONVOY_BAD_STRUCT = 6,
-    /// The process is a fork of the one that began to use the library. Nothing of the library works in a fork: use
-    /// it in the parent, or start a new program.
+    /// The process is a fork of the one that began to use the library. Builders, engines, runs and completions do not work
+    /// in a fork: use them in the parent, or start a new program. (What needs none of them does, such as
+    /// `convoy_check_spec`.)
     CONVOY_FORKED = 7,
     /// The completion id is none, or not any more: it was resolved or rejected before, or the engine no longer
     /// waits for it. Nothing was done.

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *allocate(size_t size) {
+static inline void *allocate(size_t size) {
     void *memory = malloc(size);
     if (memory == NULL) {
         fputs("embed: out of memory\n", stderr);
@@ -16,7 +16,7 @@ static void *allocate(size_t size) {
 }
 
 /* The place behind a JSON value. What the library gives is valid and without blanks. */
-static const char *behind(const char *at) {
+static inline const char *behind(const char *at) {
     int depth = 0, quoted = 0;
     for (; *at != 0 && (quoted || depth > 0 || strchr(",]}", *at) == NULL); at++) {
         if (quoted && *at == '\\' && at[1] != 0) {
@@ -31,7 +31,7 @@ static const char *behind(const char *at) {
 }
 
 /* The value of a member of a JSON object, not of one within it; an empty text if there is none. */
-static const char *member(const char *object, const char *name) {
+static inline const char *member(const char *object, const char *name) {
     size_t len = strlen(name);
     while (*object == '{' || *object == ',') {
         const char *key = ++object;
@@ -44,7 +44,7 @@ static const char *member(const char *object, const char *name) {
 }
 
 /* Four hexadecimal digits as a number, or -1. */
-static long hex4(const char *digits) {
+static inline long hex4(const char *digits) {
     char copy[5] = {0};
     if (strspn(digits, "0123456789abcdefABCDEF") < 4) {
         return -1;
@@ -54,7 +54,7 @@ static long hex4(const char *digits) {
 }
 
 /* Appends a character as UTF-8. */
-static char *put(char *out, long c) {
+static inline char *put(char *out, long c) {
     int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
     static const int first[] = {0, 0xC0, 0xE0, 0xF0};
     *out++ = (char)(first[more] | (int)(c >> (6 * more)));
@@ -65,7 +65,7 @@ static char *put(char *out, long c) {
 }
 
 /* The text of a JSON string, to be freed. NULL for another value, and for what no C string can hold. */
-static char *text_of(const char *at) {
+static inline char *text_of(const char *at) {
     static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     char *text, *out;
     if (*at++ != '"') {
@@ -103,7 +103,7 @@ static char *text_of(const char *at) {
 }
 
 /* A text as a JSON string, to be freed. */
-static char *json_of(const char *text) {
+static inline char *json_of(const char *text) {
     char *json = allocate(6 * strlen(text) + 3), *out = json;
     for (*out++ = '"'; *text != 0; text++) {
         if ((unsigned char)*text < 0x20) {

@@ -136,6 +136,9 @@ static void wrong_arguments(const char *repository) {
     builder = builder_for(repository, ",\"store\":\"memory\"");
     FAILS(convoy_engine_builder_set_options(builder, TEXT("{\"envv\":{}}"), &err), CONVOY_BAD_JSON, "envv");
     FAILS(convoy_engine_builder_set_options(builder, NULL, 1, &err), CONVOY_NULL_ARGUMENT, "options");
+    FAILS(convoy_engine_builder_set_options(builder, NULL, 0, &err), CONVOY_BAD_JSON, "`options` is empty: pass an object, as JSON");
+    FAILS(convoy_engine_builder_set_options(builder, TEXT("{\"state_dir\":\"\"}"), &err), CONVOY_INVALID_ARGUMENT,
+          "name a folder");
     FAILS(convoy_engine_list((convoy_engine *)builder, &out, &err), CONVOY_BAD_HANDLE, "another kind");
     convoy_engine_free((convoy_engine *)builder);
     OK(convoy_engine_build(builder, &engine, &err));

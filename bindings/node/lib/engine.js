@@ -49,7 +49,7 @@ const ENGINE_KINDS = {
   log: undefined,
   logLevel: undefined,
   env: 'texts',
-  stateDir: 'text',
+  stateDir: 'folder',
   secrets: undefined,
   actor: 'text',
   graceMs: 'number',
@@ -342,7 +342,9 @@ class Engine {
     return this.#call('engine_export', [idOf(convoy), file]);
   }
 
-  async prune(given = {}) {
+  async prune(asked = {}) {
+    const named = typeof asked === 'string' || asked instanceof Run ? [asked] : asked;
+    const given = Array.isArray(named) ? { convoys: named } : named;
     const { convoys, ...rest } = mustKnow(PRUNE_KINDS, given);
     if (convoys !== undefined && !Array.isArray(convoys)) throw new TypeError('the option "convoys" must be an array');
     // An empty list means none, and no list means any.

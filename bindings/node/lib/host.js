@@ -8,6 +8,7 @@ const { mustFit } = require('./options');
 /** By the number that the addon knows (see src/channel.h). */
 const QUESTIONS = ['execute', 'review', 'prepare', 'advance', 'settle', 'gate', 'prompt', 'hook'];
 const NO_COMPLETION = 8;
+const CANCELLED = '{"outcome":"cancelled"}';
 
 /** What the code of one engine is. The engine keeps it; the map below does not. */
 class Host {
@@ -82,6 +83,11 @@ class Call {
   async run(object, request) {
     try {
       const value = await object[this.#kind](request, this.#context());
+      if (this.#kind === 'execute' && this.#controller.signal.aborted && !isObject(value)) {
+        // Whoever was cut off and just ends does not say that the work is whole.
+        await this.#resolve(CANCELLED);
+        return;
+      }
       const answer = ANSWERS[this.#kind](value);
       const text = JSON.stringify(answer);
       if (text === undefined) throw new TypeError('the answer has no JSON');
@@ -124,7 +130,7 @@ class Call {
 
   async #failed(error) {
     if (this.#controller.signal.aborted) {
-      if (this.#kind === 'execute') await this.#resolve('{"outcome":"cancelled"}');
+      if (this.#kind === 'execute') await this.#resolve(CANCELLED);
       else await this.#reject('AbortError: cancelled');
       return;
     }

@@ -48,6 +48,19 @@ export class ConvoyError extends Error {
   readonly details: any;
 }
 
+/** The types of failures that an agent gives. Others are the engine's, and refused. */
+export type FailureType =
+  | 'error'
+  | 'refused'
+  | 'turn-limit'
+  | 'needs-input'
+  | 'idle'
+  | 'timeout'
+  | 'rate-limit'
+  | 'not-installed'
+  | 'auth'
+  | 'contract';
+
 export interface Usage {
   input?: number;
   cached_input?: number;
@@ -61,8 +74,8 @@ export class AgentFailed extends Error {
   constructor(
     message: string,
     more?: {
-      /** `error` (the default), `refused`, `turn-limit`, `needs-input`, `auth`, `rate-limit` ... */
-      failure_type?: string;
+      /** `error` if it is left away. */
+      failure_type?: FailureType;
       output_tail?: string;
       /** RFC 3339. */
       retry_at?: string;
@@ -100,7 +113,7 @@ export interface AgentRequest {
 export interface AgentAnswer {
   /** `cancelled` only after `signal` was aborted; else the attempt has failed by it. */
   outcome: 'succeeded' | 'failed' | 'cancelled';
-  failure?: { message: string; failure_type?: string; output_tail?: string; retry_at?: string };
+  failure?: { message: string; failure_type?: FailureType; output_tail?: string; retry_at?: string };
   exit_code?: number;
   session?: string;
   usage?: Usage;
@@ -109,6 +122,10 @@ export interface AgentAnswer {
 
 export interface CallContext {
   /** Aborted when the engine no longer wants the answer. */
+  /**
+   * Aborted when the engine asks to end this soon: cancelled, interrupted, too slow, or the engine ends. An agent that ends after that
+   * counts as cancelled, however it ends, unless it gives an object with an `outcome`.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -468,7 +485,7 @@ export class Engine implements AsyncDisposable {
   artifact(convoy: Convoy, task: string, name: string): Promise<Uint8Array>;
 
   /** Deletes convoys that have ended: their refs, logs and events, and work that landed nowhere. One of the first three says which. */
-  prune(which: PruneOptions): Promise<PruneReport>;
+  prune(which: PruneOptions | Convoy | readonly Convoy[]): Promise<PruneReport>;
   /** What was done last to keep to `keepForMs`, `keepConvoys` and `logsQuotaBytes`; null where nothing was, or is to be, or it failed the last time. */
   lastRetention(): Promise<PruneReport | null>;
 

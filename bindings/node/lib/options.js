@@ -13,6 +13,7 @@ const isWhole = (value, least, most) => Number.isSafeInteger(value) && value >= 
 /** What values may be: a test, and its words. */
 const KINDS = {
   text: [isText, 'a text'],
+  folder: [(value) => isText(value) && value !== '', 'the path of a folder'],
   number: [(value) => isWhole(value, 0, Infinity), 'a whole number from 0'],
   small: [(value) => isWhole(value, 0, MOST_32), `a whole number from 0 to ${MOST_32}`],
   positive: [(value) => isWhole(value, 1, MOST_32), `a whole number from 1 to ${MOST_32}`],
@@ -26,6 +27,7 @@ const KINDS = {
 };
 
 function show(value) {
+  if (Array.isArray(value)) return 'an array';
   // JSON has no words for some numbers.
   if (typeof value === 'number' || typeof value === 'bigint') return `${value}`;
   return typeof value === 'object' || typeof value === 'function' ? `${value === null ? 'null' : typeof value}` : JSON.stringify(value);
@@ -38,6 +40,10 @@ const NUMBERS = new Set(['number', 'small', 'positive', 'concurrency']);
 function mustFit(kind, what, value) {
   const [test, words] = KINDS[kind];
   if (test(value)) return value;
+  if (kind === 'texts' && isObject(value)) {
+    const [name, other] = Object.entries(value).find(([, text]) => text !== undefined && !isText(text));
+    throw new TypeError(`${what} must be ${words}, but ${JSON.stringify(name)} is ${show(other)}`);
+  }
   const Refusal = NUMBERS.has(kind) && typeof value === 'number' ? RangeError : TypeError;
   throw new Refusal(`${what} must be ${words}, not ${show(value)}`);
 }

@@ -29,12 +29,23 @@ function pack(folder, description) {
   console.log(path.join(output, filename.replace('@', '').replace('/', '-')));
 }
 
+const addon = path.join(home, 'build', 'Release', 'convoy.node');
+for (const [file, made] of [
+  [path.join(library, shared), 'build the library first, with `cargo build --release -p convoy-ffi`, and name the folder that it is in'],
+  [addon, `build the addon first, in ${home}, with \`CONVOY_LIB_DIR=${library} node-gyp rebuild\``],
+]) {
+  if (!fs.existsSync(file)) {
+    console.error(`pack.js: there is no ${file}: ${made}`);
+    process.exit(1);
+  }
+}
+
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'convoy-pack-'));
 try {
   fs.mkdirSync(output, { recursive: true });
   const prebuilt = path.join(scratch, 'prebuilt');
   fs.mkdirSync(prebuilt);
-  fs.copyFileSync(path.join(home, 'build', 'Release', 'convoy.node'), path.join(prebuilt, 'convoy.node'));
+  fs.copyFileSync(addon, path.join(prebuilt, 'convoy.node'));
   fs.copyFileSync(path.join(library, shared), path.join(prebuilt, shared));
   pack(prebuilt, {
     name: `@convoy/${platform}`,

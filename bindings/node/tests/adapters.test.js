@@ -157,6 +157,43 @@ test('an agent that ends on its signal counts as cancelled', async (t) => {
   assert.deepEqual([ended, adapter.ended], ['interrupted', 1]);
 });
 
+/** Interrupts an agent that answers `answer` to that, takes the run up again, and gives what came of it. */
+async function interrupted(t, answer) {
+  let asked = 0;
+  let begun;
+  const beginning = new Promise((resolve) => (begun = resolve));
+  const execute = (request, { signal }) => {
+    asked += 1;
+    if (asked > 1) return write(request);
+    fs.writeFileSync(`${request.cwd}/half.txt`, 'half of the work\n');
+    begun();
+    return new Promise((resolve, reject) => signal.addEventListener('abort', () => answer(resolve, reject)));
+  };
+  const made = await engine(t, execute, { graceMs: 60000 });
+  const run = await made.start(oneTask());
+  await during(run, beginning);
+  run.interrupt();
+  assert.equal((await run.result).ended, 'interrupted');
+  const { view } = await (await made.resume()).result;
+  return { asked, status: view.status, files: git(made.repo, 'ls-tree', '--name-only', 'main').split('\n') };
+}
+
+test('an agent that just returns after it was interrupted has not done its work', async (t) => {
+  const failed = new AgentFailed('the program was killed');
+  const answers = [(resolve) => resolve(), (resolve) => resolve('that is how far I came'), (_resolve, reject) => reject(failed)];
+  for (const answer of answers) {
+    const { asked, status, files } = await interrupted(t, answer);
+    assert.deepEqual([asked, status], [2, 'done']);
+    assert.ok(!files.includes('half.txt'), `${files}`);
+  }
+});
+
+test('an agent that says that it succeeded after it was interrupted is believed', async (t) => {
+  const { asked, status, files } = await interrupted(t, (resolve) => resolve({ outcome: 'succeeded' }));
+  assert.deepEqual([asked, status], [1, 'done']);
+  assert.ok(files.includes('half.txt'));
+});
+
 test('an agent that takes too long is cancelled', async (t) => {
   const adapter = endless();
   const made = await engine(t, adapter);

@@ -32,3 +32,30 @@ test('the programs of the README run', async (t) => {
     assert.ok(ended.stdout.endsWith('done\n'), ended.stdout);
   }
 });
+
+test('the lines of the README for signals end agents that are programs', async (t) => {
+  const readme = fs.readFileSync(path.join(SOURCES, 'README.md'), 'utf8');
+  const [, lines] = readme.match(/^ +```js\n( +for \(const signal [^]*?)```/m);
+  const task = { id: 'a', prompt: 'p', adapter: 'sleeper' };
+  const spec = { name: 'n', version: 1, adapters: { sleeper: { command: ['sh', '-c', 'echo $$; exec sleep 600'] } }, tasks: [task] };
+  const text = `
+    const { Engine } = require('convoy');
+    async function main() {
+      const engine = await Engine.open({ repo: process.argv[2] });
+      ${lines}
+      const run = await engine.start(${JSON.stringify(spec)});
+      for await (const event of run) {
+        if (event.type !== 'task_output') continue;
+        console.log(event.text.trim());
+        process.kill(process.pid, process.argv[3]);
+      }
+    }
+    main();`;
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    const ended = await node([program(t, 'program.js', text), repository(t), signal]);
+    assert.deepEqual([ended.code, ended.signal, ended.stderr], [1, null, '']);
+    const agent = Number(ended.stdout);
+    assert.ok(agent > 1, ended.stdout);
+    assert.throws(() => process.kill(agent, 0), { code: 'ESRCH' }, 'the agent has ended');
+  }
+});

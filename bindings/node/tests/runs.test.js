@@ -231,6 +231,11 @@ test('an engine that cannot be built says so at the first call and when opened',
   for (const secrets of ['longsecretvalue12', { token: 'longsecretvalue12' }, [3]]) {
     assert.throws(() => new Engine({ ...given, secrets }), /"secrets" must be a list of texts/);
   }
+  const { gates, env, stateDir, logLevel } = { gates: [1], env: { A: 1 }, stateDir: '', logLevel: 'loud' };
+  assert.throws(() => new Engine({ ...given, gates }), { name: 'TypeError', message: 'the option "gates" must be an object, not an array' });
+  assert.throws(() => new Engine({ ...given, env }), { name: 'TypeError', message: 'the option "env" must be an object of texts, but "A" is 1' });
+  assert.throws(() => new Engine({ ...given, stateDir }), { name: 'TypeError', message: 'the option "stateDir" must be the path of a folder, not ""' });
+  assert.throws(() => new Engine({ ...given, logLevel }), { name: 'TypeError', message: /one of error, warn/ });
   const short = { repo: repository(t), env: ENV, secrets: ['abc'] };
   await assert.rejects(Engine.open(short), { code: 'CONVOY_INVALID_ARGUMENT', message: /fewer than 4 bytes/ });
   assert.throws(() => new Engine({ ...given, mergeQueue: { prepare() {} } }), /no method advance/);
@@ -336,7 +341,7 @@ test('convoys that have ended are pruned', async (t) => {
   assert.deepEqual([would.pruned.map((one) => one.convoy_id), would.dry_run], [[run.id], true]);
   assert.equal((await made.prune({ olderThanMs: 3600000 })).pruned.length, 0);
   assert.deepEqual((await made.prune({ convoys: [], olderThanMs: 0 })).pruned, []);
-  const { pruned, kept } = await made.prune({ convoys: [run] });
+  const { pruned, kept } = await made.prune(run);
   assert.deepEqual([pruned.length, pruned[0].status, pruned[0].refs > 0, kept], [1, 'done', true, []]);
   assert.deepEqual(await made.list(), []);
   await assert.rejects(made.status(run), { code: 'CONVOY_NOT_FOUND', message: /was pruned at/ });

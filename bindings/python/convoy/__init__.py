@@ -3,7 +3,7 @@
     with convoy.Engine("path/to/repository", adapters={"scribe": Scribe()}) as engine:
         run = engine.start(convoy_file)
         for event in run:
-            print(event["type"], event["task_id"])
+            print(event["type"], event.get("task_id") or "")
 
 The README of the package tells the rest.
 """

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from . import _lifetime
 from ._library import BEGIN, CANCEL, call, read
-from ._loop import HostTask, Loop
+from ._loop import HostTask, Loop, working
 from .errors import AgentFailed, Error
 from .requests import (
     AdvanceRequest,
@@ -208,6 +208,9 @@ class Call:
 
     def _work(self, function: Callable[[Any], Any]) -> None:
         """On a thread."""
+        raw = self.request.raw
+        # The id of whoever works begins with that of its convoy.
+        working.convoy = raw.get("convoy_id") or raw.get("worker_id", "").split(".")[0]
         try:
             result = function(self.request)
             if not inspect.isawaitable(result):
@@ -256,16 +259,20 @@ class Call:
             self._reject("CancelledError: the code of the host was cancelled from within")
 
     def _returned(self, value: Any) -> None:
+        if self._kind == "execute" and self.request.cancelled and not isinstance(value, Mapping):
+            # Whoever was cut off and just returns does not say that the work is whole.
+            self._stopped()
+            return
         try:
             self._resolve(self._convert(value))
         except Exception as error:
             self._raised(error)
 
     def _raised(self, error: BaseException) -> None:
-        if isinstance(error, AgentFailed) and self._kind == "execute":
-            self._returned(error.answer)
-        elif self.request.cancelled or isinstance(error, _Late):
+        if self.request.cancelled or isinstance(error, _Late):
             self._stopped()
+        elif isinstance(error, AgentFailed) and self._kind == "execute":
+            self._returned(error.answer)
         else:
             self._log(error)
             self._reject(describe(error))

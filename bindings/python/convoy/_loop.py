@@ -7,6 +7,16 @@ import threading
 from typing import Any, Callable, Coroutine, Optional
 
 
+class _Working(threading.local):
+    """What a thread works on for the engine."""
+
+    #: The id of the convoy that waits for what plain code on this thread returns.
+    convoy: Optional[str] = None
+
+
+working = _Working()
+
+
 class Loop:
     """The loop of the host, or one of our own on a thread that starts when it is first needed."""
 

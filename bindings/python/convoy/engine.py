@@ -94,7 +94,8 @@ class Engine:
     ``secrets`` texts that must never be stored or shown (4 bytes or more each), ``actor`` who acts, for the record,
     ``grace`` the seconds between asking a program to end and killing it, ``git`` the git program,
     ``git_backend`` who does git's work (``"auto"``: this process, where it is certain to do as git would; ``"reference"``: the
-    git program; the results are the same), ``store`` ``"sqlite"`` or ``"memory"`` (nothing is kept when the engine is closed).
+    git program; the results are the same), ``store`` ``"sqlite"`` or ``"memory"`` (the record is not kept when the engine is closed; the
+    refs and logs of its convoys stay, and only :meth:`prune` of the engine itself, before that, deletes them).
 
     Convoys that ended more than ``keep_for`` seconds ago, or before ``keep_convoys`` others, are pruned when the engine is made
     and whenever one of its convoys has ended, as :meth:`prune` does it by age; while all logs have more than ``logs_quota``
@@ -155,8 +156,15 @@ class Engine:
             raise ValueError(f'git_backend is "auto" or "reference", not {git_backend!r}')
         if store not in (None, "sqlite", "memory"):
             raise ValueError(f'store is "sqlite" or "memory", not {store!r}')
+        if options["state_dir"] == "":
+            raise ValueError("state_dir is empty: name a folder, or leave it away for .convoy beside the main worktree")
+        if log_level not in _LEVELS:
+            raise ValueError(f"the log_level {log_level!r} is none: {', '.join(_LEVELS)}")
         if adapters is not None and not isinstance(adapters, Mapping):
             raise TypeError(f"adapters is a mapping of names to objects, not {type(adapters).__name__}")
+        for what, named in (("gates", gates), ("prompts", prompts), ("hooks", hooks)):
+            if named is not None and not isinstance(named, Mapping):
+                raise TypeError(f"{what} is a mapping of names to functions, not {type(named).__name__}")
         if loop is not None and not isinstance(loop, asyncio.AbstractEventLoop):
             raise TypeError(f"loop is an event loop, not {type(loop).__name__}")
         self._loop = Loop(loop or asyncio._get_running_loop())
@@ -185,7 +193,7 @@ class Engine:
                 ("hook", "convoy_engine_builder_add_hook", hooks),
             ):
                 for name, code in (named or {}).items():
-                    self._add_code(builder, kind, function, name, code)
+                    self._add_code(builder, kind, function, _arguments.text(f"the name of a {kind}", name), code)
             if log:
                 self._set_log(builder, log, log_level)
             handle = call_new("convoy_engine_build", builder)
@@ -230,8 +238,6 @@ class Engine:
         call(function, builder, name, byref(table))
 
     def _set_log(self, builder: int, log: Union[bool, Callable[[Json], object]], level: str) -> None:
-        if level not in _LEVELS:
-            raise ValueError(f"the log_level {level!r} is none: {', '.join(_LEVELS)}")
         if log is not True and not callable(log):
             raise TypeError(f"log is True or a function of a record, not {log!r}")
         self._host.log = _log.to_logging if log is True else log

@@ -8,7 +8,7 @@ library has a fault). :class:`AgentFailed` and :class:`Cancelled` go the other w
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Literal, Optional, Type
 
 __all__ = [
     "AgentError",
@@ -19,6 +19,7 @@ __all__ = [
     "Closed",
     "EngineError",
     "Error",
+    "FailureType",
     "Forked",
     "InvalidArgument",
     "InvalidSpec",
@@ -155,10 +156,25 @@ def class_of(status: int) -> Type[Error]:
     return _KINDS.get(status) or families.get(status // 100, Error)
 
 
+#: The types of failures that an agent gives. Others are the engine's, and refused.
+FailureType = Literal[
+    "error",
+    "refused",
+    "turn-limit",
+    "needs-input",
+    "idle",
+    "timeout",
+    "rate-limit",
+    "not-installed",
+    "auth",
+    "contract",
+]
+
+
 class AgentFailed(Exception):
     """Raised by an adapter: the agent failed, and this is known of it.
 
-    ``failure_type`` is one of the types that the README lists (``"error"``, ``"auth"``, ``"rate-limit"``, ...),
+    ``failure_type`` is one of :data:`FailureType` (the README tells what follows from each),
     ``retry_at`` an RFC 3339 time, ``session`` one that can be
     continued, ``usage`` what was used up, as in an answer. Any other exception is a failure of the type ``"error"``.
     """
@@ -166,7 +182,7 @@ class AgentFailed(Exception):
     def __init__(
         self,
         message: str,
-        failure_type: str = "error",
+        failure_type: FailureType = "error",
         *,
         output_tail: Optional[str] = None,
         retry_at: Optional[str] = None,

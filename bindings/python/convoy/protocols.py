@@ -43,7 +43,8 @@ class Adapter(Protocol):
 
         Returns ``None`` (it succeeded), a text (what the agent said) or a mapping with ``"outcome"``
         (``"succeeded"``, ``"failed"``, ``"cancelled"``), ``"result_text"``, ``"session"``, ``"usage"``, ``"exit_code"``
-        and ``"failure"``. To fail, raise :class:`convoy.AgentFailed` or anything else.
+        and ``"failure"``. To fail, raise :class:`convoy.AgentFailed` or anything else. After ``request.cancelled`` only a mapping
+        with an ``"outcome"`` counts as it says; whatever else is returned or raised counts as cancelled.
         """
 
 

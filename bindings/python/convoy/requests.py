@@ -79,11 +79,17 @@ class Request:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the engine asked to end this soon: cancelled, too slow, or the engine ends."""
+        """Whether the engine asked to end this soon: cancelled, interrupted, too slow, or the engine ends.
+
+        An agent that returns after that counts as cancelled, unless it returns a mapping with an ``"outcome"``.
+        """
         return self._event.is_set()
 
     def wait_cancelled(self, timeout: Optional[float] = None) -> bool:
-        """Waits until the engine asks to end this, for up to ``timeout`` seconds; whether it did."""
+        """Waits until the engine asks to end this, for up to ``timeout`` seconds; whether it did.
+
+        What is returned then counts as :attr:`cancelled` says.
+        """
         return self._event.wait(timeout)
 
     def check(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Deque, Dict, Generator, It
 
 from . import _arguments, _lifetime
 from ._library import EMPTY, END, OK, TELL, TIMED_OUT, call, call_text
+from ._loop import working
 from .errors import EngineError
 
 if TYPE_CHECKING:
@@ -179,6 +180,10 @@ class Run:
         if self.engine._loop.here and not self.done:
             raise RuntimeError(
                 f"{what} would wait for agents on the event loop that they run on: use `{instead}`"
+            )
+        if working.convoy == self.id and not self.done:
+            raise RuntimeError(
+                f"{what} would wait for a run that waits for this very code to return: read or await it elsewhere"
             )
 
     def __await__(self) -> Generator[Any, None, Result]:

@@ -4,9 +4,10 @@ import asyncio
 import functools
 import subprocess
 import threading
+import typing
 
 import convoy
-from support import ENV, TWO_FILES, Case, Made, git, one_task, write
+from support import ENV, TWO_FILES, Case, Made, git, make_repository, one_task, write
 
 
 def reason(engine, run):
@@ -105,6 +106,52 @@ class Failing(Case):
         self.assertEqual(kind, "error")
         self.assertTrue(message.startswith("no quota (its answer is wrong, too: ") and "zork" in message, message)
 
+    def test_a_failure_that_only_the_engine_can_know_is_refused_and_the_others_are_named(self):
+        for kind in ("gate:make", "review-blocked", "merge-conflict"):
+            def execute(request, kind=kind):
+                raise convoy.AgentFailed("as I like", kind)
+
+            found, message, _log = self.fails(execute)
+            self.assertEqual(found, "error")
+            self.assertIn(f"there is no word `{kind}`", message)
+            for allowed in typing.get_args(convoy.FailureType):
+                self.assertIn(f"`{allowed}`", message)
+
+    def test_plain_code_that_waits_for_its_own_run_is_told_at_once(self):
+        began = threading.Event()
+        runs = []
+
+        def wait(request):
+            began.wait(60)
+            runs[0].wait()
+
+        def read(request):
+            began.wait(60)
+            for _event in runs[0]:
+                pass
+
+        for execute, said in ((wait, "run.wait() would wait"), (read, "`for event in run` would wait")):
+            began.clear()
+            engine = self.engine(Made(execute))
+            runs[:] = [engine.start(one_task())]
+            began.set()
+            runs[0].wait()
+            failure = self.failure(engine, runs[0])
+            self.assertEqual(failure["failure_type"], "error")
+            self.assertIn(f"RuntimeError: {said} for a run that waits for this very code", failure["message"])
+
+    def test_plain_code_may_wait_for_another_run(self):
+        engine = self.engine()
+        other = engine.start(one_task())
+
+        def execute(request):
+            self.assertEqual(other.wait().status, "done")
+            write(request)
+
+        waits = convoy.Engine(make_repository(self.folder / "other"), {"scribe": Made(execute)}, env=ENV)
+        self.addCleanup(waits.shutdown)
+        self.assertEqual(waits.start(one_task()).wait().status, "done")
+
     def test_an_adapter_says_how_it_failed(self):
         def execute(request):
             raise convoy.AgentFailed("the model refuses", "refused", output_tail="no.", exit_code=4, usage={"input": 3})
@@ -181,6 +228,63 @@ class Cancelled(Case):
         for execute in (by_asking, by_waiting, by_process):
             with self.subTest(execute.__name__):
                 self.cancelled(execute)
+
+    def interrupted(self, execute):
+        """Interrupts a run while the adapter works, and takes it up again; how often it was asked."""
+        asked = []
+
+        def first(request):
+            asked.append(request.attempt)
+            if len(asked) > 1:
+                return write(request)
+            (request.cwd / "half.txt").write_text("half of the work\n")
+            request.output("ready\n")
+            return execute(request)
+
+        engine = self.engine(Made(first), grace=60)
+        run = engine.start(one_task())
+        for event in run:
+            if event["type"] == "task_output":
+                run.interrupt()
+        self.assertEqual(run.wait().ended, "interrupted")
+        again = engine.resume()
+        return [event["type"] for event in again], again.wait().status, asked
+
+    def test_whoever_just_returns_after_it_was_interrupted_has_not_done_its_work(self):
+        def by_loop(request):
+            while not request.cancelled:
+                request.wait_cancelled(0.01)
+
+        def by_waiting(request):
+            request.wait_cancelled()
+            return "that is how far I came"
+
+        async def by_coroutine(request):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return None
+
+        def by_failing(request):
+            request.wait_cancelled()
+            raise convoy.AgentFailed("the program was killed")
+
+        for execute in (by_loop, by_waiting, by_coroutine, by_failing):
+            with self.subTest(execute.__name__):
+                events, status, asked = self.interrupted(execute)
+                self.assertEqual((status, len(asked)), ("done", 2), events)
+                self.assertNotIn("half.txt", git(self.repository, "ls-tree", "--name-only", "main"))
+                # The next one begins with another repository.
+                self.repository = make_repository(self.folder / execute.__name__)
+
+    def test_whoever_says_that_it_succeeded_after_it_was_interrupted_is_believed(self):
+        def execute(request):
+            request.wait_cancelled()
+            return {"outcome": "succeeded"}
+
+        _events, status, asked = self.interrupted(execute)
+        self.assertEqual((status, len(asked)), ("done", 1))
+        self.assertIn("half.txt", git(self.repository, "ls-tree", "--name-only", "main"))
 
     def test_a_callback_that_raises_does_no_harm(self):
         def broken():

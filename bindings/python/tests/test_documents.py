@@ -60,6 +60,36 @@ class Readme(Case):
                 (spec["tasks"][0] if place else spec)[name] = good[name]
                 self.assertEqual(convoy.check(spec), {"ok": True, "problems": []}, name)
 
+    def test_its_line_for_sigterm_ends_agents_that_are_programs(self):
+        (line,) = re.findall(r"`(signal\.signal\(signal\.SIGTERM.*?)`", README.read_text())
+        agent = {"sleeper": {"command": ["sh", "-c", "echo $$; exec sleep 600"]}}
+        spec = {"name": "n", "version": 1, "adapter": "sleeper", "adapters": agent, "tasks": [{"id": "a", "prompt": "p"}]}
+        plain = f"""
+import convoy, os, signal, sys
+{line}
+with convoy.Engine(sys.argv[1]) as engine:
+    for event in engine.start({spec}):
+        if event["type"] == "task_output":
+            print(event["text"].strip(), flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+"""
+        coroutine = f"""
+import asyncio, convoy, os, signal, sys
+{line}
+async def main():
+    async with convoy.Engine(sys.argv[1]) as engine:
+        async for event in await asyncio.to_thread(engine.start, {spec}):
+            if event["type"] == "task_output":
+                print(event["text"].strip(), flush=True)
+                os.kill(os.getpid(), signal.SIGTERM)
+asyncio.run(main())
+"""
+        for code in (plain, coroutine):
+            done = run_python(code, self.repository)
+            self.assertEqual((done.returncode, done.stderr), (143, ""))
+            with self.assertRaises(ProcessLookupError, msg="the agent has ended"):
+                os.kill(int(done.stdout), 0)
+
     def test_it_names_every_operation(self):
         text = README.read_text()
         missing = [

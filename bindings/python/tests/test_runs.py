@@ -434,6 +434,10 @@ class Parts(Case):
             ({"adapter_limits": {"scribe": {"max_concurrent": 1 << 32}}}, "max_concurrent in adapter_limits.'scribe'. is 4294967295 or less"),
             ({"adapter_limits": {"scribe": {"stagger_ms": 0.5}}}, "stagger_ms in adapter_limits.'scribe'. is a whole number, not float"),
             ({"profile_limits": {"scribe": {"max_concurrent": -1}}}, "max_concurrent in profile_limits.'scribe'. is 0 or more, not -1"),
+            ({"state_dir": ""}, "state_dir is empty: name a folder"),
+            ({"log_level": "loud"}, "the log_level 'loud' is none: error, warn, info"),
+            ({"gates": [1]}, "gates is a mapping of names to functions, not list"),
+            ({"hooks": {3: write}}, "the name of a hook is a text, not int"),
             ({"adapter": Made(write, capabilities="resume")}, "capabilities is a list of texts, not str"),
         ):
             with self.subTest(said), self.assertRaisesRegex((TypeError, ValueError), said):

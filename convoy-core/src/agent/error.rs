@@ -7,7 +7,9 @@ use crate::process::ProcessError;
 #[non_exhaustive]
 pub enum AgentError {
     /// The program is not there.
-    #[error("adapter {adapter}: `{program}` is not installed: install it, or put it on the PATH")]
+    #[error(
+        "adapter {adapter}: `{program}` is not installed: install it, or put it on the PATH of the environment that the engine was given (its option `env`)"
+    )]
     NotInstalled {
         /// The adapter.
         adapter: String,

@@ -83,7 +83,7 @@ pub extern "C" fn convoy_engine_builder_free(builder: *mut convoy_engine_builder
 /// Sets the options of the engine, all of them at once: `options` is a JSON object (`len` bytes of UTF-8, not kept)
 /// with these members, all optional:
 /// "env" (object of texts): the whole environment of agents, gates and git. The library reads none of its own accord,
-/// so without a "PATH" few programs are found.
+/// so without a "PATH" few programs are found: it is this "PATH" that counts, not that of the process.
 /// "state_dir" (text): where database, logs and worktrees are kept; else `.convoy` beside the main worktree.
 /// "secrets" (list of texts of 4 bytes or more): values that must never be stored, logged or shown.
 /// "actor" (text): who acts, for the record; else "host".
@@ -92,7 +92,10 @@ pub extern "C" fn convoy_engine_builder_free(builder: *mut convoy_engine_builder
 /// has for that case).
 /// "git_backend": "auto" (the default: what this process is certain to do as git would it does itself) or "reference" (the
 /// git program does everything). The results are the same.
-/// "store": "sqlite" (the default) or "memory" (nothing is kept when the engine is freed).
+/// "store": "sqlite" (the default) or "memory": the record of convoys is not kept when the engine is freed. What else they leave
+/// stays: refs below `refs/convoy/CONVOY/`, and their logs in the state directory (`logs/CONVOY/`). No other engine knows of
+/// them, so that `convoy_engine_prune` of this one, before it is freed, is the way to have them deleted; later they are yours to
+/// delete, with `git update-ref -d` and as files.
 /// "adapter_limits" (object): by the name of an adapter, how much of it is used at once, over all convoys of this engine:
 /// an object with "max_concurrent" (attempts that work at once, from 1) and "stagger_ms" (the time between two starts),
 /// both optional. `convoy_engine_build` refuses names of adapters that are not there.
@@ -107,7 +110,8 @@ pub extern "C" fn convoy_engine_builder_free(builder: *mut convoy_engine_builder
 ///
 /// Ownership: nothing changes hands. Nothing that goes in is kept.
 /// Threads: one call at a time on one builder. Does not wait.
-/// Errors: CONVOY_BAD_JSON for anything else, CONVOY_INVALID_ARGUMENT for a variable that no program can be given,
+/// Errors: CONVOY_BAD_JSON for anything else, CONVOY_INVALID_ARGUMENT for a variable that no program can be given and for an
+/// empty "state_dir",
 /// CONVOY_USED_UP when the engine is built, and the mistakes in the call.
 ///
 /// # Safety
@@ -126,6 +130,7 @@ pub unsafe extern "C" fn convoy_engine_builder_set_options(
         let options = unsafe { text::read(options, len, "options") }?;
         let options: Options = json::read(options, "options")?;
         json::must_be_an_environment(&options.env)?;
+        options.must_name_a_folder()?;
         builder.change(|parts| mem::replace(&mut parts.options, options))
     };
     // SAFETY: the caller promises NULL or a place that may be written to.

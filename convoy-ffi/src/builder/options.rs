@@ -11,7 +11,7 @@ use convoy_core::types::AdapterLimit;
 use serde::Deserialize;
 
 use crate::error::convoy_error;
-use crate::status::convoy_status::CONVOY_NOT_FOUND;
+use crate::status::convoy_status::{CONVOY_INVALID_ARGUMENT, CONVOY_NOT_FOUND};
 
 /// What `convoy_engine_builder_set_options` is given.
 #[derive(Debug, Deserialize, Default)]
@@ -40,6 +40,15 @@ impl Options {
     /// The time between asking for an end and no longer waiting for it.
     pub(super) fn grace(&self) -> Duration {
         Duration::from_millis(self.grace_ms.unwrap_or(GRACE_MS))
+    }
+
+    /// Refuses a state directory without a name: it would be the working directory of whoever asks.
+    pub(super) fn must_name_a_folder(&self) -> Result<(), convoy_error> {
+        if self.state_dir.as_deref() == Some("") {
+            let message = "`state_dir` is empty: name a folder, or leave it away for `.convoy` beside the main worktree";
+            return Err(convoy_error::new(CONVOY_INVALID_ARGUMENT, message));
+        }
+        Ok(())
     }
 
     /// A builder of the core that has them, all but "create", which is for [`open`](Self::open).
@@ -118,6 +127,15 @@ pub(super) enum BackendText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_directory_has_a_name() {
+        let options = |text: &str| serde_json::from_str::<Options>(text).expect("reads");
+        let refused = options(r#"{"state_dir": ""}"#).must_name_a_folder().expect_err("none");
+        assert!(refused.message().contains("leave it away"), "{}", refused.message());
+        options(r#"{"state_dir": "kept"}"#).must_name_a_folder().expect("one");
+        options("{}").must_name_a_folder().expect("the usual one");
+    }
 
     #[test]
     fn who_does_gits_work_is_an_option() {

@@ -104,12 +104,45 @@ enum AgentOutcomeText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FailureText {
-    failure_type: Option<FailureKind>,
+    failure_type: Option<FailureTypeText>,
     message: String,
     exit_code: Option<i32>,
     #[serde(default)]
     output_tail: String,
     retry_at: Option<Timestamp>,
+}
+
+/// The types of failures that an agent may give. The others only the engine can know.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FailureTypeText {
+    Error,
+    Refused,
+    TurnLimit,
+    NeedsInput,
+    Idle,
+    Timeout,
+    RateLimit,
+    NotInstalled,
+    Auth,
+    Contract,
+}
+
+impl From<FailureTypeText> for FailureKind {
+    fn from(text: FailureTypeText) -> Self {
+        match text {
+            FailureTypeText::Error => Self::Error,
+            FailureTypeText::Refused => Self::Refused,
+            FailureTypeText::TurnLimit => Self::TurnLimit,
+            FailureTypeText::NeedsInput => Self::NeedsInput,
+            FailureTypeText::Idle => Self::Idle,
+            FailureTypeText::Timeout => Self::Timeout,
+            FailureTypeText::RateLimit => Self::RateLimit,
+            FailureTypeText::NotInstalled => Self::NotInstalled,
+            FailureTypeText::Auth => Self::Auth,
+            FailureTypeText::Contract => Self::Contract,
+        }
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -134,7 +167,7 @@ fn agent(text: AgentText) -> Result<AgentReport, convoy_error> {
         (AgentOutcomeText::Succeeded, None) => AgentOutcome::Succeeded,
         (AgentOutcomeText::Cancelled, None) => AgentOutcome::Cancelled,
         (AgentOutcomeText::Failed, Some(failure)) => AgentOutcome::Failed(Failure {
-            kind: failure.failure_type.unwrap_or(FailureKind::Error),
+            kind: failure.failure_type.map_or(FailureKind::Error, FailureKind::from),
             message: failure.message,
             exit_code: failure.exit_code.or(text.exit_code),
             output_tail: last(failure.output_tail),
@@ -314,9 +347,30 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_gives_no_failure_that_only_the_engine_can_know() {
+        let said = |kind: &str| {
+            let failure = serde_json::json!({"message": "m", "failure_type": kind});
+            Expects::Agent.read(&serde_json::json!({"outcome": "failed", "failure": failure}).to_string())
+        };
+        let words =
+            "error refused turn-limit needs-input idle timeout rate-limit not-installed auth contract";
+        for word in words.split(' ') {
+            let Ok(Reply::Agent(report)) = said(word) else { panic!("{word} is refused") };
+            let AgentOutcome::Failed(failure) = report.outcome else { panic!("{word} has not failed") };
+            assert_eq!(failure.kind.to_string(), word);
+        }
+        let engines = "gate:make hook:make verify:make drift review-blocked merge-conflict approval-refused \
+                       secret-in-prompt worktree snapshot";
+        for word in engines.split_whitespace() {
+            let refused = said(word).expect_err(word);
+            assert!(refused.message().contains("there are `error`, `refused`"), "{}", refused.message());
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_and_named() {
         let cases = [
-            (Expects::Agent, "", "EOF"),
+            (Expects::Agent, "", "`result` is empty: pass an object, as JSON"),
             (Expects::Agent, "[]", "result"),
             (Expects::Agent, r#"{"outcome":"fine"}"#, "fine"),
             (Expects::Agent, r#"{"outcome":"failed"}"#, "failure"),
@@ -330,7 +384,8 @@ mod tests {
             (
                 Expects::Agent,
                 r#"{"outcome":"failed","failure":{"message":"m","failure_type":"zork"}}"#,
-                "there are error, refused, turn-limit",
+                "there is no word `zork`, there are `error`, `refused`, `turn-limit`, `needs-input`, `idle`, `timeout`, \
+                 `rate-limit`, `not-installed`, `auth`, `contract`",
             ),
             (Expects::Agent, r#"{"outcome":"succeeded","usage":{"inputs":1}}"#, "inputs"),
             (Expects::Review, r#"{"verdict":"ok"}"#, "ok"),

@@ -110,7 +110,7 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ("task_done", "The task is done. `no_changes`: there was nothing to land."),
     (
         "task_retried",
-        "The attempt failed, and another follows, not before `not_before`. `previous_status` is what the task would be without it.",
+        "The attempt failed, or was cut off by a crash or an interrupt (then without `failure`), and another follows, not before `not_before`. `previous_status` is what the task would be without it.",
     ),
     (
         "task_parked",
