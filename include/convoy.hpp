@@ -372,7 +372,10 @@ private:
     detail::owned<convoy_run, convoy_run_free> handle_;
 };
 
-/** An engine for one repository. */
+/**
+ * An engine for one repository. The end of the object frees it, and waits for nothing: call shutdown() before the process ends, or
+ * agents that are programs go on working.
+ */
 class engine {
     using maybe = std::optional<std::string_view>;
     using limit = std::optional<std::chrono::milliseconds>;
