@@ -73,3 +73,22 @@ fn a_log_or_a_worktree_that_finds_no_space_fails_its_task_and_says_so() {
     assert_landed_once(&repo, ["loud"]);
     assert_nothing_left(&repo);
 }
+
+#[test]
+fn more_worktrees_than_there_is_room_for_are_had_one_after_the_other() {
+    let repo = ScratchRepo::new();
+    // `.ci/run` mounts a disk of 100 MiB: beside the file and its object there is room for two worktrees, not for four.
+    let mut random = 1_u64;
+    let bytes = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random.to_be_bytes()[0]
+    });
+    std::fs::write(repo.root().join("big"), bytes.take(20 << 20).collect::<Vec<u8>>()).expect("writes");
+    repo.commit("Something big");
+    let tasks: String = TASKS.iter().map(|id| task(id, "", &format!("write {id}.txt {id}"))).collect();
+    let file = convoy_file(&repo, "room", "concurrency: 4", &tasks);
+    run(&repo, &file).run().expect_code(0);
+    assert_landed_once(&repo, TASKS);
+    assert_nothing_left(&repo);
+    repo.assert_sound_and_clean();
+}

@@ -12,7 +12,6 @@ use super::plain::{Model, Plain, Sheets};
 use super::repository::{Backend, GitOptions, Identity, Inner, ObjectFormat, Repository, path_of};
 use super::separate::Copied;
 use super::signing::Signing;
-use super::sync::SyncedObjects;
 use crate::types::Isolation;
 
 impl Repository {
@@ -71,11 +70,12 @@ impl Repository {
             plain: Plain::default(),
             copied: Copied::default(),
             sheets: Sheets::default(),
-            synced: SyncedObjects::default(),
+            synced: Arc::default(),
             pool: OnceLock::new(),
             #[cfg(test)]
             disk: super::testing::SmallDisk::default(),
             noted: Mutex::default(),
+            making_room: tokio::sync::Mutex::new(()),
             registering: tokio::sync::Mutex::new(()),
         };
         Ok(Self { inner: Arc::new(inner), cookie: options.cookie, isolation: Isolation::default() })

@@ -109,6 +109,9 @@ impl Lock {
     }
 }
 
+/// Slots that nobody uses, and the first error about one that cannot be told of.
+type Unused = (Vec<(PathBuf, Lock)>, Result<(), GitError>);
+
 impl Pool {
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -229,22 +232,26 @@ impl Pool {
     }
 
     /// The slots that nobody uses, if this process uses none; those of processes that are gone too.
-    fn idle(&self) -> Result<Vec<(PathBuf, Lock)>, GitError> {
+    fn idle(&self) -> Result<Unused, GitError> {
         let uses_one = self.slots().all.values().any(|slot| slot.path.is_some());
-        if uses_one { Ok(Vec::new()) } else { self.unused() }
+        if uses_one { Ok((Vec::new(), Ok(()))) } else { self.unused() }
     }
 
     /// The slots that nobody uses, those of processes that are gone too. One that a link leads to is in use.
-    fn unused(&self) -> Result<Vec<(PathBuf, Lock)>, GitError> {
+    ///
+    /// # Errors
+    /// When it cannot be told which are in use.
+    fn unused(&self) -> Result<Unused, GitError> {
         let mut slots = self.slots();
-        let in_use = self.linked()?;
+        let (in_use, entries) = (self.linked()?, list(&self.folder)?);
         let (used, mine) =
             std::mem::take(&mut slots.all).into_iter().partition(|(_, slot)| slot.path.is_some());
         slots.all = used;
         let mine: BTreeMap<u32, Slot> = mine;
         let mut idle: Vec<_> =
             mine.into_iter().map(|(number, slot)| (self.place(number), slot.lock)).collect();
-        for entry in list(&self.folder)? {
+        let mut result = Ok(());
+        for entry in entries {
             let name = entry.file_name();
             let number = number_of(Path::new(&name).file_stem().unwrap_or(&name));
             let Some(place) = number.map(|number| self.place(number)) else { continue };
@@ -252,9 +259,12 @@ impl Pool {
             if is_mine || in_use.contains(&place) || idle.iter().any(|(known, _)| *known == place) {
                 continue;
             }
-            idle.extend(self.lock(number.unwrap_or_default())?.map(|lock| (place, lock)));
+            match self.lock(number.unwrap_or_default()) {
+                Ok(lock) => idle.extend(lock.map(|lock| (place, lock))),
+                Err(error) => result = result.and(Err(error)),
+            }
         }
-        Ok(idle)
+        Ok((idle, result))
     }
 }
 
@@ -396,7 +406,8 @@ impl Repository {
                 drop(empty_trash(&group.path()).await);
             }
         }
-        for (place, lock) in pool.unused().unwrap_or_default() {
+        let Ok((unused, _)) = pool.unused() else { return };
+        for (place, lock) in unused {
             drop(self.discard(&place).await);
             lock.remove();
         }
@@ -408,8 +419,8 @@ impl Repository {
     /// When one cannot be deleted; the others are.
     pub async fn drop_idle_worktrees(&self) -> Result<(), GitError> {
         let Some(pool) = self.inner.pool.get() else { return Ok(()) };
-        let mut result = Ok(());
-        for (place, lock) in pool.idle()? {
+        let (idle, mut result) = pool.idle()?;
+        for (place, lock) in idle {
             result = result.and(self.discard(&place).await);
             lock.remove();
         }

@@ -134,7 +134,7 @@ pub(super) struct Inner {
     /// What the files of new worktrees may share blocks with.
     pub(super) model: Arc<Model>,
     /// Which objects are on the disk.
-    pub(super) synced: SyncedObjects,
+    pub(super) synced: Arc<SyncedObjects>,
     /// The worktrees that are used again, once that is asked for.
     pub(super) pool: OnceLock<Pool>,
     /// Stands for a disk of limited size.
@@ -142,6 +142,8 @@ pub(super) struct Inner {
     pub(super) disk: super::testing::SmallDisk,
     /// Which files worktrees had when they were filled, by their git directories; all: empty.
     pub(super) noted: Mutex<HashMap<PathBuf, Vec<u8>>>,
+    /// Held by whoever tries once more to make a worktree, after there was no room for it.
+    pub(super) making_room: tokio::sync::Mutex<()>,
     /// Held while the entry of a worktree is made or removed, and while git reads all entries: it gives up over one
     /// that is half made or that vanishes.
     pub(super) registering: tokio::sync::Mutex<()>,

@@ -22,9 +22,18 @@ pub(crate) struct Scratch {
 
 /// Stands for a disk that has room for so many folders of worktrees beside each other, trash included.
 #[derive(Debug, Default)]
-pub(crate) struct SmallDisk(std::sync::atomic::AtomicUsize);
+pub(crate) struct SmallDisk(std::sync::atomic::AtomicUsize, std::sync::atomic::AtomicU64);
 
 impl SmallDisk {
+    /// From now on so many bytes more are left free.
+    pub(crate) fn leaves(&self, more: u64) {
+        self.1.store(more, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub(super) fn reserve(&self) -> super::room::Reserve {
+        super::room::Reserve::more(self.1.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
     /// From now on it has room for so many.
     pub(crate) fn holds(&self, most: usize) {
         self.0.store(most, std::sync::atomic::Ordering::Relaxed);

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
@@ -17,6 +17,8 @@ use super::files::{IndexCopy, delete_tree, exists, free_name, read_file, replace
 use super::keep::Keep;
 use super::plain::is_attributes;
 use super::repository::{Repository, path_of};
+#[cfg(not(test))]
+use super::room::Reserve;
 use super::separate::{MARK, Names};
 use crate::types::{Isolation, Oid};
 
@@ -77,6 +79,30 @@ impl Repository {
         wanted: Option<u32>,
         keep: Option<&Keep>,
     ) -> Result<Option<u32>, GitError> {
+        let full = match self.try_add(path, commit, wanted, keep).await {
+            Err(error) if error.is_disk_full() => error,
+            made => return made,
+        };
+        // One after the other: each may take what the one before did not need, and none fails because another one tries.
+        let _one_at_a_time = self.inner.making_room.lock().await;
+        tracing::warn!(path = %path.display(), error = %full, "no room for a worktree: what nobody needs is deleted");
+        self.make_room().await;
+        match self.try_add(path, commit, wanted, keep).await {
+            Err(error) if error.is_disk_full() => {
+                let parent = path.parent().unwrap_or(path);
+                Err(GitError::DiskFull { path: parent.to_owned(), detail: error.detail() })
+            }
+            made => made,
+        }
+    }
+
+    async fn try_add(
+        &self,
+        path: &Path,
+        commit: &Oid,
+        wanted: Option<u32>,
+        keep: Option<&Keep>,
+    ) -> Result<Option<u32>, GitError> {
         let parent = path.parent().unwrap_or(path);
         tokio::fs::create_dir_all(parent).await.map_err(GitError::io("create", parent))?;
         let path = real(path).await?;
@@ -89,30 +115,9 @@ impl Repository {
         if exists(&path) && !empty {
             return Err(GitError::WorktreeInTheWay { path });
         }
-        let full = match self.lease_or_make(&path, commit, wanted, keep).await {
-            Err(error) if error.is_disk_full() => error,
-            made => return made,
-        };
-        tracing::warn!(path = %path.display(), error = %full, "no room for a worktree: what nobody needs is deleted");
-        self.make_room().await;
-        match self.lease_or_make(&path, commit, wanted, keep).await {
-            Err(error) if error.is_disk_full() => {
-                Err(GitError::DiskFull { path: parent.to_owned(), detail: error.detail() })
-            }
-            made => made,
-        }
-    }
-
-    async fn lease_or_make(
-        &self,
-        path: &Path,
-        commit: &Oid,
-        wanted: Option<u32>,
-        keep: Option<&Keep>,
-    ) -> Result<Option<u32>, GitError> {
-        match self.lease(path, commit, wanted, keep).await? {
+        match self.lease(&path, commit, wanted, keep).await? {
             Some(slot) => Ok(Some(slot)),
-            None => self.make(path, commit).await.map(|()| None),
+            None => self.make(&path, commit).await.map(|()| None),
         }
     }
 
@@ -141,7 +146,16 @@ impl Repository {
     async fn fill(&self, place: &Files, commit: &Oid) -> Result<(), GitError> {
         #[cfg(test)]
         self.inner.disk.fill(&place.root)?;
-        if !self.fill_plain(place, commit).await? {
+        #[cfg(test)]
+        let reserve = self.inner.disk.reserve();
+        #[cfg(not(test))]
+        let reserve = Reserve::default();
+        let reserve = Arc::new(reserve);
+        if !self.fill_plain(place, commit, &reserve).await? {
+            // Not tried another way: that would write all of it once more, and take what others need.
+            if let Some(lack) = reserve.lack(&place.root) {
+                return Err(GitError::DiskFull { path: place.root.clone(), detail: lack.to_owned() });
+            }
             let call = place.call("read-tree").global("-c").global(workers());
             self.ok(call.args(["--reset", "-u", commit.as_str()])).await?;
         }
@@ -242,8 +256,8 @@ impl Repository {
 
     /// Deletes the `.trash-…` folders that a crash left in a folder of worktrees and among git's own.
     pub async fn empty_trash(&self, folder: &Path) -> Result<(), GitError> {
-        empty_trash(folder).await?;
-        empty_trash(&self.inner.common_dir).await
+        let first = empty_trash(folder).await;
+        first.and(empty_trash(&self.inner.common_dir).await)
     }
 
     /// Renames a worktree to a free name beside it (`<name>.kept-1` and so on) and gives the new path. All its
@@ -442,17 +456,19 @@ fn tidy(path: &Path) -> PathBuf {
     out
 }
 
+/// Deletes the trash in a folder; of what cannot be deleted the first error is given, in the end.
 pub(super) async fn empty_trash(folder: &Path) -> Result<(), GitError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(GitError::io("list", folder)(error)),
     };
+    let mut result = Ok(());
     for entry in entries {
         let entry = entry.map_err(GitError::io("list", folder))?;
         if entry.file_name().to_string_lossy().starts_with(TRASH) {
-            delete_tree(&entry.path()).await?;
+            result = result.and(delete_tree(&entry.path()).await);
         }
     }
-    Ok(())
+    result
 }

@@ -1,6 +1,7 @@
 //! Bringing the files of a worktree to a tree by writing what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 
 use git2::{Oid, Repository};
 use tokio::time::Instant;
@@ -14,13 +15,17 @@ use super::reflink::Model;
 use super::sheet::{Known, Sheet};
 use super::stat::Kind;
 use super::stat::Stat;
-use super::tree::{Item, Path, below, difference, files};
+use super::tree::{Item, LINK, Path, below, difference, files};
 use crate::git::call::Files;
 use crate::git::fast::{Handle, NotMine, open_objects};
 use crate::git::files::replace_file;
 use crate::git::gone::delete;
+use crate::git::room::{Reserve, Watch};
 use crate::git::separate::{MARK, OwnGit};
 use crate::types::Isolation;
+
+/// How much of a large file is written at once, in bytes.
+const PIECE: usize = 256 * 1024;
 
 /// From how many files on they are written by two threads.
 const MANY: usize = 400;
@@ -61,15 +66,22 @@ impl Files {
     }
 }
 
-/// Writes the files of a tree to a worktree that has none yet, and its index. Large files share the blocks of those of the
-/// model, where they can.
-pub(super) fn fill(at: &Handle<'_>, ground: &Files, tree: &Oid, model: &Model) -> Result<Sheet, NotMine> {
+/// How the files of a new worktree are made.
+pub(super) struct Making<'a> {
+    /// Large files share the blocks of those of the model, where they can.
+    pub(super) model: &'a Model,
+    /// What is left free.
+    pub(super) reserve: &'a Reserve,
+}
+
+/// Writes the files of a tree to a worktree that has none yet, and its index.
+pub(super) fn fill(at: &Handle<'_>, ground: &Files, tree: &Oid, how: &Making<'_>) -> Result<Sheet, NotMine> {
     let items = files(at.repo, *tree)?;
     attributes_are_plain(at.repo, items.iter().map(|(path, item)| (path, Some(item))))?;
     let mut disk = ground.disk()?;
     let (files, others, root) = (BTreeMap::new(), Vec::new(), disk.root()?);
     let mut sheet = Sheet { tree: *tree, root, files, others, looked: None };
-    write_all(at, ground, &mut disk, items, &mut sheet, Some(model))?;
+    write_all(at, ground, &mut disk, items, &mut sheet, Some(how))?;
     sheet.seal(disk.now()?);
     ground.write_index(&sheet)?;
     Ok(sheet)
@@ -352,7 +364,7 @@ fn write_all(
     disk: &mut Disk,
     items: BTreeMap<Path, Item>,
     sheet: &mut Sheet,
-    model: Option<&Model>,
+    how: Option<&Making<'_>>,
 ) -> Result<(), NotMine> {
     let items: Vec<(Path, Item)> = items.into_iter().collect();
     let half = if items.len() >= MANY { items.len() / 2 } else { items.len() };
@@ -361,10 +373,10 @@ fn write_all(
         let other = (!other.is_empty()).then(|| {
             scope.spawn(|| {
                 let repo = open_objects(at.common)?;
-                write_some(&repo, &mut ground.disk()?, other, model)
+                write_some(&repo, &mut ground.disk()?, other, how)
             })
         });
-        let first = write_some(at.repo, disk, mine, model);
+        let first = write_some(at.repo, disk, mine, how);
         let second = other.map_or(Ok(Vec::new()), |thread| thread.join().unwrap_or(Err(NotMine)));
         (first, second)
     });
@@ -379,9 +391,10 @@ fn write_some(
     repo: &Repository,
     disk: &mut Disk,
     items: &[(Path, Item)],
-    model: Option<&Model>,
+    how: Option<&Making<'_>>,
 ) -> Result<Vec<Stat>, NotMine> {
-    let mut sharing = model.and_then(Model::open);
+    let mut sharing = how.and_then(|how| how.model.open());
+    let mut watch = how.map(|how| how.reserve.watch());
     let write = |(path, item): &(Path, Item)| {
         if let Some(sharing) = &mut sharing
             && let Some(stat) = sharing.make(repo, disk, path, *item)?
@@ -389,7 +402,42 @@ fn write_some(
             return Ok(stat);
         }
         let blob = repo.find_blob(item.id)?;
-        Ok(disk.write(path, item.mode, blob.content())?)
+        match &mut watch {
+            Some(watch) => write_watched(disk, path, item.mode, blob.content(), watch),
+            None => Ok(disk.write(path, item.mode, blob.content())?),
+        }
     };
     items.iter().map(write).collect()
+}
+
+/// Writes a file that is not there, as long as there is room.
+fn write_watched(
+    disk: &mut Disk,
+    path: &[u8],
+    mode: u32,
+    content: &[u8],
+    watch: &mut Watch<'_>,
+) -> Result<Stat, NotMine> {
+    // All of it, before the first byte: it may not fit.
+    has_room(watch, disk, content.len())?;
+    if mode == LINK || content.len() <= PIECE {
+        return disk.write(path, mode, content).map_err(|error| noted(watch, &error));
+    }
+    let mut file = disk.create(path, mode).map_err(|error| noted(watch, &error))?;
+    for piece in content.chunks(PIECE) {
+        // Others write at the same time.
+        has_room(watch, disk, piece.len())?;
+        file.write_all(piece).map_err(|error| noted(watch, &error))?;
+    }
+    Ok(disk.stat(path)?)
+}
+
+fn has_room(watch: &mut Watch<'_>, disk: &Disk, size: usize) -> Result<(), NotMine> {
+    let size = u64::try_from(size).map_err(|_| NotMine)?;
+    if watch.has_room(size, || disk.room()) { Ok(()) } else { Err(NotMine) }
+}
+
+fn noted(watch: &Watch<'_>, error: &std::io::Error) -> NotMine {
+    watch.note(error);
+    NotMine
 }

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::SystemTime;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstat, mkdirat, openat, readlinkat,
-    statat, symlinkat, unlinkat, utimensat,
+    AtFlags, CWD, Dir, Mode, OFlags, StatVfs, Timespec, Timestamps, UTIME_NOW, fstat, fstatvfs, mkdirat,
+    openat, readlinkat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -41,6 +41,11 @@ impl Disk {
         let times = Timestamps { last_access: now, last_modification: now };
         utimensat(&self.root, ".git", &times, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(stat_in(self.root.as_fd(), OsStr::new(".git"))?.changed())
+    }
+
+    /// What the file system says of itself.
+    pub(super) fn room(&self) -> Option<StatVfs> {
+        fstatvfs(&self.root).ok()
     }
 
     /// What the root is.

@@ -105,7 +105,12 @@ impl Sharing<'_> {
         let mut ours = to.create(path, item.mode)?;
         let shared = (self.model.share)(&ours, &theirs);
         // Any other error may be the matter of this one file: its flags, or a file system that is mounted there.
-        if let Err(Errno::OPNOTSUPP | Errno::NOTTY) = shared {
+        let is_for_all = match shared {
+            Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS | Errno::PERM) => true,
+            Err(Errno::XDEV) => is_elsewhere(&about, &self.disk.root()?, &to.root()?),
+            _ => false,
+        };
+        if is_for_all {
             self.model.cannot.store(true, Ordering::Relaxed);
         }
         if shared.is_ok() && self.is(&mut ours, about.size, item.id)? {
@@ -129,6 +134,12 @@ impl Sharing<'_> {
     }
 }
 
+/// Whether files that cannot be shared are where all of the model's are, and those that are made elsewhere. Asked only
+/// then: parts of one btrfs, which can share, tell of different devices too.
+fn is_elsewhere(theirs: &Stat, model: &Stat, ours: &Stat) -> bool {
+    theirs.is_beside(model) && !theirs.is_beside(ours)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn share(ours: &File, theirs: &File) -> Result<(), Errno> {
     rustix::fs::ioctl_ficlone(ours, theirs)
@@ -147,8 +158,9 @@ mod tests {
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-    use super::super::bring::fill;
+    use super::super::bring::{Making, fill};
     use super::*;
+    use crate::git::room::Reserve;
     use crate::git::testing::{Scratch, try_git, write};
     use crate::process::{Command, Limits, capture};
 
@@ -179,7 +191,10 @@ mod tests {
         }
         let ground = s.repo.worktree(&path).await.expect("is one");
         let (base, model) = (base.clone(), model.clone());
-        let job = move |at: &crate::git::fast::Handle<'_>| fill(at, &ground, &at.tree(&base)?, &model);
+        let job = move |at: &crate::git::fast::Handle<'_>| {
+            let how = Making { model: &model, reserve: &Reserve::default() };
+            fill(at, &ground, &at.tree(&base)?, &how)
+        };
         let sheet = s.repo.try_fast("checkout", job).await.expect("asks").expect("fills");
         // What is noted of a file is what is there.
         let mut disk = Disk::open(&path).expect("opens");
@@ -260,19 +275,41 @@ mod tests {
         }
     }
 
+    fn asked(times: &AtomicUsize, answer: Errno) -> Errno {
+        times.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+
+    #[test]
+    fn another_file_system_is_told_from_one_that_is_mounted_among_the_files() {
+        let mut raw = rustix::fs::stat("/").expect("is there");
+        let here = Stat::of(&raw);
+        raw.st_dev += 1;
+        let there = Stat::of(&raw);
+        assert!(is_elsewhere(&here, &here, &there));
+        assert!(!is_elsewhere(&there, &here, &here), "mounted among theirs");
+        assert!(!is_elsewhere(&here, &here, &here), "another matter of this file");
+    }
+
     #[tokio::test]
     async fn a_file_system_that_cannot_share_is_asked_once() {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
-        let refuse: Share = |_, _| {
-            ASKED.fetch_add(1, Ordering::Relaxed);
-            Err(Errno::OPNOTSUPP)
-        };
         let (s, base) = scratch().await;
-        let model = Arc::new(Model::with(Some(&s.root), refuse));
-        for name in ["one", "two"] {
-            is_right(&filled(&s, &base, name, &model).await).await;
-            assert_eq!((ASKED.load(Ordering::Relaxed), model.cannot()), (1, true), "{name}");
+        let refusals: [Share; 4] = [
+            |_, _| Err(asked(&ASKED, Errno::OPNOTSUPP)),
+            |_, _| Err(asked(&ASKED, Errno::NOTTY)),
+            |_, _| Err(asked(&ASKED, Errno::NOSYS)),
+            |_, _| Err(asked(&ASKED, Errno::PERM)),
+        ];
+        for (number, refuse) in refusals.into_iter().enumerate() {
+            ASKED.store(0, Ordering::Relaxed);
+            let model = Arc::new(Model::with(Some(&s.root), refuse));
+            for name in ["one", "two"] {
+                is_right(&filled(&s, &base, &format!("{name}-{number}"), &model).await).await;
+                assert_eq!((ASKED.load(Ordering::Relaxed), model.cannot()), (1, true), "{name} {number}");
+            }
         }
+        ASKED.store(1, Ordering::Relaxed);
         // What is wrong with one file says nothing of others.
         let once: Share = |ours, theirs| match ASKED.fetch_add(1, Ordering::Relaxed) {
             1 => Err(Errno::INVAL),

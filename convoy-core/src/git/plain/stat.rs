@@ -52,6 +52,11 @@ impl Stat {
         }
     }
 
+    /// Whether two are in the same file system, or the same part of one.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.dev == other.dev
+    }
+
     /// Whether two have the same permissions and the same owners.
     pub(super) fn is_used_alike(&self, other: &Self) -> bool {
         (self.mode, self.uid, self.gid) == (other.mode, other.uid, other.gid)

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(test)]
 use std::time::Duration;
 
 use super::attributes::{is_plain, settings_are_plain};
-use super::bring::{Stays, bring, fill, put_back, renew};
+use super::bring::{Making, Stays, bring, fill, put_back, renew};
 use super::record::{look_at, record};
 use super::sheet::Sheet;
 use crate::git::call::Files;
@@ -18,6 +18,7 @@ use crate::git::files::read_file;
 use crate::git::ignore::IgnoreFile;
 use crate::git::open::Version;
 use crate::git::repository::{Repository, path_of, show_path};
+use crate::git::room::Reserve;
 use crate::git::snapshot::SnapshotRequest;
 use crate::types::{Isolation, Oid};
 
@@ -145,9 +146,18 @@ impl Repository {
     }
 
     /// Writes the files of a commit to a new worktree.
-    pub(in crate::git) async fn fill_plain(&self, files: &Files, commit: &Oid) -> Result<bool, GitError> {
+    pub(in crate::git) async fn fill_plain(
+        &self,
+        files: &Files,
+        commit: &Oid,
+        reserve: &Arc<Reserve>,
+    ) -> Result<bool, GitError> {
         let (ground, commit, model) = (files.clone(), commit.clone(), self.inner.model.clone());
-        let job = move |at: &Handle<'_>| Ok((fill(at, &ground, &at.tree(&commit)?, &model)?, ()));
+        let kept = reserve.clone();
+        let job = move |at: &Handle<'_>| {
+            let how = Making { model: &model, reserve: &kept };
+            Ok((fill(at, &ground, &at.tree(&commit)?, &how)?, ()))
+        };
         self.noting("checkout", files, job).await.map(|done| done.is_some())
     }
 

@@ -12,6 +12,7 @@ fast_isolations! {
     a_removal_that_a_crash_cut_short_is_finished,
     what_another_process_uses_or_left_behind_is_left_alone,
     on_a_full_disk_what_nobody_needs_goes_and_nothing_else,
+    one_slot_that_cannot_be_told_of_keeps_no_other,
     idle_slots_stay_as_long_as_one_is_used,
     a_slot_put_aside_keeps_its_files_and_gives_its_place_free,
     many_are_taken_and_given_back_at_once,
@@ -349,6 +350,25 @@ async fn on_a_full_disk_what_nobody_needs_goes_and_nothing_else() {
     s.repo.remove_worktree(&second).await.expect("gives back");
     s.repo.add_worktree(&third, &other).await.expect("brings");
     assert_eq!(try_git(&third, &["status", "--porcelain"]).await, (true, String::new()));
+}
+
+async fn one_slot_that_cannot_be_told_of_keeps_no_other() {
+    let (s, base, _) = start().await;
+    let [one, two] = ["1-one", "2-two"].map(|name| named(&s, name));
+    for path in [&one, &two] {
+        s.repo.add_worktree(path, &base).await.expect("makes");
+    }
+    let slots = s.outside().join("slots");
+    let places: Vec<_> = [&one, &two].map(|path| std::fs::read_link(path).expect("a slot")).into();
+    // No lock can be there.
+    write(&slots, "7.lock/x", "x\n");
+    s.repo.remove_worktree(&one).await.expect("gives back");
+    s.repo.make_room().await;
+    assert!(!places[0].exists() && places[1].exists());
+    s.repo.remove_worktree(&two).await.expect("gives back");
+    s.repo.drop_idle_worktrees().await.expect_err("says so");
+    assert!(!places[1].exists());
+    assert_eq!(s.repo.list_worktrees().await.expect("lists").len(), 1);
 }
 
 /// Keeps `made`, `warm.o` and `loose`, of which git ignores the first two.
