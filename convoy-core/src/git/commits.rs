@@ -98,8 +98,8 @@ impl Repository {
 
     /// Writes an object with this content and gives its id.
     pub async fn write_blob(&self, content: &[u8]) -> Result<Oid, GitError> {
-        let bytes = content.to_vec();
-        if let Some(id) = self.try_fast("hash-object", move |at| at.write_blob(&bytes)).await? {
+        let (bytes, synced) = (content.to_vec(), self.inner.synced.clone());
+        if let Some(id) = self.try_fast("hash-object", move |at| at.write_blob(&bytes, &synced)).await? {
             return Ok(id);
         }
         self.ok(self.call("hash-object").args(["-w", "--stdin"]).durable().stdin(content)).await?.oid()

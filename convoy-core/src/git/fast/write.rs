@@ -21,10 +21,10 @@ pub(in crate::git) struct NewCommit {
 }
 
 impl Handle<'_> {
-    /// Writes the content of a file, onto the disk.
-    pub(in crate::git) fn write_blob(&self, content: &[u8]) -> Result<Oid, NotMine> {
+    /// Writes the content of a file, onto the disk, unless it is `synced`.
+    pub(in crate::git) fn write_blob(&self, content: &[u8], synced: &SyncedObjects) -> Result<Oid, NotMine> {
         let id = oid(self.repo.odb()?.write(ObjectType::Blob, content)?)?;
-        SyncedObjects::default().objects(&self.common.join("objects"), id.as_str()).map_err(|_| NotMine)?;
+        synced.objects(&self.common.join("objects"), id.as_str()).map_err(|_| NotMine)?;
         Ok(id)
     }
 

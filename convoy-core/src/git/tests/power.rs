@@ -3,6 +3,7 @@ both_isolations! {
     commits_of_the_worktree_and_other_parents_are_whole_after_a_power_cut,
     what_came_over_or_was_packed_is_whole_after_a_power_cut,
     what_was_synced_is_not_synced_again_unless_it_was_written_again,
+    content_that_is_in_a_pack_is_synced_once,
 }
 
 use std::path::{Path, PathBuf};
@@ -113,4 +114,19 @@ async fn what_was_synced_is_not_synced_again_unless_it_was_written_again() {
     std::fs::rename(&aside, file(&tree)).expect("renames");
     s.repo.sync_objects(&landing, &base).await.expect("syncs");
     assert!(below(&store).split_off(before + new.len()).contains(&file(&tree)));
+}
+
+async fn content_that_is_in_a_pack_is_synced_once() {
+    let (s, _, _) = start().await;
+    let store = s.root.join(".git/objects");
+    let id = s.repo.write_blob(b"packed\n").await.expect("writes");
+    s.git(&["update-ref", "refs/tags/kept", id.as_str()]).await;
+    s.git(&["repack", "-a", "-d", "-q"]).await;
+    let file = store.join(&id.as_str()[..2]).join(&id.as_str()[2..]);
+    assert!(!file.exists());
+    s.repo.write_blob(b"packed\n").await.expect("is there");
+    let before = below(&store).len();
+    s.repo.write_blob(b"packed\n").await.expect("is there");
+    assert_eq!(below(&store).split_off(before), Vec::<std::path::PathBuf>::new());
+    assert!(!file.exists());
 }
