@@ -98,7 +98,8 @@ async fn a_slot_has_no_permissions_and_no_hard_links_of_the_task_before() {
         std::fs::set_permissions(path.join(name), Permissions::from_mode(mode)).expect("may");
     };
     let link = |path: &Path, from: &str, to: &Path| hard_link(path.join(from), to).expect("links");
-    let edits: [(&str, &dyn Fn(&Path)); 9] = [
+    type Edit<'a> = (&'a str, &'a dyn Fn(&Path));
+    let edits: [Edit<'_>; 9] = [
         ("a file that nobody may write", &|path| chmod(path, "a", 0o400)),
         ("a program for one user", &|path| chmod(path, "run", 0o4700)),
         ("a folder that nobody may write", &|path| chmod(path, "dir", 0o500)),
