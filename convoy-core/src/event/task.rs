@@ -165,7 +165,7 @@ area! {
             /// The work.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             work: Option<Work>,
-            /// The agent moved HEAD away from the base: its tree became one commit on the base.
+            /// The agent moved HEAD away from the base: what it changed became one commit on the base.
             #[serde(default)]
             rebased: bool,
             /// How many files the work changed; absent when that is not known.

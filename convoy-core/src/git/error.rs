@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::room::is_full;
 use crate::process::ProcessError;
+use crate::types::Oid;
 
 /// An error of [`Repository`](super::Repository). Each says what the person must do.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,17 @@ pub enum GitError {
         operation: &'static str,
         /// The paths that are still unmerged.
         unmerged: Vec<String>,
+    },
+    /// The files of a worktree began with another commit than they were to, and what was changed since does not fit there.
+    #[error(
+        "HEAD was moved to a history that does not have the commit {base}, and {}: work on that commit, or merge it",
+        unfit(paths)
+    )]
+    BeganElsewhere {
+        /// The commit that the work was to begin with.
+        base: Oid,
+        /// The paths in conflict; none where the two have nothing in common.
+        paths: Vec<String>,
     },
     /// Repositories lie inside the tree; git would keep a bare link instead of their files.
     #[error(
@@ -214,6 +226,14 @@ pub enum GitError {
 
 /// Most paths that a message names.
 const MOST_PATHS: usize = 20;
+
+/// Why what was changed elsewhere does not fit.
+fn unfit(paths: &[String]) -> String {
+    match paths {
+        [] => "has nothing in common with it".to_owned(),
+        _ => format!("does not merge with it: {}", some(paths)),
+    }
+}
 
 /// The first of these paths, and how many more there are: agents make them, in any number.
 fn some(paths: &[String]) -> String {

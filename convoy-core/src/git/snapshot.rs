@@ -6,6 +6,7 @@ use super::call::{Answer, Call, Files};
 use super::error::GitError;
 use super::files::{IndexCopy, exists};
 use super::ignore::{IgnoreFile, IgnoreRules, is_within};
+use super::merge::MergeResult;
 use super::refs::{Expected, RefUpdate};
 use super::repository::{Repository, path_of, show_path};
 use super::separate::Names;
@@ -47,7 +48,7 @@ pub struct Snapshot {
     /// Whether the tree differs from the base's.
     pub changed: bool,
     /// Whether the commits that were made in the worktree could not be used, because the base is no ancestor of
-    /// them or because they hold an excluded path: the tree was recorded as one commit on the base.
+    /// them or because they hold an excluded path: what they and the files changed was recorded as one commit on the base.
     pub rebased: bool,
 }
 
@@ -103,12 +104,18 @@ impl Repository {
     /// a commit: HEAD itself when that says it all. No hook runs, nothing is signed. HEAD, index and files stay
     /// as they are. The commit, with all that it has beyond the base, and the ref are on the disk then.
     ///
+    /// Where HEAD was moved to a history without the base, such as a branch of before, the files do not have what the base
+    /// has beyond that history, and nobody took it away: what was changed since is merged into the base, and index and files
+    /// are made those of the result. The files of a history without anything in common count as they are, if most of those
+    /// of the base are among them.
+    ///
     /// Whoever worked in the worktree must have ended: a lock that was left on its index or HEAD is removed.
     ///
     /// # Errors
     /// [`GitError::Unfinished`] in the middle of a merge, rebase or the like, or with unmerged paths;
     /// [`GitError::EmbeddedRepository`] when a repository lies in the tree that the base does not have as a
-    /// submodule; [`GitError::TooLarge`]; [`GitError::NotAWorktree`]. The files are untouched then, and no ref has moved.
+    /// submodule; [`GitError::BeganElsewhere`] when that merge has no clean result, or there is none; [`GitError::TooLarge`];
+    /// [`GitError::NotAWorktree`]. The files are untouched then, and no ref has moved.
     pub async fn snapshot(&self, worktree: &Path, request: &SnapshotRequest) -> Result<Snapshot, GitError> {
         let files = self.worktree(worktree).await?;
         for lock in ["index.lock", "HEAD.lock"] {
@@ -116,19 +123,35 @@ impl Repository {
             let _ = std::fs::remove_file(files.git_dir.join(lock));
         }
         let base_tree = self.tree_of(&request.base).await?;
-        let head = match files.isolation {
-            Isolation::Linked => self.worktree_head(&files).await?,
+        let (head, began) = match files.isolation {
+            Isolation::Linked => {
+                let head = self.worktree_head(&files).await?;
+                let began = self.beginning(&request.base, head.as_ref()).await?;
+                (head, began)
+            }
             Isolation::Separate => {
                 self.settle(&files, &request.base, Names::Stay).await?;
                 self.read_own(&files, request).await?
             }
         };
-        let tree = self.record_tree(&files, request, head.as_ref()).await?;
+        let found = self.record_tree(&files, request, head.as_ref()).await?;
+        let is_onward = began.as_ref() == Some(&request.base);
+        let tree = match began {
+            Some(began) if !is_onward => self.move_onto(request, began, &found).await?,
+            // A history that whoever worked there began anew, with the files that were there.
+            None if !self.holds_most(&found, &base_tree).await? => {
+                return Err(GitError::BeganElsewhere { base: request.base.clone(), paths: Vec::new() });
+            }
+            _ => found.clone(),
+        };
         self.refuse_new_links(&base_tree, &tree).await?;
         let changed = tree != base_tree;
-        let (commit, rebased) = self.commit_on(request, head, &tree).await?;
+        let (commit, rebased) = self.commit_on(request, head.filter(|_| is_onward), &tree).await?;
         // The worktree may be the only other copy, and is deleted once the ref is there.
         self.sync_objects(&commit, &request.base).await?;
+        if tree != found {
+            self.reset_to_tree(worktree, &tree).await?;
+        }
         match self.update_ref(&request.keep_ref, &commit, Expected::Any, "snapshot").await? {
             RefUpdate::Done => Ok(Snapshot { commit, tree, changed, rebased }),
             RefUpdate::Moved { .. } => Err(GitError::unexpected("update-ref", request.keep_ref.as_bytes())),
@@ -152,6 +175,36 @@ impl Repository {
             }
         }
         Ok(ids.pop().and_then(|tree| Some((ids.pop()?, tree))))
+    }
+
+    /// The newest commit that the base and the HEAD of a worktree come from: what the work began with. `None`: they have
+    /// nothing in common.
+    async fn beginning(&self, base: &Oid, head: Option<&(Oid, Oid)>) -> Result<Option<Oid>, GitError> {
+        match head {
+            Some((commit, _)) if !self.is_ancestor(base, commit).await? => {
+                self.merge_base(base, commit).await
+            }
+            _ => Ok(Some(base.clone())),
+        }
+    }
+
+    /// The tree of the base with what was changed between a commit that it comes from and a tree.
+    async fn move_onto(&self, request: &SnapshotRequest, began: Oid, tree: &Oid) -> Result<Oid, GitError> {
+        let work = self.commit_tree(tree, &[began], &request.message, None).await?;
+        match self.merge(&request.base, &work).await? {
+            MergeResult::Clean { tree } => Ok(tree),
+            MergeResult::Conflicted { paths, .. } => {
+                Err(GitError::BeganElsewhere { base: request.base.clone(), paths })
+            }
+        }
+    }
+
+    /// Whether a tree has half of the paths of another, or more.
+    async fn holds_most(&self, tree: &Oid, of: &Oid) -> Result<bool, GitError> {
+        let all = self.ok(self.call("ls-tree").args(["-r", "-z", "--name-only", of.as_str()])).await?;
+        let gone = ["-r", "-z", "--name-only", "--no-renames", "--diff-filter=D"];
+        let gone = self.call("diff-tree").args(gone).args([of.as_str(), tree.as_str()]);
+        Ok(self.ok(gone).await?.fields().count() * 2 <= all.fields().count())
     }
 
     /// Writes the tree of the files, by way of a copy of the index.
@@ -384,7 +437,7 @@ impl Repository {
     }
 
     /// The commit that holds `tree` and has the base as an ancestor, and whether the worktree's own commits had
-    /// to be left out of it.
+    /// to be left out of it. `head`: the last of these, if the base is an ancestor of it.
     async fn commit_on(
         &self,
         request: &SnapshotRequest,
@@ -392,10 +445,7 @@ impl Repository {
         tree: &Oid,
     ) -> Result<(Oid, bool), GitError> {
         let usable = match &head {
-            Some((commit, _)) => {
-                self.is_ancestor(&request.base, commit).await?
-                    && !self.holds_excluded(request, commit).await?
-            }
+            Some((commit, _)) => !self.holds_excluded(request, commit).await?,
             None => false,
         };
         let on = match &head {

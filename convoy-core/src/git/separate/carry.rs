@@ -64,6 +64,25 @@ impl Repository {
         Ok(self.unless_too_much(changes).await?.is_some_and(|answer| answer.stdout.is_empty()))
     }
 
+    /// The newest commit that the base and one that may lie in the worktree's own store come from; `None`: they have nothing
+    /// in common. Where those commits cannot be read nobody knows: then the files count as they are.
+    pub(super) async fn own_beginning(
+        &self,
+        files: &Files,
+        head: &Oid,
+        request: &SnapshotRequest,
+    ) -> Result<Option<Oid>, GitError> {
+        let call = self.with_own(files, "merge-base").args([request.base.as_str(), head.as_str()]);
+        match self.run(call).await {
+            Ok(answer) if answer.code == 0 => answer.oid().map(Some),
+            Ok(answer) if answer.code == 1 => Ok(None),
+            Ok(_) | Err(GitError::TooMuch { .. } | GitError::TimedOut { .. }) => {
+                Ok(Some(request.base.clone()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the refs of the repository lead to, each as a line that leaves out what it reaches: that was there before,
     /// whatever git would say of it now.
     async fn known_tips(&self) -> Result<String, GitError> {

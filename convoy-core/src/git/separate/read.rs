@@ -52,12 +52,13 @@ struct Found {
 impl Repository {
     /// Copies the index of the worktree's own git directory, and brings over the commit that
     /// HEAD there names, with all that it reaches and the repository does not. Gives the commit and its tree; `None`
-    /// where HEAD names none, or none that is whole, or one that could not be used.
+    /// where HEAD names none, or none that is whole, or one that could not be used. And the newest commit that it and the
+    /// base come from, the base where nobody knows; `None` where they have nothing in common.
     pub(in crate::git) async fn read_own(
         &self,
         files: &Files,
         request: &SnapshotRequest,
-    ) -> Result<Option<(Oid, Oid)>, GitError> {
+    ) -> Result<(Option<(Oid, Oid)>, Option<Oid>), GitError> {
         let (ground, format) = (files.clone(), self.inner.format);
         let looked = tokio::task::spawn_blocking(move || {
             let found = look(&ground, format)?;
@@ -66,13 +67,13 @@ impl Repository {
         });
         let looked = looked.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         let Some(head) = looked.map_err(GitError::io("read the git directory in", &files.root))? else {
-            return Ok(None);
+            return Ok((None, Some(request.base.clone())));
         };
         if head != request.base && !self.bring_commits(files, &head, request).await? {
-            return Ok(None);
+            return Ok((None, self.own_beginning(files, &head, request).await?));
         }
         let tree = self.tree_of(&head).await?;
-        Ok(Some((head, tree)))
+        Ok((Some((head, tree)), Some(request.base.clone())))
     }
 
     /// The operation that is under way there, by the first of these files that is found.

@@ -2,6 +2,7 @@
 
 mod added;
 mod backend;
+mod beginnings;
 mod fill;
 mod flavours;
 mod histories;

@@ -27,7 +27,7 @@ use crate::git::testing::{Scratch, both_isolations, git_dir, remove_git, try_git
 use crate::git::{GitError, IgnoreRules, Keep, Snapshot, SnapshotRequest};
 use crate::types::Oid;
 
-const KEEP: &str = "refs/keep/it";
+pub(super) const KEEP: &str = "refs/keep/it";
 
 pub(in crate::git) fn request(base: &Oid) -> SnapshotRequest {
     SnapshotRequest {

@@ -332,7 +332,7 @@ fn after_work(event: &TaskEvent, time: Timestamp) -> String {
         }
         TaskEvent::Snapshot { work, rebased, .. } => match work {
             Some(_) if *rebased => {
-                "the agent moved away from where it began: its files became one commit there".to_owned()
+                "the agent moved away from where it began: what it changed became one commit there".to_owned()
             }
             Some(work) if work.changed => format!("its work is commit {}", short(&work.commit)),
             Some(_) => "it changed nothing".to_owned(),

@@ -135,7 +135,7 @@ fn check_cases() -> Vec<Case> {
             TaskEvent::Snapshot { work: Some(work), rebased: true, files_changed: None, failure: None },
             1,
             true,
-            "a: the agent moved away from where it began: its files became one commit there",
+            "a: the agent moved away from where it began: what it changed became one commit there",
         ),
         (gate(true), 1, false, "a: gate sh test.sh passed after 1.5s"),
         (gate(false), 1, true, "a: gate sh test.sh failed with exit code 3 after 1.5s"),
