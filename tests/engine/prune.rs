@@ -361,9 +361,11 @@ async fn files_that_are_in_no_commit_and_work_whose_ref_is_gone_are_kept() {
     let aside = repo.root().join(".convoy/worktrees").join(id.as_str()).join("0-a.kept-1");
     fs::create_dir_all(&aside).expect("made");
     let engine = open(&repo, 9).await;
-    let report = engine.prune(older_than(1)).await.expect("a report");
-    assert_eq!(kept(&report), [(&id, KeepReason::OpenForPeople)]);
-    assert!(report.kept[0].detail.contains("0-a.kept-1") && aside.exists(), "{report:?}");
+    for options in [older_than(1), PruneOptions { all: true, ..PruneOptions::default() }] {
+        let report = engine.prune(options).await.expect("a report");
+        assert_eq!(kept(&report), [(&id, KeepReason::OpenForPeople)]);
+        assert!(report.kept[0].detail.contains("0-a.kept-1") && aside.exists(), "{report:?}");
+    }
     assert_eq!(gone(&engine.prune(named(&id)).await.expect("a report")), [&id]);
     engine.shutdown().await;
     repo.write("README.md", IN_THE_WAY);

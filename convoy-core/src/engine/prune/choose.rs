@@ -21,6 +21,8 @@ use crate::types::{ConvoyId, Oid, Timestamp};
 pub(super) struct Conditions {
     /// Dead letters and disputes may be open.
     pub(super) open: bool,
+    /// Files may go that are in no commit. Only of one that is named.
+    pub(super) aside: bool,
     /// Landed work may be on no branch.
     pub(super) unpublished: bool,
     /// Refs may go that somebody changed or made since an earlier call looked at them, of a convoy that was pruned in
@@ -32,8 +34,9 @@ pub(super) struct Conditions {
 
 impl PruneOptions {
     pub(super) fn conditions(&self) -> Conditions {
-        let open = self.all || self.convoys.is_some();
-        Conditions { open, unpublished: self.unpublished, changed: false, dry_run: self.dry_run }
+        let aside = self.convoys.is_some();
+        let open = self.all || aside;
+        Conditions { open, aside, unpublished: self.unpublished, changed: false, dry_run: self.dry_run }
     }
 
     /// What must hold for one that was pruned in part, which is gone on with whatever is asked for.
@@ -85,7 +88,7 @@ pub(super) async fn judge(
     if let Some(kept) = is_needed(&state, conditions) {
         return Ok(Err(kept));
     }
-    if !conditions.open
+    if !conditions.aside
         && let Some(aside) = put_aside(parts, convoy)?
     {
         let text = format!(

@@ -45,7 +45,8 @@ pub struct PruneOptions {
     /// Those that ended at least so long ago; as JSON `older_than_ms`, in milliseconds.
     #[serde(rename = "older_than_ms", with = "millis", skip_serializing_if = "Option::is_none")]
     pub older_than: Option<Duration>,
-    /// Every one that has ended. As with those that are named, dead letters and disputes that are still open hold none back.
+    /// Every one that has ended. As with those that are named, dead letters and disputes that are still open hold none back;
+    /// files of an attempt that are in no commit hold back all but those that are named.
     pub all: bool,
     /// Also those whose landed work is on no branch, tag or remote branch: nothing reaches it any more then.
     pub unpublished: bool,

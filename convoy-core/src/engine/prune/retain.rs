@@ -115,7 +115,8 @@ async fn keep_to(parts: &Arc<Parts>, rules: &Retention) -> Result<PruneReport, E
         let half = half.map(|one| Half { convoy: one.convoy, named: false }).collect();
         let stored = parts.store.list().await.map_err(store_error)?;
         let over = over_limit(stored, rules, parts.clock.now());
-        let conditions = Conditions { open: false, unpublished: false, changed: false, dry_run: false };
+        let conditions =
+            Conditions { open: false, aside: false, unpublished: false, changed: false, dry_run: false };
         report = prune_all(parts, half, over, conditions).await?;
     }
     if let Some(most) = rules.logs_quota {

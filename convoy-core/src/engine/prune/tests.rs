@@ -146,7 +146,8 @@ fn of(line: &ConvoySummary) -> PrunedConvoy {
     }
 }
 
-const ANY: Conditions = Conditions { open: true, unpublished: false, changed: false, dry_run: false };
+const ANY: Conditions =
+    Conditions { open: true, aside: true, unpublished: false, changed: false, dry_run: false };
 
 /// One who prunes, and is going to be killed.
 async fn doomed<'a>(engine: &Engine, parts: &'a Parts, convoy: &ConvoyId) -> Pruner<'a> {
