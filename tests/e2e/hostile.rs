@@ -57,6 +57,41 @@ fn a_file_of_five_gigabytes_is_refused_at_once_and_kept() {
 }
 
 #[test]
+fn work_in_a_submodule_that_nobody_else_has_is_refused_and_kept() {
+    let (library, repo) = (ScratchRepo::new(), ScratchRepo::new());
+    let url = library.root().to_str().expect("text");
+    repo.git(["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "lib"]);
+    repo.commit("Add a library");
+    let link = || repo.git(["rev-parse", "main:lib"]);
+    let before = link();
+    let init = "sh git -c protocol.file.allow=always submodule --quiet update --init";
+    let commit = "sh git -C lib -c user.name=a -c user.email=a commit --quiet --all --message mine";
+    let tasks = [
+        task("edits", "max_retries: 0", &format!("{init}\nwrite lib/README.md mine\nwrite a.txt a")),
+        task(
+            "commits",
+            "max_retries: 0",
+            &format!("{init}\nwrite lib/README.md mine\n{commit}\nsh git add lib"),
+        ),
+        task("bare", "max_retries: 0", "write lib/README.md mine\nwrite a.txt a"),
+        task("fine", "", &format!("{init}\nwrite fine.txt x")),
+    ];
+    run(&repo, &convoy_file(&repo, "submodules", "", &tasks.concat())).run().expect_code(1);
+    let failed = "failed snapshot-error";
+    assert_eq!(ends(&repo), [failed, failed, failed, "done -"]);
+    assert_eq!(repo.files("main"), [".gitmodules", "README.md", "fine.txt", "lib"]);
+    assert_eq!(link(), before);
+    let status = status(&repo);
+    for number in 0..3 {
+        let failure = status["tasks"][number]["failure"].to_string();
+        assert!(failure.contains("work in submodules would be lost: lib "), "{failure}");
+        let (_, kept) = failure.split_once("its files are kept in ").expect("it is said where");
+        let kept = kept.split(": ").next().expect("a path");
+        assert_eq!(fs::read_to_string(format!("{kept}/lib/README.md")).expect("is there"), "mine\n");
+    }
+}
+
+#[test]
 fn a_file_whose_name_says_that_the_disk_is_full_fails_its_own_task_alone() {
     let repo = ScratchRepo::new();
     let folder = "No space left on device";

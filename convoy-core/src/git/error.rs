@@ -131,6 +131,24 @@ pub enum GitError {
         /// Where they are, relative to the root.
         paths: Vec<String>,
     },
+    /// Work in submodules that nobody else has; the repository around them would keep no more than ids.
+    #[error(
+        "work in submodules would be lost: {}: commit it there and push it to the submodule's remote, or undo or ignore it",
+        some(submodules)
+    )]
+    SubmoduleWork {
+        /// Where they are, relative to the root, and what the matter is with each.
+        submodules: Vec<String>,
+    },
+    /// Files of a worktree cannot be read, and git would go on without them.
+    #[error(
+        "files cannot be read, and would be lost: {}: make them readable (chmod), delete or ignore them",
+        some(said)
+    )]
+    Unreadable {
+        /// What git said of them, line by line.
+        said: Vec<String>,
+    },
     /// Files are larger than any host of repositories takes.
     #[error(
         "files of more than 2 GiB are not recorded: {}: delete or ignore them, or have a filter such as Git LFS \

@@ -17,6 +17,13 @@ use super::repository::{Repository, path_of};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IgnoreRules(Vec<u8>);
 
+impl IgnoreRules {
+    /// As a file of patterns.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Repository {
     /// Takes the rules that hold now. A file that is not there, or cannot be read, has none, as git takes it.
     pub async fn ignore_rules(&self) -> Result<IgnoreRules, GitError> {

@@ -33,11 +33,13 @@ mod separate;
 mod signing;
 mod skip;
 mod snapshot;
+mod submodule;
 mod sync;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod worktree;
 
 pub(crate) use self::files::delete_tree;

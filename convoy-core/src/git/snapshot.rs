@@ -10,6 +10,7 @@ use super::merge::MergeResult;
 use super::refs::{Expected, RefUpdate};
 use super::repository::{Repository, path_of, show_path};
 use super::separate::Names;
+use super::submodule::gitlinks;
 use crate::types::{Isolation, Oid};
 
 /// What to record.
@@ -114,7 +115,8 @@ impl Repository {
     /// # Errors
     /// [`GitError::Unfinished`] in the middle of a merge, rebase or the like, or with unmerged paths;
     /// [`GitError::EmbeddedRepository`] when a repository lies in the tree that the base does not have as a
-    /// submodule; [`GitError::BeganElsewhere`] when that merge has no clean result, or there is none; [`GitError::TooLarge`];
+    /// submodule; [`GitError::BeganElsewhere`] when that merge has no clean result, or there is none;
+    /// [`GitError::SubmoduleWork`]; [`GitError::Unreadable`]; [`GitError::TooLarge`];
     /// [`GitError::NotAWorktree`]. The files are untouched then, and no ref has moved.
     pub async fn snapshot(&self, worktree: &Path, request: &SnapshotRequest) -> Result<Snapshot, GitError> {
         let files = self.worktree(worktree).await?;
@@ -257,26 +259,30 @@ impl Repository {
             // It names what is nowhere: every file is read instead.
             self.ok(call("read-tree").arg(start.as_str())).await?;
         }
-        let untracked = self.untracked(files, &call, request).await?;
+        let (untracked, has_submodules) = self.untracked(files, &call, request).await?;
         // Entries may be marked as never changing; they are looked at all the same. Code 1: some changed.
         self.run(call("update-index").args(["-q", "--really-refresh"])).await?;
         self.add_changed(&call).await?;
         self.add_untracked(&call, untracked).await?;
         self.leave_out(&call, &request.exclude, &request.base).await?;
+        if has_submodules {
+            self.refuse_lost_submodules(files, &call, request).await?;
+        }
         self.ok(call("write-tree")).await?.oid()
     }
 
     /// The untracked files that are to be recorded, each with a NUL after it. Repositories among them, which git lists
     /// as a folder, with a slash, where it would go into any other, are refused, as are untracked or changed files
-    /// that are too large.
+    /// that are too large. And whether the index has submodules.
     async fn untracked(
         &self,
         files: &Files,
         call: &impl Fn(&'static str) -> Call,
         request: &SnapshotRequest,
-    ) -> Result<Vec<u8>, GitError> {
+    ) -> Result<(Vec<u8>, bool), GitError> {
         let ignore = IgnoreFile::write(files, &request.ignore)?;
-        let untracked = self.ok(ignore.heeded_by(call("ls-files").args(["-o", "-z"]))).await?;
+        let untracked = ignore.heeded_by(call("ls-files").args(["-o", "-z"]));
+        let untracked = self.run(untracked).await?.whole()?;
         drop(ignore);
         let untracked = self.recordable(request, &untracked)?;
         let mut large: Vec<&[u8]> = untracked.iter().copied().filter(|path| is_large(files, path)).collect();
@@ -291,7 +297,8 @@ impl Repository {
             }
         }
         self.refuse_large(call, &large).await?;
-        Ok(untracked.into_iter().flat_map(|path| [path, &b"\0"[..]].concat()).collect())
+        let paths = untracked.into_iter().flat_map(|path| [path, &b"\0"[..]].concat()).collect();
+        Ok((paths, gitlinks(tracked.fields(), 1).next().is_some()))
     }
 
     /// The listed untracked files without those that must not be recorded.
@@ -354,7 +361,7 @@ impl Repository {
     /// that its HEAD is at.
     async fn add_changed(&self, call: &impl Fn(&'static str) -> Call) -> Result<(), GitError> {
         let list = call("diff-files").args(["-z", "--raw", "--no-renames", "--ignore-submodules=dirty"]);
-        let answer = self.ok(list).await?;
+        let answer = self.run(list).await?.whole()?;
         let mut fields = answer.fields();
         let (mut gone, mut changed, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
         while let (Some(head), Some(path)) = (fields.next(), fields.next()) {

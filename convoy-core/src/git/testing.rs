@@ -168,14 +168,25 @@ pub(super) fn env() -> BTreeMap<&'static str, String> {
 
 /// Runs git as a person would, in a folder. Gives the exit code, and both outputs.
 pub(crate) async fn try_git(folder: &Path, args: &[&str]) -> (bool, String) {
-    let mut command = Command::new("git", folder).args(args.iter().copied());
+    try_program("git", folder, args).await
+}
+
+/// Runs lines of a shell as a person would, in a folder; they must succeed.
+pub(crate) async fn sh(folder: &Path, script: &str) -> String {
+    let (ok, said) = try_program("sh", folder, &["-ec", script]).await;
+    assert!(ok, "{script}: {said}");
+    said
+}
+
+async fn try_program(program: &str, folder: &Path, args: &[&str]) -> (bool, String) {
+    let mut command = Command::new(program, folder).args(args.iter().copied());
     command.env.extend(env().into_iter().map(|(k, v)| (k.into(), v.into())));
     for (name, value) in [("AUTHOR", "A Person"), ("COMMITTER", "A Person")] {
         command =
             command.env(format!("GIT_{name}_NAME"), value).env(format!("GIT_{name}_EMAIL"), "p@example.org");
     }
     let limits = Limits::default();
-    let done = capture(command, &limits, &CancellationToken::new(), 1 << 24).await.expect("git starts");
+    let done = capture(command, &limits, &CancellationToken::new(), 1 << 24).await.expect("it starts");
     let text = [done.stdout, done.stderr].concat();
     (done.exit.success(), String::from_utf8_lossy(&text).trim_end().to_owned())
 }

@@ -248,7 +248,7 @@ impl Repository {
         if found.len() <= MOST_NAMED {
             list = list.arg("--").args(found.iter().map(|path| path_of(path)));
         }
-        let answer = self.ok(list).await?;
+        let answer = self.run(list).await?.whole()?;
         let listed = self.recordable(request, &answer)?;
         Ok(listed.into_iter().map(<[u8]>::to_vec).collect())
     }

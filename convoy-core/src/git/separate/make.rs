@@ -386,7 +386,7 @@ pub(super) fn quoted(path: &[u8]) -> Vec<u8> {
 }
 
 /// Text in double quotes, as git reads it wherever it takes such.
-pub(super) fn in_quotes(text: &[u8]) -> Vec<u8> {
+pub(in crate::git) fn in_quotes(text: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     for byte in text {
         match byte {

@@ -34,7 +34,7 @@ use super::error::GitError;
 use super::repository::Repository;
 use crate::types::Isolation;
 
-pub(super) use self::make::{Copied, Names, OwnGit};
+pub(super) use self::make::{Copied, Names, OwnGit, in_quotes};
 
 /// The file, among those that git keeps of a worktree, that tells that it has a git directory of its own.
 pub(super) const MARK: &str = "convoy-separate";

@@ -20,6 +20,8 @@ mod replay;
 mod same;
 mod signing;
 mod snapshot;
+mod submodule;
+mod unreadable;
 mod worktree;
 
 pub(super) use self::snapshot::request;

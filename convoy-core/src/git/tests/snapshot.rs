@@ -207,9 +207,13 @@ async fn nothing_is_run_that_a_repository_within_the_tree_says() {
         assert!(try_git(&path, &["add", "x"]).await.0);
         let mark = s.outside().join("ran");
         let clean = format!("touch '{}'; cat", mark.display());
-        assert!(try_git(&inner, &["config", "filter.evil.clean", &clean]).await.0);
+        for key in ["filter.evil.clean", "core.fsmonitor"] {
+            assert!(try_git(&inner, &["config", key, &clean]).await.0);
+        }
         write(&inner, ".git/info/attributes", "* filter=evil\n");
-        write(&path, "x/q", "2\n");
+        // As if it had been fetched.
+        assert!(try_git(&inner, &["update-ref", "refs/remotes/o/m", head.as_str()]).await.0);
+        write(&path, "x/q", "1\n");
         write(&path, "a", "2\n");
         let covers = std::sync::Arc::new(|_: &str| true);
         let keep = Keep { owner: "one".into(), covers, ignore: IgnoreRules::default() };
@@ -222,6 +226,10 @@ async fn nothing_is_run_that_a_repository_within_the_tree_says() {
             Err(GitError::EmbeddedRepository { paths }) if !is_known => assert_eq!(paths, ["x"]),
             other => panic!("{is_known}: {other:?}"),
         }
+        assert!(!mark.exists(), "{is_known}: the filter of the repository within was run");
+        write(&path, "x/q", "2\n");
+        let error = s.repo.snapshot(&path, &request(&base)).await.expect_err("refused");
+        assert!(is_known == matches!(error, GitError::SubmoduleWork { .. }), "{error}");
         assert!(!mark.exists(), "{is_known}: the filter of the repository within was run");
         // The same look by a person's git runs it.
         assert!(try_git(&path, &["status"]).await.0);
