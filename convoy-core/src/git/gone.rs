@@ -24,38 +24,69 @@ pub(super) fn delete(path: &Path) -> io::Result<()> {
 }
 
 /// Removes whatever has this name in a folder, with everything below it, also what was made read-only. What is not there
-/// is done. Whoever worked there must have ended.
+/// is done. Whoever worked there must have ended; several may delete the same at once, as two engines do with trash.
 pub(super) fn remove_all(folder: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
     if is_unlinked(folder, name)? {
         return Ok(());
     }
-    let top = open(folder, name)?;
-    let mut moved = 0;
+    let Some(top) = unless_gone(open(folder, name))? else { return Ok(()) };
+    let mut counts = Counts::default();
     loop {
         let names = names_in(&top)?;
         if names.is_empty() {
-            break;
+            match unlinkat(folder, name, AtFlags::REMOVEDIR) {
+                Err(error) if counts.is_filled_again(error) => continue,
+                removed => return unless_gone(removed).map(drop),
+            }
         }
         for name in names {
-            flatten(&top, &name, &mut moved)?;
+            flatten(&top, &name, &mut counts)?;
         }
     }
-    unlinkat(folder, name, AtFlags::REMOVEDIR)
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Folders that were moved up.
+    moved: u64,
+    /// How often an empty folder turned out to have something in it.
+    filled: u32,
+}
+
+impl Counts {
+    /// Whether another one who deletes the same has moved something up since. Not for ever: whoever works there could do that.
+    fn is_filled_again(&mut self, error: Errno) -> bool {
+        self.filled += 1;
+        matches!(error, Errno::NOTEMPTY | Errno::EXIST) && self.filled < 10_000
+    }
+}
+
+/// Another one who deletes the same may have been faster.
+fn unless_gone<T>(done: Result<T, Errno>) -> Result<Option<T>, Errno> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes an entry of the first folder; the folders that are in it are moved to the first one, where their turn comes.
-fn flatten(top: &OwnedFd, name: &OsStr, moved: &mut u64) -> Result<(), Errno> {
+fn flatten(top: &OwnedFd, name: &OsStr, counts: &mut Counts) -> Result<(), Errno> {
     if is_unlinked(top.as_fd(), name)? {
         return Ok(());
     }
-    let inside = open(top.as_fd(), name)?;
+    let Some(inside) = unless_gone(open(top.as_fd(), name))? else { return Ok(()) };
     for child in names_in(&inside)? {
         // Most are empty by now, or hold only files.
         if !is_unlinked(inside.as_fd(), &child)? && unlinkat(&inside, &child, AtFlags::REMOVEDIR).is_err() {
-            move_up(&inside, &child, top, moved)?;
+            unless_gone(move_up(&inside, &child, top, &mut counts.moved))?;
         }
     }
-    unlinkat(top, name, AtFlags::REMOVEDIR)
+    match unlinkat(top, name, AtFlags::REMOVEDIR) {
+        // Its turn comes again.
+        Err(error) if counts.is_filled_again(error) => Ok(()),
+        removed => unless_gone(removed).map(drop),
+    }
 }
 
 fn move_up(inside: &OwnedFd, child: &OsStr, top: &OwnedFd, moved: &mut u64) -> Result<(), Errno> {
@@ -117,6 +148,25 @@ mod tests {
     use rustix::fs::mkdirat;
 
     use super::*;
+
+    #[test]
+    fn several_may_delete_the_same_at_once() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        for round in 0..20 {
+            let root = scratch.path().join(round.to_string());
+            for folder in 0..50 {
+                fs::create_dir_all(root.join(format!("{folder}/deeper/deep"))).expect("makes");
+                fs::write(root.join(format!("{folder}/deeper/file")), "").expect("writes");
+            }
+            std::thread::scope(|scope| {
+                let all = [(); 4].map(|()| scope.spawn(|| delete(&root)));
+                for one in all {
+                    one.join().expect("no panic").expect("deleted");
+                }
+            });
+            assert!(!root.exists());
+        }
+    }
 
     #[test]
     fn folders_of_any_depth_go_with_little_stack_and_few_open_files() {
