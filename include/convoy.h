@@ -1591,7 +1591,8 @@ convoy_status convoy_engine_resolve_dispute(const struct convoy_engine *engine,
  * convoy must fulfil all of them:
  * "convoys" (list of ids): these, none of them where it is empty; not together with "all".
  * "older_than_ms" (number): those that ended at least so long ago.
- * "all" (boolean): every one that has ended. As with those that are named, open dead letters and disputes hold none back.
+ * "all" (boolean): every one that has ended. As with those that are named, open dead letters and disputes hold none back;
+ * files of an attempt that are in no commit hold back all but those that are named.
  * "unpublished" (boolean): also those whose landed work is on no branch; nothing leads to it any more then.
  * "dry_run" (boolean): only tell what would be done.
  *
