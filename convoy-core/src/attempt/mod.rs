@@ -55,7 +55,9 @@ pub use self::review::{
     ReviewEnd, ReviewNote, ReviewOrder, Reviewed, Reviews, Subject, one_fast_review, review, review_agent,
 };
 pub use self::snapshot::{TakeReport, TakeRequest, Taken, take};
-pub use self::space::{Space, Waiting};
+pub use self::space::{Space, SpaceReport, Waiting};
+#[cfg(test)]
+pub(crate) use self::space::{Told, Turn};
 pub use self::steps::{StepEnd, StepStart};
 pub use self::verify::{Verified, VerifyEnd, VerifyRequest, remove_left, verify};
 pub use self::work::{KeptSession, Observer, Started, WorkRequest, Worked, work};

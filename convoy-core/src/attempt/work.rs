@@ -21,7 +21,9 @@ use super::links::{no_way_out, no_way_out_made};
 use super::prompt::{Feedback, Prompt, render};
 use super::review::{ReviewOrder, Subject};
 use super::setup::prepare_files;
+use super::space::{NoWorktree, Wanted};
 use super::steps::{StepEnd, StepStart, Steps};
+use super::warm;
 use crate::agent::{AgentAdapter, AgentOutcome, AgentReport};
 use crate::git::GitError;
 use crate::secret::has_marker;
@@ -122,6 +124,8 @@ enum Unready {
     Failed(Failure),
     /// There is no room for its worktree, which is no fault of the task.
     NoRoom(GitError),
+    /// It was stopped.
+    Stopped,
 }
 
 impl From<Failure> for Unready {
@@ -147,6 +151,7 @@ pub async fn work(
             let worked = guarded_calls(context, &request, &desk, session, guard, cancel, observer).await;
             Ok(with_words_kept(context, &request, worked))
         }
+        Err(Unready::Stopped) => Ok(ended(AgentReport::ended(AgentOutcome::Cancelled))),
         Err(_) if cancel.is_cancelled() => Ok(ended(AgentReport::ended(AgentOutcome::Cancelled))),
         Err(Unready::Failed(failure)) => Ok(ended(AgentReport::failed(failure))),
         Err(Unready::NoRoom(error)) => Err(error),
@@ -366,7 +371,12 @@ async fn make_worktree(
         repository.remove_worktree(&path).await.map_err(failed)?;
     }
     let wanted = request.session.as_ref().and_then(|kept| kept.slot);
-    let slot = context.add_worktree(&path, &request.base, wanted, cancel).await.map_err(failed)?;
+    let keep = warm::keep(context);
+    let wanted = Wanted { path: &path, commit: &request.base, slot: wanted, keep: keep.as_ref() };
+    let slot = context.add_worktree(wanted, cancel).await.map_err(|none| match none {
+        NoWorktree::Stopped => Unready::Stopped,
+        NoWorktree::Failed(error) => failed(error),
+    })?;
     if let Some(conflict) = &request.conflict {
         repository.reset_to_tree(&path, &conflict.tree).await.map_err(failed)?;
     }

@@ -54,7 +54,7 @@ pub(crate) struct Driver {
     pub(crate) seats: Seats,
     /// Who waits until what was asked before is decided.
     pub(crate) asked: Vec<oneshot::Sender<()>>,
-    /// The actions that wait until another one gives a worktree back.
+    /// The actions that wait for room on a full disk.
     pub(crate) waiting: WaitingList,
     /// Why this run must end: what an action without an answer said first.
     pub(crate) failed: Option<Error>,
@@ -101,7 +101,7 @@ impl Driver {
                 // Nobody works with it any more.
                 Some(Message::Place { .. }) => {}
                 // Who waits for an answer hears that there is none.
-                Some(Message::Asked(_) | Message::NoSpace(_)) => {}
+                Some(Message::Asked(_) | Message::Space(_)) => {}
                 None => break,
             }
         }
@@ -153,8 +153,6 @@ impl Driver {
                     if !inputs.is_empty() {
                         self.turn(inputs, Vec::new()).await?;
                     }
-                    // What has ended may have led to more that is under way now.
-                    self.waiting.settle(self.in_flight.len());
                     for asked in self.asked.drain(..) {
                         // Who asked need not wait for the answer.
                         let _: Result<(), ()> = asked.send(());
@@ -163,6 +161,8 @@ impl Driver {
                 Woken::Time => self.turn(vec![Input::Tick], Vec::new()).await?,
                 Woken::Inbox => self.read_inbox().await?,
             }
+            // What has ended may have led to more that is under way now.
+            self.waiting.settle(self.in_flight.len(), self.clock.now());
         }
         Ok(())
     }
@@ -224,10 +224,10 @@ impl Driver {
                     inputs.push(Input::Place { adapter });
                 }
                 Message::Asked(asked) => self.asked.push(asked),
-                Message::NoSpace(waiting) => self.waiting.add(waiting),
+                Message::Space(report) => self.waiting.hear(report),
                 Message::Finished(id) => {
                     self.in_flight.remove(&id);
-                    self.waiting.try_again();
+                    self.waiting.ended();
                 }
                 Message::Fatal(id, error) => {
                     self.in_flight.remove(&id);

@@ -337,6 +337,6 @@ async fn make_context(
         reviewer: parts.reviewer.clone(),
         host: parts.host.clone(),
         reviews: Reviews::new(state.plan().spec().reviews.max_concurrent, spent),
-        space: Arc::new(Space::new(move |waiting| drop(sender.send(Message::NoSpace(waiting))))),
+        space: Arc::new(Space::new(move |report| drop(sender.send(Message::Space(report))))),
     })
 }

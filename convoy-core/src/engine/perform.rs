@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Place;
-use crate::attempt::Waiting;
+use crate::attempt::SpaceReport;
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::schedule::{Action, EndReport, Input, PublishReport, Report, VerifyReport};
@@ -71,8 +71,8 @@ pub(crate) enum Message {
     Finished(u64),
     /// A place that was asked for.
     Place { adapter: String, place: Place },
-    /// An action waits until another one gives a worktree back.
-    NoSpace(Waiting),
+    /// An action waits for room on a full disk, or has tried again.
+    Space(SpaceReport),
     /// An action ended without an answer: the engine must stop.
     Fatal(u64, Error),
 }

@@ -10,6 +10,8 @@ use crate::attempt::context::Context;
 use crate::attempt::environment::gate_env;
 use crate::attempt::guard::Guard;
 use crate::attempt::setup::prepare_files;
+use crate::attempt::space::{NoWorktree, Wanted};
+use crate::attempt::warm;
 use crate::gate::Verdict;
 use crate::git::GitError;
 use crate::spec::{RegressionTest, Switch, Task};
@@ -32,6 +34,15 @@ pub(super) enum End {
 impl From<GitError> for End {
     fn from(error: GitError) -> Self {
         Self::Trouble(error)
+    }
+}
+
+impl From<NoWorktree> for End {
+    fn from(none: NoWorktree) -> Self {
+        match none {
+            NoWorktree::Stopped => Self::Stopped,
+            NoWorktree::Failed(error) => Self::Trouble(error),
+        }
     }
 }
 
@@ -160,7 +171,9 @@ impl<'a> Bench<'a> {
             context.repository.remove_worktree(&self.path).await?;
         }
         let commit = &request.commit;
-        context.add_worktree(&self.path, &request.commit, None, self.cancel).await?;
+        let keep = warm::keep(context);
+        let wanted = Wanted { path: &self.path, commit, slot: None, keep: keep.as_ref() };
+        context.add_worktree(wanted, self.cancel).await?;
         let of = (request.task, request.attempt);
         match prepare_files(context, of, &self.path, Some(commit), env, self.cancel).await {
             Ok(()) => {
