@@ -15,6 +15,7 @@ use super::review::{ReviewEnd, ReviewNote, ReviewOrder, Reviewed, one_fast_revie
 use crate::agent::{AgentOutcome, AgentReport, AgentRequest};
 use crate::clock::Stopwatch;
 use crate::gate::{self, GateCommand, GateOutcome};
+use crate::git::GitError;
 use crate::secret::has_marker;
 use crate::spec::{Hook, HookMoment, HookType};
 use crate::types::{AttemptNo, Failure, TaskIx, Usage, WorkerId};
@@ -93,23 +94,26 @@ pub enum HookEnd {
 }
 
 /// Runs a hook to its end: a shell command, an agent, a review, code of the host; nothing of it is left then.
+///
+/// # Errors
+/// [`GitError::DiskFull`] and the like when there is no room for what a reviewer looks at; it can be repeated.
 pub async fn run_hook(
     context: &Context,
     hook: &Hook,
     place: &HookPlace<'_>,
     cancel: &CancellationToken,
-) -> HookEnd {
+) -> Result<HookEnd, GitError> {
     let watch = Stopwatch::start();
     let run = match hook.kind {
         HookType::Command | HookType::Validate | HookType::Guard => {
             run_shell(context, hook, place, cancel).await
         }
         HookType::Agent => ask_agent(context, hook, place, cancel).await,
-        HookType::Review => ask_reviewer(context, place, cancel).await,
+        HookType::Review => ask_reviewer(context, place, cancel).await?,
         HookType::Host => ask_host(context, hook, place, cancel).await,
     };
-    let Some(said) = run else { return HookEnd::Stopped };
-    HookEnd::Ended(told(context, hook, said, watch.elapsed()))
+    let Some(said) = run else { return Ok(HookEnd::Stopped) };
+    Ok(HookEnd::Ended(told(context, hook, said, watch.elapsed())))
 }
 
 fn told(context: &Context, hook: &Hook, said: Said, elapsed: Duration) -> HookReport {
@@ -181,9 +185,13 @@ async fn run_shell(
     })
 }
 
-async fn ask_reviewer(context: &Context, place: &HookPlace<'_>, cancel: &CancellationToken) -> Option<Said> {
+async fn ask_reviewer(
+    context: &Context,
+    place: &HookPlace<'_>,
+    cancel: &CancellationToken,
+) -> Result<Option<Said>, GitError> {
     let Some(order) = &place.review else {
-        return Some(Said::not_run("there is no work to review here"));
+        return Ok(Some(Said::not_run("there is no work to review here")));
     };
     let mut reviewed: Option<Reviewed> = None;
     let mut note = |note| {
@@ -192,10 +200,11 @@ async fn ask_reviewer(context: &Context, place: &HookPlace<'_>, cancel: &Cancell
         }
     };
     let end = match one_fast_review(context, order, cancel, &mut note).await {
-        Ok(ReviewEnd::Stopped) => return None,
+        Ok(ReviewEnd::Stopped) => return Ok(None),
         Ok(ReviewEnd::Passed) => None,
         Ok(ReviewEnd::Blocked(failure)) => Some(failure.message),
-        Err(error) => return Some(Said::not_run(error)),
+        Err(error) if error.is_disk_full() => return Err(error),
+        Err(error) => return Ok(Some(Said::not_run(error))),
     };
     let (was_made, output, usage) = match reviewed {
         Some(reviewed) => (true, reviewed.text, reviewed.usage),
@@ -207,7 +216,7 @@ async fn ask_reviewer(context: &Context, place: &HookPlace<'_>, cancel: &Cancell
         None if was_made => "the review passed".to_owned(),
         None => "nothing has changed that could be reviewed".to_owned(),
     };
-    Some(Said { passed: end.is_none(), how, exit_code: None, output, usage })
+    Ok(Some(Said { passed: end.is_none(), how, exit_code: None, output, usage }))
 }
 
 /// The first line of a message, bounded.
@@ -324,6 +333,8 @@ pub(super) enum Halt {
     Failed(Failure),
     /// They were stopped.
     Stopped,
+    /// The disk has no room for what a reviewer looks at.
+    NoRoom(GitError),
 }
 
 /// Which hooks of a task are due.
@@ -398,8 +409,10 @@ pub(super) async fn task_hooks(
             adapter: of.adapter.as_deref(),
             model: of.model.as_deref(),
         };
-        let HookEnd::Ended(report) = run_hook(context, hook, &place, cancel).await else {
-            return Err(Halt::Stopped);
+        let report = match run_hook(context, hook, &place, cancel).await {
+            Ok(HookEnd::Ended(report)) => report,
+            Ok(HookEnd::Stopped) => return Err(Halt::Stopped),
+            Err(error) => return Err(Halt::NoRoom(error)),
         };
         let failure = report.failure();
         each(report);

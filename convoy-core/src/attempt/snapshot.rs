@@ -97,6 +97,7 @@ pub async fn take(
             Ok(()) => refused = failure,
             Err(Halt::Failed(_)) => succeeded = false,
             Err(Halt::Stopped) => return Ok(Taken::Stopped),
+            Err(Halt::NoRoom(error)) => return Err(error),
         }
     }
     succeeded &= refused.is_none();

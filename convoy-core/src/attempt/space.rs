@@ -1,13 +1,17 @@
 //! Waiting for a worktree to be given back, where the disk has no room for one more.
+//!
+//! Only making a worktree waits. What is put into one that is made already (the files of a conflict, the work of an
+//! attempt that was cut off) and finds no room stops the engine, and is repeated when the convoy is resumed.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::log::Log;
 use crate::git::{GitError, Keep};
 use crate::types::Oid;
 
@@ -157,6 +161,8 @@ pub(super) struct Wanted<'a> {
     pub(super) slot: Option<u32>,
     /// What may stay in it of those before it: nothing in what is to judge.
     pub(super) keep: Option<&'a Keep>,
+    /// The log that says so where it has to wait.
+    pub(super) log: PathBuf,
 }
 
 impl Context {
@@ -166,17 +172,36 @@ impl Context {
         wanted: Wanted<'_>,
         cancel: &CancellationToken,
     ) -> Result<Option<u32>, NoWorktree> {
-        let Wanted { path, commit, slot, keep } = wanted;
+        let Wanted { path, commit, slot, keep, log } = wanted;
         let mut turn = None;
         loop {
-            let full = match self.repository.add_worktree_in(path, commit, slot, keep).await {
-                Err(error) if error.is_disk_full() => error,
-                made => return Ok(made?),
-            };
-            if turn.is_none() {
-                tracing::warn!(error = %full, "waiting until another task gives its worktree back");
+            let made = self.repository.add_worktree_in(path, commit, slot, keep).await;
+            match made {
+                Err(full) if full.is_disk_full() => {
+                    if turn.is_none() {
+                        tracing::warn!(error = %full, "waiting until another task gives its worktree back");
+                        self.note(
+                            &log,
+                            &format!("waiting until another task gives its worktree back: {full}"),
+                        );
+                    }
+                    turn = Some(self.space.wait(turn, full, cancel).await?);
+                }
+                made => {
+                    if turn.is_some() && made.is_ok() {
+                        self.note(&log, "there is room now");
+                    }
+                    return Ok(made?);
+                }
             }
-            turn = Some(self.space.wait(turn, full, cancel).await?);
+        }
+    }
+
+    /// Tells whoever reads a log why nothing goes on.
+    fn note(&self, log: &Path, line: &str) {
+        // On a full disk there may be no room for the line either.
+        if let Ok(mut log) = Log::open(log, &self.redactor) {
+            log.title(line);
         }
     }
 }

@@ -59,8 +59,15 @@ pub async fn verify(
     let watch = Stopwatch::start();
     let VerifyRequest { run, commit } = request;
     let (path, worker) = (context.dirs.verify_worktree(*run), WorkerId::of_verify(&context.convoy, *run));
-    let mut room = Room::make(context, path, commit, &format!("verify-{run}"), worker).await?;
     let mut changed_files = Vec::new();
+    let made = Room::make(context, path, commit, &format!("verify-{run}"), worker, cancel).await;
+    let mut room = match made {
+        Ok(room) => room,
+        Err(none) => {
+            let elapsed = watch.elapsed();
+            return none.or_stopped(Verified { outcome: VerifyEnd::Stopped, elapsed, changed_files });
+        }
+    };
     let outcome = match room.furnish(context, cancel).await {
         Ok(()) => {
             let guard = Guard::begin(context).await?;

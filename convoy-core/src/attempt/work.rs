@@ -122,7 +122,7 @@ pub struct Worked {
 enum Unready {
     /// The attempt has failed.
     Failed(Failure),
-    /// There is no room for its worktree, which is no fault of the task.
+    /// There is no room for a worktree, which is no fault of the task.
     NoRoom(GitError),
     /// It was stopped.
     Stopped,
@@ -138,7 +138,7 @@ impl From<Failure> for Unready {
 /// agent anywhere but in a worktree of the attempt's own.
 ///
 /// # Errors
-/// [`GitError::DiskFull`] and the like when there is no room for its worktree: no agent was called, and the segment can be
+/// [`GitError::DiskFull`] and the like when there is no room for its worktree, or what a hook looks at: no agent was called, and the segment can be
 /// repeated.
 pub async fn work(
     context: &Context,
@@ -261,7 +261,7 @@ async fn run_hooks_before(
     request: &WorkRequest,
     cancel: &CancellationToken,
     observer: &mut dyn Observer,
-) -> Result<Guard, Failure> {
+) -> Result<Guard, Unready> {
     let looked = Guard::begin(context).await;
     let guard = looked
         .map_err(|error| context.failure(FailureKind::Worktree, "cannot look at the repository", &error))?;
@@ -280,8 +280,9 @@ async fn run_hooks_before(
     };
     guard.end(context).await.0.into_iter().for_each(|found| observer.guarded(found));
     Err(match halt {
-        Halt::Failed(failure) => failure,
-        Halt::Stopped => Failure::new(FailureKind::Worktree, "stopped during a hook"),
+        Halt::Failed(failure) => Unready::Failed(failure),
+        Halt::Stopped => Unready::Stopped,
+        Halt::NoRoom(error) => Unready::NoRoom(error),
     })
 }
 
@@ -372,7 +373,8 @@ async fn make_worktree(
     }
     let wanted = request.session.as_ref().and_then(|kept| kept.slot);
     let keep = warm::keep(context);
-    let wanted = Wanted { path: &path, commit: &request.base, slot: wanted, keep: keep.as_ref() };
+    let log = context.dirs.agent_log(&context.plan, request.task, request.attempt);
+    let wanted = Wanted { path: &path, commit: &request.base, slot: wanted, keep: keep.as_ref(), log };
     let slot = context.add_worktree(wanted, cancel).await.map_err(|none| match none {
         NoWorktree::Stopped => Unready::Stopped,
         NoWorktree::Failed(error) => failed(error),

@@ -13,6 +13,8 @@ mod disputes;
 mod driver;
 mod ending;
 mod export;
+#[cfg(test)]
+mod full_disk;
 mod handle;
 mod host;
 mod inject;

@@ -51,6 +51,11 @@ impl SmallDisk {
     }
 }
 
+/// The disk of a repository.
+pub(crate) fn small_disk(repository: &Repository) -> &SmallDisk {
+    &repository.inner.disk
+}
+
 tokio::task_local! {
     /// Which backend the repositories of a test get.
     static BACKEND: Backend;

@@ -129,10 +129,10 @@ impl<'a> Bench<'a> {
         failure.map_or(Ok(()), |failure| Err(End::Failed(failure)))
     }
 
-    /// What git cannot read of the work fails its task.
+    /// What git cannot read of the work fails its task. A full disk is nobody's fault.
     pub(super) fn unreadable(&self, end: End) -> End {
         match end {
-            End::Trouble(error) => {
+            End::Trouble(error) if !error.is_disk_full() => {
                 let doing = "the work that is to land cannot be read";
                 End::Failed(self.context.failure(FailureKind::MergeError, doing, &error))
             }
@@ -172,7 +172,8 @@ impl<'a> Bench<'a> {
         }
         let commit = &request.commit;
         let keep = warm::keep(context);
-        let wanted = Wanted { path: &self.path, commit, slot: None, keep: keep.as_ref() };
+        let log = context.dirs.agent_log(&context.plan, request.task, request.attempt);
+        let wanted = Wanted { path: &self.path, commit, slot: None, keep: keep.as_ref(), log };
         context.add_worktree(wanted, self.cancel).await?;
         let of = (request.task, request.attempt);
         match prepare_files(context, of, &self.path, Some(commit), env, self.cancel).await {

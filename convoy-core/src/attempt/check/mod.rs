@@ -173,6 +173,7 @@ async fn review_hooks(bench: &mut Bench<'_>) -> Result<(), End> {
     task_hooks(context, of, Due::AfterChecks(&order), cancel, &mut each).await.map_err(|halt| match halt {
         Halt::Failed(failure) => End::Failed(failure),
         Halt::Stopped => End::Stopped,
+        Halt::NoRoom(error) => End::Trouble(error),
     })
 }
 

@@ -63,8 +63,11 @@ pub async fn convoy_gates(
 ) -> Result<bool, GitError> {
     let worker = WorkerId::of_end(&context.convoy, request.round);
     let path = context.dirs.end_worktree();
-    let mut room =
-        Room::make(context, path, &request.commit, &format!("gates-{}", request.round), worker).await?;
+    let stage = format!("gates-{}", request.round);
+    let mut room = match Room::make(context, path, &request.commit, &stage, worker, cancel).await {
+        Ok(room) => room,
+        Err(none) => return none.or_stopped(false),
+    };
     let over = match room.furnish(context, cancel).await {
         Ok(()) => {
             let guard = Guard::begin(context).await?;

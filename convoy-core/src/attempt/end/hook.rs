@@ -35,15 +35,19 @@ pub async fn convoy_hook(
 ) -> Result<HookEnd, GitError> {
     let worker = WorkerId::of_hook(&context.convoy, request.index);
     let path = context.dirs.end_worktree();
-    let mut room =
-        Room::make(context, path, &request.commit, &format!("hook-{}", request.index), worker).await?;
+    let stage = format!("hook-{}", request.index);
+    let mut room = match Room::make(context, path, &request.commit, &stage, worker, cancel).await {
+        Ok(room) => room,
+        Err(none) => return none.or_stopped(HookEnd::Stopped),
+    };
     let watch = Stopwatch::start();
     let end = match context.plan.spec().hooks.get(request.index as usize) {
         None => HookEnd::Stopped,
         Some(hook) => match prepared(context, &mut room, cancel).await {
             Ok(agent_env) => {
                 let guard = Guard::begin(context).await?;
-                let end = run_hook(context, hook, &place(context, request, &room, &agent_env), cancel).await;
+                let place = place(context, request, &room, &agent_env);
+                let end = run_hook(context, hook, &place, cancel).await?;
                 look_around(context, guard, end).await
             }
             Err(_) if cancel.is_cancelled() => HookEnd::Stopped,

@@ -10,6 +10,7 @@ use crate::attempt::context::Context;
 use crate::attempt::environment::convoy_env;
 use crate::attempt::setup::copy_in;
 use crate::attempt::shell::Shell;
+use crate::attempt::space::{NoWorktree, Wanted};
 use crate::git::GitError;
 use crate::types::{Failure, FailureKind, Oid, WorkerId};
 
@@ -26,18 +27,22 @@ pub(in crate::attempt) struct Room {
 }
 
 impl Room {
-    /// Makes it anew, whatever an earlier stage or engine left at its place.
+    /// Makes it anew, whatever an earlier stage or engine left at its place, and with nothing that others may have left in
+    /// files: those judge.
     pub(in crate::attempt) async fn make(
         context: &Context,
         path: PathBuf,
         commit: &Oid,
         stage: &str,
         worker: WorkerId,
-    ) -> Result<Self, GitError> {
+        cancel: &CancellationToken,
+    ) -> Result<Self, NoWorktree> {
         remove(context, &path).await?;
-        context.repository.add_worktree(&path, commit).await?;
+        let log = context.dirs.end_log(stage);
+        let wanted = Wanted { path: &path, commit, slot: None, keep: None, log: log.clone() };
+        context.add_worktree(wanted, cancel).await?;
         let timeout = context.plan.spec().task_defaults.as_ref().map_or(TIMEOUT, |task| task.gate_timeout);
-        Ok(Self { path, log: context.dirs.end_log(stage), worker, env: BTreeMap::new(), timeout })
+        Ok(Self { path, log, worker, env: BTreeMap::new(), timeout })
     }
 
     /// Copies in and sets up what every worktree of the convoy gets.

@@ -11,6 +11,7 @@ use crate::agent::{Registry, canonical_name};
 use crate::attempt::context::Context;
 use crate::attempt::host::{self, Code, Ended};
 use crate::attempt::log::Log;
+use crate::attempt::space::{NoWorktree, Wanted};
 use crate::git::{ChangedPath, GitError, Repository};
 use crate::review::{
     AgentReviewer, DiffError, DiffSource, DiffText, PANEL, ReviewLog, ReviewReport, ReviewRequest,
@@ -34,6 +35,28 @@ pub(super) struct Case<'a> {
     pub(super) cancel: &'a CancellationToken,
 }
 
+/// Why reviewers were not asked.
+pub(super) enum NotAsked {
+    /// They could not be.
+    Because(String),
+    /// The review was stopped.
+    Stopped,
+    /// The disk has no room, of which nobody is to blame: the review can be repeated.
+    NoRoom(GitError),
+}
+
+impl From<NoWorktree> for NotAsked {
+    fn from(none: NoWorktree) -> Self {
+        match none {
+            NoWorktree::Stopped => Self::Stopped,
+            NoWorktree::Failed(error) if error.is_disk_full() => Self::NoRoom(error),
+            NoWorktree::Failed(error) => {
+                Self::Because(format!("the base of the work cannot be checked out: {error}"))
+            }
+        }
+    }
+}
+
 /// What all reviewers of a case are given.
 struct Desk<'a> {
     checkout: &'a Path,
@@ -47,15 +70,17 @@ impl Case<'_> {
         &self,
         runner: &dyn ReviewRunner,
         level: ReviewLevel,
-    ) -> Result<Vec<ReviewReport>, String> {
+    ) -> Result<Vec<ReviewReport>, NotAsked> {
         let (of, inputs) = (self.order.of, &self.order.inputs);
-        let prompt = of.prompt(self.context, inputs).await.map_err(|e| format!("what was asked for: {e}"))?;
+        let unknown = |error| NotAsked::Because(format!("what was asked for: {error}"));
+        let prompt = of.prompt(self.context, inputs).await.map_err(unknown)?;
         let checkout = of.checkout(self.context);
         let repository = &self.context.repository;
-        let failed = |error: GitError| format!("the base of the work cannot be checked out: {error}");
         // One that a crash left is in an unknown state.
-        repository.remove_worktree(&checkout).await.map_err(failed)?;
-        repository.add_worktree(&checkout, &self.order.base).await.map_err(failed)?;
+        repository.remove_worktree(&checkout).await.map_err(NoWorktree::from)?;
+        let log = of.waiting_log(self.context);
+        let wanted = Wanted { path: &checkout, commit: &self.order.base, slot: None, keep: None, log };
+        self.context.add_worktree(wanted, self.cancel).await?;
         let reports = self.reports(runner, level, &Desk { checkout: &checkout, prompt }).await;
         // What cannot be removed now is removed at the end of the run.
         drop(repository.remove_worktree(&checkout).await);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::case::diff_text;
 pub use self::case::review_agent;
-use self::case::{Case, reviewer};
+use self::case::{Case, NotAsked, reviewer};
 pub use self::subject::Subject;
 use super::context::Context;
 use super::inputs::PromptInput;
@@ -117,7 +117,7 @@ pub enum ReviewEnd {
 /// Reviews the work of a task as that says, and tells how that goes.
 ///
 /// # Errors
-/// When git cannot say what the work changed; the review can be repeated.
+/// When git cannot say what the work changed, or the disk has no room for what reviewers look at; the review can be repeated.
 pub async fn review(
     context: &Context,
     task: &Task,
@@ -134,7 +134,7 @@ pub async fn review(
         return Ok(ReviewEnd::Passed);
     };
     let case = Case { context, order, changes, cancel };
-    Ok(Stage { case, note, skips: true }.held(choice).await)
+    Stage { case, note, skips: true }.held(choice).await
 }
 
 /// Has one reviewer look at work, whatever its task says; a review that cannot be made blocks, also one that the
@@ -156,7 +156,7 @@ pub async fn one_fast_review(
     let reason = "a hook asks for it".to_owned();
     let choice = Choice { level: ReviewLevel::Fast, reason, may_skip: false };
     let case = Case { context, order, changes, cancel };
-    Ok(Stage { case, note, skips: false }.held(choice).await)
+    Stage { case, note, skips: false }.held(choice).await
 }
 
 fn size(changes: &[ChangedPath]) -> ChangeSize {
@@ -182,16 +182,16 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// Makes the review that was chosen, as far as an earlier verdict and the budget leave it to be made.
-    async fn held(self, choice: Choice) -> ReviewEnd {
+    async fn held(self, choice: Choice) -> Result<ReviewEnd, GitError> {
         let mut reviewed = self.nothing_yet(choice.level);
         if choice.level == ReviewLevel::AutoPass {
             reviewed.text = choice.reason;
-            return self.end(reviewed, true);
+            return Ok(self.end(reviewed, true));
         }
         if let Some(level) = self.case.order.passed.filter(|level| *level >= choice.level) {
             (reviewed.level, reviewed.reused) = (level, true);
             reviewed.text = "this very work has passed a review before".to_owned();
-            return self.end(reviewed, true);
+            return Ok(self.end(reviewed, true));
         }
         let settings = &self.case.context.plan.spec().reviews;
         let spent = self.case.context.reviews.spent(self.case.order.spent);
@@ -202,7 +202,7 @@ impl Stage<'_> {
             reviewed.text = format!("reviews have used {spent} of {budget} tokens (`review_budget`)");
             reviewed.verdict = ReviewVerdict::Skipped;
             let may_land = self.skips && granted == Grant::Skipped;
-            return self.end(reviewed, may_land);
+            return Ok(self.end(reviewed, may_land));
         }
         if granted == Grant::Downgraded {
             reviewed.level = ReviewLevel::Fast;
@@ -225,10 +225,10 @@ impl Stage<'_> {
     }
 
     /// Lets reviewers look.
-    async fn look(self, mut reviewed: Reviewed, choice: Choice) -> ReviewEnd {
+    async fn look(self, mut reviewed: Reviewed, choice: Choice) -> Result<ReviewEnd, GitError> {
         let runner = match reviewer(self.case.context, self.case.order.of) {
             Ok(runner) => runner,
-            Err(reason) => return self.could_not(reviewed, reason, choice.may_skip),
+            Err(reason) => return Ok(self.could_not(reviewed, reason, choice.may_skip)),
         };
         reviewed.model = runner.model().map(str::to_owned);
         let (reviewer, reason) = (self.case.clean(runner.name()), self.case.clean(&choice.reason));
@@ -236,9 +236,11 @@ impl Stage<'_> {
         (self.note)(ReviewNote::Started { level: reviewed.level, reviewer, model, reason });
         let verdict = match self.case.verdicts(&*runner, reviewed.level).await {
             Ok(reports) => self.case.judgement(&mut reviewed, &reports),
-            Err(reason) => Verdict::CouldNot(reason),
+            Err(NotAsked::Because(reason)) => Verdict::CouldNot(reason),
+            Err(NotAsked::Stopped) => return Ok(ReviewEnd::Stopped),
+            Err(NotAsked::NoRoom(error)) => return Err(error),
         };
-        match verdict {
+        Ok(match verdict {
             Verdict::Pass(text) => {
                 reviewed.text = text;
                 self.end(reviewed, true)
@@ -249,7 +251,7 @@ impl Stage<'_> {
             }
             Verdict::CouldNot(_) if self.case.cancel.is_cancelled() => ReviewEnd::Stopped,
             Verdict::CouldNot(reason) => self.could_not(reviewed, reason, choice.may_skip),
-        }
+        })
     }
 
     fn could_not(self, mut reviewed: Reviewed, reason: String, may_skip: bool) -> ReviewEnd {

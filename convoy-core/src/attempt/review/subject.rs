@@ -49,6 +49,16 @@ impl Subject {
         }
     }
 
+    /// Where it is told that a review waits for room.
+    pub(super) fn waiting_log(self, context: &Context) -> PathBuf {
+        match self {
+            Self::Attempt(task, attempt) | Self::Before(task, attempt) => {
+                context.dirs.agent_log(&context.plan, task, attempt)
+            }
+            Self::Convoy(_) => self.log(context, 1),
+        }
+    }
+
     pub(super) fn env(self, context: &Context) -> Result<BTreeMap<String, String>, MissingVariable> {
         let (host, spec) = (&context.host_env, context.plan.spec());
         match self.task() {
