@@ -100,46 +100,6 @@ async fn an_engine_that_must_stop_records_how_the_other_agents_ended_and_resumes
 }
 
 #[tokio::test]
-async fn finished_work_that_a_full_disk_has_no_room_for_is_taken_when_there_is_room() {
-    let repo = ScratchRepo::new();
-    let (full, program) = (repo.beside("full"), repo.beside("git"));
-    let says = "fatal: unable to write new index file: No space left on device";
-    let shim = format!(
-        "#!/bin/sh\ncase \" $* \" in *\" ls-files \"*) [ ! -e {full} ] || {{ echo '{says}' >&2; exit 128; }};; esac\n\
-         PATH={PATH} exec git \"$@\"\n",
-        full = full.display(),
-    );
-    std::fs::write(&program, shim).expect("writes");
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("sets");
-    let calls = Arc::new(AtomicUsize::new(0));
-    let agent = {
-        let (full, calls) = (full.clone(), calls.clone());
-        Inline::new(move |request| {
-            calls.fetch_add(1, Ordering::SeqCst);
-            write(&request.cwd, "made", "by the agent\n");
-            std::fs::write(&full, "").expect("writes");
-            AgentOutcome::Succeeded
-        })
-    };
-    let engine = engine(&repo).git(&program).adapter(agent).build().await.expect("an engine");
-    let spec = "name: t\nversion: 1\nadapter: inline\ntasks: [{id: a, prompt: make a}]\n";
-    let run = engine.start(spec, RunOptions::default()).await.expect("started");
-    let error = run.wait().await.expect_err("the disk is full");
-    assert_eq!(error.kind(), ErrorKind::Repository, "{error}");
-    assert!(error.to_string().contains("free space"), "{error}");
-    std::fs::remove_file(full).expect("frees space");
-    let outcome = engine.resume(Some(run.id())).await.expect("resumed").wait().await.expect("an outcome");
-    assert_eq!(outcome.view.status, ConvoyStatus::Done, "{:#?}", outcome.view);
-    assert_eq!(
-        (outcome.view.tasks[0].attempts, calls.load(Ordering::SeqCst)),
-        (1, 1),
-        "no work is bought twice"
-    );
-    repo.assert_sound_and_clean();
-    engine.shutdown().await;
-}
-
-#[tokio::test]
 async fn a_gate_that_destroys_its_worktree_fails_its_own_task_only() {
     let repo = ScratchRepo::new();
     let agent = Inline::new(|request| {

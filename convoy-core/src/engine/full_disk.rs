@@ -1,6 +1,7 @@
 //! A whole engine on a disk that is full: what waits for room, and what then comes of it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use crate::agent::{
 use crate::attempt::Answer;
 use crate::error::ErrorKind;
 use crate::event::{RequestKind, RunOptions};
-use crate::git::testing::{Scratch, small_disk};
+use crate::git::testing::{FULL, Scratch, small_disk};
 use crate::review::{ReviewReport, ReviewRequest, ReviewRunner, Verdict};
 use crate::types::{BoxFuture, ConvoyStatus, TaskId, TaskStatus, Usage};
 
@@ -92,7 +93,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let scratch = Scratch::new().await;
+        Self::of(Scratch::new().await, "git").await
+    }
+
+    /// The same, with this git.
+    async fn of(scratch: Scratch, git: impl Into<PathBuf>) -> Self {
         // With this, git makes every worktree, and it is deleted when nobody needs it: there are no slots.
         scratch.write(".gitattributes", "*.txt text eol=crlf\n").commit("begin").await;
         let env: BTreeMap<String, String> = crate::git::testing::options().env;
@@ -101,6 +106,7 @@ impl World {
         let (door, reviews) = (open.clone(), Arc::<AtomicUsize>::default());
         let engine = Engine::builder(&scratch.root)
             .env(env)
+            .git(git)
             .adapter(Arc::new(Hand { begun: begins, go: go.clone() }))
             .review_runner(Arc::new(Kind(reviews.clone())))
             .gate("hold", move |call| {
@@ -292,4 +298,27 @@ async fn merge_verify_waits_for_room() {
     world.go.add_permits(1);
     assert_eq!(statuses(&outcome(&run).await), [TaskStatus::Done, TaskStatus::Done]);
     assert_eq!(world.begun(), Vec::<String>::new(), "no agent was called again");
+}
+
+#[tokio::test]
+async fn finished_work_that_a_full_disk_has_no_room_for_is_taken_when_there_is_room() {
+    let scratch = Scratch::new().await;
+    let (full, program) =
+        (scratch.root.join(".git").join(FULL), scratch.outside().join("git-on-a-full-disk"));
+    let fails =
+        format!("case \" $* \" in *\" ls-files \"*) [ ! -e '{}' ] || exit 128;; esac", full.display());
+    std::fs::write(&program, format!("#!/bin/sh\n{fails}\nexec git \"$@\"\n")).expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let mut world = World::of(scratch, &program).await;
+    let run = world.start("tasks: [{id: a, prompt: wait for made, review: none}]\n").await;
+    assert_eq!(world.begun.recv().await.as_deref(), Some("made"));
+    std::fs::write(&full, "").expect("written");
+    world.go.add_permits(1);
+    let error = run.wait().await.expect_err("the disk is full");
+    assert_eq!(error.kind(), ErrorKind::Repository, "{error}");
+    assert!(error.to_string().contains("free space"), "{error}");
+    std::fs::remove_file(&full).expect("frees space");
+    let outcome = outcome(&world.resume(&run).await).await;
+    assert_eq!((statuses(&outcome), outcome.view.tasks[0].attempts), (vec![TaskStatus::Done], 1));
+    assert_eq!(world.begun(), [""; 0], "no work is bought twice");
 }

@@ -20,6 +20,9 @@ pub(crate) struct Scratch {
     pub(crate) repo: Repository,
 }
 
+/// A file with which the file system below its folder counts as full.
+pub(crate) const FULL: &str = "is-full-in-a-test";
+
 /// Stands for a disk that has room for so many folders of worktrees beside each other, trash included.
 #[derive(Debug, Default)]
 pub(crate) struct SmallDisk(std::sync::atomic::AtomicUsize, std::sync::atomic::AtomicU64);
