@@ -2,9 +2,8 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use convoy_core::agent::AgentOutcome;
 use convoy_core::error::ErrorKind;
@@ -14,7 +13,7 @@ use convoy_core::merge::{
     Advance, GitMergeQueue, MergeError, MergeQueue, PrepareOutcome, PrepareRequest, Prepared, Settled,
 };
 use convoy_core::types::{BoxFuture, ConvoyStatus, TaskStatus};
-use convoy_tests::{Inline, PATH, ScratchRepo, engine, host_env, last_word, write};
+use convoy_tests::{Inline, ScratchRepo, engine, host_env, last_word, write};
 use tokio::sync::Barrier;
 
 /// Lands nothing while it is broken.
